@@ -1,0 +1,82 @@
+"""Streams a reply from any LLM provider as panel events, and tells the truth about how it ended.
+
+from msgmodel import stream_panels
+
+for event in stream_panels("openai", "Tell me a story"):
+    if event["event"] == "panel_delta":
+        print(event["delta"], end="", flush=True)
+"""
+
+from ._api import aquery, astream, astream_panels, query, stream, stream_panels
+from ._question import Message
+from ._version import __version__
+from .client import AsyncClient, Client
+from .config import AnthropicConfig, GeminiConfig, LocalConfig, OpenAIConfig, ProviderConfig
+from .errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    FileError,
+    MsgModelError,
+    ReplyError,
+    StreamingError,
+)
+from .events import (
+    ErrorCode,
+    PanelDelta,
+    PanelError,
+    PanelEvent,
+    PanelFinal,
+    PanelReasoning,
+    PanelRefusal,
+    PanelSource,
+    PanelToolCall,
+    Privacy,
+    Source,
+    Status,
+    Timing,
+    ToolCall,
+    Usage,
+)
+from .response import LLMResponse
+
+__all__ = [
+    "APIError",
+    "AnthropicConfig",
+    "AsyncClient",
+    "AuthenticationError",
+    "Client",
+    "ConfigurationError",
+    "ErrorCode",
+    "FileError",
+    "GeminiConfig",
+    "LLMResponse",
+    "LocalConfig",
+    "Message",
+    "MsgModelError",
+    "OpenAIConfig",
+    "PanelDelta",
+    "PanelError",
+    "PanelEvent",
+    "PanelFinal",
+    "PanelReasoning",
+    "PanelRefusal",
+    "PanelSource",
+    "PanelToolCall",
+    "Privacy",
+    "ProviderConfig",
+    "ReplyError",
+    "Source",
+    "Status",
+    "StreamingError",
+    "Timing",
+    "ToolCall",
+    "Usage",
+    "__version__",
+    "aquery",
+    "astream",
+    "astream_panels",
+    "query",
+    "stream",
+    "stream_panels",
+]

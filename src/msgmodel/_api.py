@@ -1,0 +1,279 @@
+"""The six functions. Each is a plain function that checks its arguments at the call and returns what does the rest.
+
+Rule: importing this costs little. The HTTP library and asyncio come in with the first call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from pathlib import Path
+from random import random
+from secrets import token_hex
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from . import _question
+from ._exchange import Exchange
+from ._question import Message
+from .config import LocalConfig, ProviderConfig
+from .errors import ConfigurationError
+from .events import PanelEvent
+from .response import LLMResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+
+    import httpx2
+
+    from ._ask import Ask
+    from ._files import FileLike
+    from ._http import AsyncTransport, Transport
+
+
+class Options(TypedDict, total=False):
+    """What every function takes by keyword besides the arguments in its signature."""
+
+    messages: Sequence[Message]
+    """The conversation so far, which `prompt` continues."""
+    files: Sequence[FileLike | tuple[str, FileLike]]
+    """More attachments; as (name, file) where a file has no name of its own."""
+    max_retries: int
+    """How often a transient failure is tried again before the first text; 2 by default."""
+
+
+class SyncOptions(Options, total=False):
+    """`Options`, and for the blocking functions:"""
+
+    http_client: httpx2.Client
+    """A client of your own, for a proxy, certificates or tracing. It is not closed."""
+
+
+class AsyncOptions(Options, total=False):
+    """`Options`, and for the async functions:"""
+
+    http_client: httpx2.AsyncClient
+    """A client of your own, for a proxy, certificates or tracing. It is not closed."""
+
+
+def stream_panels(
+    provider: str,
+    prompt: str,
+    api_key: str | None = None,
+    system_instruction: str | None = None,
+    file_like: FileLike | None = None,
+    filename: str | None = None,
+    config: ProviderConfig | None = None,
+    max_tokens: int | None = None,
+    model: str | None = None,
+    temperature: float | None = None,
+    timeout: float = 300,
+    panel_id: str | None = None,
+    **options: Unpack[SyncOptions],
+) -> Iterator[PanelEvent]:
+    """Streams a reply as panel events: any number of events, then one `panel_final` or `panel_error`.
+
+    provider: "openai", "anthropic", "gemini" or "local", or a short name ("o", "a", "c", "g", "l").
+    api_key: else the config's, the provider's variables, or its key file in the working folder.
+    file_like, filename: an attachment (an open binary file, bytes or a pathlib.Path) and its name, sent inline.
+    config: OpenAIConfig, AnthropicConfig, GeminiConfig or LocalConfig; the arguments of the call go before it.
+    max_tokens: most tokens of the reply. temperature: from 0. Both are sent only when set here or in the config.
+    timeout: seconds that any wait may take, for the first text and for each silence; for the connection at most 10.
+    options: `messages`, `files`, `max_retries`, `http_client`; see `Options`.
+
+    Raises ConfigurationError, AuthenticationError or FileError at the call. What happens later is a `panel_error`.
+    Closing the iterator, or leaving it, closes the connection.
+    """
+    ask, exchange = _begin(
+        (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
+        timeout,
+        panel_id,
+        options,
+    )
+    return _run(ask, exchange, options.get("http_client"))
+
+
+def stream(
+    provider: str,
+    prompt: str,
+    api_key: str | None = None,
+    system_instruction: str | None = None,
+    file_like: FileLike | None = None,
+    filename: str | None = None,
+    config: ProviderConfig | None = None,
+    max_tokens: int | None = None,
+    model: str | None = None,
+    temperature: float | None = None,
+    timeout: float = 300,
+    on_chunk: Callable[[str], object] | None = None,
+    **options: Unpack[SyncOptions],
+) -> Iterator[str]:
+    """Streams the text of a reply. Arguments as for `stream_panels`.
+
+    on_chunk: is called with each piece of text before it is handed on; when it returns False the stream ends.
+    Raises APIError or StreamingError, whose `content` is the text so far, when the reply does not come whole.
+    """
+    ask, exchange = _begin(
+        (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
+        timeout,
+        None,
+        options,
+    )
+    from ._stream import texts
+
+    return texts(_run(ask, exchange, options.get("http_client")), on_chunk)
+
+
+def query(
+    provider: str,
+    prompt: str,
+    api_key: str | None = None,
+    system_instruction: str | None = None,
+    file_like: FileLike | None = None,
+    filename: str | None = None,
+    config: ProviderConfig | None = None,
+    max_tokens: int | None = None,
+    model: str | None = None,
+    temperature: float | None = None,
+    timeout: float = 300,
+    **options: Unpack[SyncOptions],
+) -> LLMResponse:
+    """Returns a whole reply. Arguments as for `stream_panels`.
+
+    Raises APIError or StreamingError, whose `content` is the text so far, when the reply does not come whole.
+    """
+    ask, exchange = _begin(
+        (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
+        timeout,
+        None,
+        options,
+    )
+    from ._stream import whole
+
+    return whole(_run(ask, exchange, options.get("http_client")))
+
+
+def astream_panels(
+    provider: str,
+    prompt: str,
+    api_key: str | None = None,
+    system_instruction: str | None = None,
+    file_like: FileLike | None = None,
+    filename: str | None = None,
+    config: ProviderConfig | None = None,
+    max_tokens: int | None = None,
+    model: str | None = None,
+    temperature: float | None = None,
+    timeout: float = 300,
+    panel_id: str | None = None,
+    **options: Unpack[AsyncOptions],
+) -> AsyncIterator[PanelEvent]:
+    """`stream_panels` for asyncio. Cancelling the task closes the connection."""
+    ask, exchange = _begin(
+        (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
+        timeout,
+        panel_id,
+        options,
+    )
+    return _async_run(ask, exchange, options.get("http_client"))
+
+
+def astream(
+    provider: str,
+    prompt: str,
+    api_key: str | None = None,
+    system_instruction: str | None = None,
+    file_like: FileLike | None = None,
+    filename: str | None = None,
+    config: ProviderConfig | None = None,
+    max_tokens: int | None = None,
+    model: str | None = None,
+    temperature: float | None = None,
+    timeout: float = 300,
+    on_chunk: Callable[[str], object] | None = None,
+    **options: Unpack[AsyncOptions],
+) -> AsyncIterator[str]:
+    """`stream` for asyncio. Cancelling the task closes the connection."""
+    ask, exchange = _begin(
+        (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
+        timeout,
+        None,
+        options,
+    )
+    from ._stream import async_texts
+
+    return async_texts(_async_run(ask, exchange, options.get("http_client")), on_chunk)
+
+
+def aquery(
+    provider: str,
+    prompt: str,
+    api_key: str | None = None,
+    system_instruction: str | None = None,
+    file_like: FileLike | None = None,
+    filename: str | None = None,
+    config: ProviderConfig | None = None,
+    max_tokens: int | None = None,
+    model: str | None = None,
+    temperature: float | None = None,
+    timeout: float = 300,
+    **options: Unpack[AsyncOptions],
+) -> Coroutine[Any, Any, LLMResponse]:
+    """`query` for asyncio, to be awaited; the arguments are checked at the call all the same."""
+    ask, exchange = _begin(
+        (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
+        timeout,
+        None,
+        options,
+    )
+    from ._stream import async_whole
+
+    return async_whole(_async_run(ask, exchange, options.get("http_client")))
+
+
+def _begin(
+    arguments: _question.Arguments, timeout: float, panel_id: str | None, options: Options
+) -> tuple[Ask, Exchange]:
+    unknown = options.keys() - SyncOptions.__annotations__.keys() - Options.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"there is no argument {min(unknown)!r}")
+    if panel_id is not None and not isinstance(panel_id, str):
+        raise ConfigurationError(f"panel_id must be a string, not {type(panel_id).__name__}")
+    ask, wire = _question.ask(*arguments, messages=options.get("messages", ()), files=options.get("files", ()))
+    exchange = Exchange(
+        ask,
+        wire,
+        panel_id=panel_id or token_hex(4),
+        timeout=_question.seconds("timeout", timeout),
+        max_retries=_question.retries(options.get("max_retries", 2)),
+        clock=monotonic,
+        random=random,
+    )
+    return ask, exchange
+
+
+def _run(ask: Ask, exchange: Exchange, client: httpx2.Client | None) -> Generator[PanelEvent, None, None]:
+    from ._http import HTTP
+    from ._stream import run
+
+    transport: Transport
+    if isinstance(ask.config, LocalConfig):
+        from .local.engine import transport as local_transport
+
+        transport = local_transport(Path(ask.base_url), ask.config.context_tokens, ask.config.threads)
+    else:
+        transport = HTTP(client)
+    return run(exchange, transport)
+
+
+def _async_run(ask: Ask, exchange: Exchange, client: httpx2.AsyncClient | None) -> AsyncGenerator[PanelEvent, None]:
+    from ._http import AsyncHTTP
+    from ._stream import async_run
+
+    transport: AsyncTransport
+    if isinstance(ask.config, LocalConfig):
+        from .local.engine import async_transport as local_transport
+
+        transport = local_transport(Path(ask.base_url), ask.config.context_tokens, ask.config.threads)
+    else:
+        transport = AsyncHTTP(client)
+    return async_run(exchange, transport)

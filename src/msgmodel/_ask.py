@@ -1,0 +1,108 @@
+"""The question as data, and the HTTP request that asks it. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from .config import ProviderConfig
+from .errors import ConfigurationError
+from .events import ErrorCode
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An attachment. `text` is its content decoded, for types that are text; None for binary ones."""
+
+    name: str
+    media_type: str
+    data: bytes = field(repr=False)
+    text: str | None = field(default=None, repr=False)
+
+
+Part: TypeAlias = str | File
+Role: TypeAlias = Literal["user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of the conversation: text and files in the order in which they are to be read."""
+
+    role: Role
+    parts: tuple[Part, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a server on a known wire takes; a provider's row in `providers` names its own."""
+
+    max_tokens: str = "max_tokens"
+    system_role: str = "system"
+    store: bool | None = None
+    include_usage: bool = False
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that are sent unless the caller sets them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Everything that a wire needs to write the request. No repr shows `headers` and `secrets`: they hold the key."""
+
+    provider: str
+    model: str
+    turns: tuple[Turn, ...] = field(repr=False)
+    system: str | None = field(default=None, repr=False)
+    max_tokens: int | None = None
+    temperature: float | None = None
+    config: ProviderConfig = field(repr=False)
+    dialect: Dialect = field(default_factory=Dialect, repr=False)
+    base_url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def files(self) -> list[File]:
+        return [part for turn in self.turns for part in turn.parts if isinstance(part, File)]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP POST of JSON. The key is in the headers, so its repr shows neither them nor the body."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    stored: bool | None = None
+    """The value of the provider's storage switch in the body; None where it has none."""
+
+    @classmethod
+    def post(cls, url: str, headers: Mapping[str, str], payload: Mapping[str, Any]) -> Request:
+        """Raises ConfigurationError for what JSON can't hold."""
+        try:
+            body = msgspec.json.encode(payload)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ConfigurationError(f"the request can't be written as JSON: {error}") from None
+        return cls(url, headers, body, payload.get("store"))
+
+
+class Broken(Exception):
+    """What an I/O layer raises when a request or a response breaks. The message is safe to show."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code: ErrorCode = code
+        self.message = message
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields that are not None: only what the caller set is sent."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def endpoint(base_url: str, path: str) -> str:
+    """`path` appended to the path of `base_url`, whose query (Azure's `api-version`) stays at the end."""
+    base, mark, query = base_url.partition("?")
+    return f"{base.rstrip('/')}/{path}{mark}{query}"

@@ -1,0 +1,103 @@
+"""What every provider's stream is made of, in the order in which it arrives. Data only.
+
+A wire's parser turns frames into these; `_panel` turns these into events. Either `Finish`, `Failure` or `Continue`
+is the last one of a response.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from .events import ErrorCode, Source, Status, Usage
+
+
+class Started(NamedTuple):
+    """The provider names the model that answers and its id of the reply; None where it doesn't."""
+
+    model: str | None
+    request_id: str | None
+
+
+class Text(NamedTuple):
+    text: str
+
+
+class Reasoning(NamedTuple):
+    text: str
+
+
+class Refusal(NamedTuple):
+    text: str
+
+
+class ToolFragment(NamedTuple):
+    """A piece of a tool call. `key` tells the calls of one reply apart; `arguments` is JSON text to be appended."""
+
+    key: str
+    id: str
+    name: str
+    arguments: str
+
+
+class ToolEnd(NamedTuple):
+    """The call is whole. `arguments`, unless None, replaces what was collected."""
+
+    key: str
+    arguments: str | None = None
+
+
+class Cited(NamedTuple):
+    source: Source
+
+
+class Used(NamedTuple):
+    """The usage of this response so far: it replaces what was said before."""
+
+    usage: Usage
+
+
+class Finish(NamedTuple):
+    """The reply ended by the rule of its wire."""
+
+    reason: str | None
+    status: Status
+
+
+class Continue(NamedTuple):
+    """The reply goes on in another request, which must carry this token."""
+
+    token: str
+
+
+class Failure(NamedTuple):
+    """The reply did not end by the rule of its wire."""
+
+    code: ErrorCode
+    message: str
+    status_code: int | None = None
+    retry_after: float | None = None
+    retryable: bool = False
+    answered: bool = False
+    """Whether the provider itself said so (then it is an APIError)."""
+    request_id: str | None = None
+
+
+Delta: TypeAlias = (
+    Started | Text | Reasoning | Refusal | ToolFragment | ToolEnd | Cited | Used | Finish | Continue | Failure
+)
+
+
+def used(
+    *, input: int | None, output: int | None, reasoning: int | None, cached: int | None, cache_write: int | None
+) -> Used:
+    """The numbers of one wire under the names that all share."""
+    return Used(
+        {
+            "input_tokens": input,
+            "output_tokens": output,
+            "reasoning_tokens": reasoning,
+            "cached_tokens": cached,
+            "cache_write_tokens": cache_write,
+            "source": "provider",
+        }
+    )

@@ -1,0 +1,314 @@
+"""HTTP. The only file that knows the HTTP library (httpx2): pools, timeouts, errors.
+
+Rules: what breaks comes out as `Broken`, with a message that names the host and nothing else of the URL. A response
+that is left with its body unfinished is closed at once, and with it the connection; one that ended goes back to the
+pool. Redirects are not followed: they would carry the key to another host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import socket
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
+from time import monotonic
+from typing import Protocol
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import httpx2
+
+from ._ask import Broken, Request
+from ._version import __version__
+
+CONNECT_SECONDS = 10.0
+DRAIN_SECONDS = 0.25
+"""How long to wait for the end of a body whose last event has been read, so that the connection can be used again."""
+
+_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
+_USER_AGENT = {"user-agent": f"msgmodel/{__version__}"}
+_HEADERS = {
+    "content-type": "application/json",
+    "accept": "text/event-stream",
+    "accept-encoding": "identity",  # compression would hold events back
+}
+
+
+class Response(Protocol):
+    """An open response. `read` waits at most so many seconds for bytes; b"" is the end of the body."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def read(self, patience: float) -> bytes: ...
+
+
+class AsyncResponse(Protocol):
+    """The same for asyncio."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self, patience: float) -> bytes: ...
+
+
+class Transport(Protocol):
+    """What the shells need of the I/O. `patience`: seconds until the response must begin; `silence`: the longest
+    that any later read may be asked to wait. Raises Broken, also from `read`."""
+
+    def open(self, request: Request, patience: float, silence: float) -> AbstractContextManager[Response]: ...
+
+
+class AsyncTransport(Protocol):
+    """The same for asyncio."""
+
+    def open(self, request: Request, patience: float, silence: float) -> AbstractAsyncContextManager[AsyncResponse]: ...
+
+
+class HTTP:
+    """Blocking HTTP over one pool: the given client's, or the process's own."""
+
+    def __init__(self, client: httpx2.Client | None = None) -> None:
+        self._client = client
+
+    @contextmanager
+    def open(self, request: Request, patience: float, silence: float) -> Iterator[Response]:
+        """Sends the request; leaves the response open within the context."""
+        client = self._client or _default_client()
+        with _translated(request, "network"):
+            message = client.build_request(
+                "POST",
+                request.url,
+                content=request.body,
+                headers=_HEADERS | dict(request.headers),
+                timeout=_timeout(patience, patience),
+            )
+            response = client.send(message, stream=True, follow_redirects=False)
+        try:
+            # The pool reads this limit once more when the body begins.
+            message.extensions["timeout"]["read"] = silence
+            body = _Body(request, response, silence)
+            yield body
+            body.drain()
+        finally:
+            response.close()
+
+
+class _Body:
+    def __init__(self, request: Request, response: httpx2.Response, silence: float) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = dict(response.headers)
+        self._request = request
+        self._response = response
+        self._silence = silence
+        self._chunks = response.iter_bytes() if "content-encoding" in self.headers else response.iter_raw()
+        self._ended = False
+
+    def read(self, patience: float) -> bytes:
+        with _translated(self._request, "interrupted"):
+            if patience >= self._silence:
+                return self._next()
+            # The pool's own limit starts anew with every byte, also with those of a ping: this one does not.
+            with self._hang_up_after(patience) as late:
+                try:
+                    chunk = self._next()
+                except httpx2.TransportError:
+                    if not late():
+                        raise
+                    chunk = b""
+            if chunk or not late():
+                return chunk
+            raise Broken("timeout", f"no text from {_host(self._request)} within the time limit")
+
+    def drain(self) -> None:
+        """Reads the rest of a body whose last event has been read; gives up soon, and on any fault."""
+        until = monotonic() + DRAIN_SECONDS
+        with suppress(httpx2.HTTPError, OSError), self._hang_up_after(DRAIN_SECONDS):
+            while not self._ended and monotonic() < until:
+                self._next()
+
+    def _next(self) -> bytes:
+        for chunk in self._chunks:
+            if chunk:
+                return chunk
+        self._ended = True
+        return b""
+
+    @contextmanager
+    def _hang_up_after(self, seconds: float) -> Iterator[Callable[[], bool]]:
+        """Shuts the connection when the time is up: the one way to end a blocking read from outside."""
+        stream = self._response.extensions.get("network_stream")
+        connection = stream.get_extra_info("socket") if stream is not None else None
+        fired = threading.Event()
+
+        def hang_up(connection: socket.socket) -> None:
+            fired.set()
+            with suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+        if not isinstance(connection, socket.socket) or self._ended:
+            yield fired.is_set
+            return
+        timer = threading.Timer(seconds, hang_up, (connection,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield fired.is_set
+        finally:
+            timer.cancel()
+
+
+class AsyncHTTP:
+    """HTTP for asyncio over one pool: the given client's, or the running event loop's own."""
+
+    def __init__(self, client: httpx2.AsyncClient | None = None) -> None:
+        self._client = client
+
+    @asynccontextmanager
+    async def open(self, request: Request, patience: float, silence: float) -> AsyncIterator[AsyncResponse]:
+        """Sends the request; leaves the response open within the context."""
+        client = self._client or await _default_async_client()
+        with _translated(request, "network"):
+            message = client.build_request(
+                "POST",
+                request.url,
+                content=request.body,
+                headers=_HEADERS | dict(request.headers),
+                timeout=_timeout(patience, None),
+            )
+            async with asyncio.timeout(patience):
+                response = await client.send(message, stream=True, follow_redirects=False)
+        try:
+            body = _AsyncBody(request, response)
+            yield body
+            await body.drain()
+        finally:
+            await response.aclose()
+
+
+class _AsyncBody:
+    def __init__(self, request: Request, response: httpx2.Response) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = dict(response.headers)
+        self._request = request
+        self._chunks = response.aiter_bytes() if "content-encoding" in self.headers else response.aiter_raw()
+        self._ended = False
+
+    async def read(self, patience: float) -> bytes:
+        with _translated(self._request, "interrupted"):
+            async with asyncio.timeout(patience):
+                return await self._next()
+
+    async def drain(self) -> None:
+        """Reads the rest of a body whose last event has been read; gives up soon, and on any fault."""
+        with suppress(httpx2.HTTPError, OSError):  # TimeoutError is an OSError
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self._ended:
+                    await self._next()
+
+    async def _next(self) -> bytes:
+        async for chunk in self._chunks:
+            if chunk:
+                return chunk
+        self._ended = True
+        return b""
+
+
+def _timeout(patience: float, read: float | None) -> httpx2.Timeout:
+    return httpx2.Timeout(connect=min(CONNECT_SECONDS, patience), read=read, write=patience, pool=patience)
+
+
+@contextmanager
+def _translated(request: Request, during: str) -> Iterator[None]:
+    """The library's exceptions as Broken. `during`: "network" until the response began, then "interrupted"."""
+    host = _host(request)
+    try:
+        yield
+    except httpx2.ConnectTimeout:
+        raise Broken("timeout", f"can't connect to {host}: no answer in time") from None
+    except (httpx2.TimeoutException, TimeoutError):
+        raise Broken("timeout", f"nothing from {host} within the time limit") from None
+    except httpx2.ConnectError as error:
+        raise Broken("network", f"can't connect to {host}: {error}") from None
+    except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
+        reason = str(error) or type(error).__name__
+        if during == "network":
+            raise Broken("network", f"the connection to {host} broke before an answer: {reason}") from None
+        raise Broken("interrupted", f"the connection to {host} broke in the middle of the reply: {reason}") from None
+
+
+def _host(request: Request) -> str:
+    parts = urlsplit(request.url)
+    return parts.netloc.rpartition("@")[2]
+
+
+# --- the pools of the bare functions: one a process for blocking calls, one an event loop for asyncio ---
+
+_lock = threading.Lock()
+_client: httpx2.Client | None = None
+_async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None, None]]]
+_async_clients = WeakKeyDictionary()
+_inherited: list[object] = []
+
+
+def new_client() -> httpx2.Client:
+    """A pool without a limit on live streams: each of a thousand users has one open."""
+    return httpx2.Client(limits=_LIMITS, headers=_USER_AGENT)
+
+
+def new_async_client() -> httpx2.AsyncClient:
+    """The same for asyncio."""
+    return httpx2.AsyncClient(limits=_LIMITS, headers=_USER_AGENT)
+
+
+def _default_client() -> httpx2.Client:
+    global _client
+    with _lock:
+        if _client is None:
+            _client = new_client()
+        return _client
+
+
+async def _default_async_client() -> httpx2.AsyncClient:
+    loop = asyncio.get_running_loop()
+    kept = _async_clients.get(loop)
+    if kept is None:
+        client = new_async_client()
+        closer = _closing(client)
+        await anext(closer)
+        kept = _async_clients[loop] = client, closer
+    return kept[0]
+
+
+async def _closing(client: httpx2.AsyncClient) -> AsyncGenerator[None, None]:
+    """Suspended as long as the loop lives: `asyncio.run` closes what generators it has left, and so the pool."""
+    try:
+        yield
+    finally:
+        await client.aclose()
+
+
+def _close_default_client() -> None:
+    if _client is not None:
+        _client.close()
+
+
+def _forget_after_fork() -> None:
+    """The sockets belong to the parent; a lock may have been held by a thread that does not exist here."""
+    global _client, _lock, _async_clients
+    _inherited.extend((_client, _async_clients))
+    _client, _lock, _async_clients = None, threading.Lock(), WeakKeyDictionary()
+
+
+atexit.register(_close_default_client)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,77 @@
+"""What the surroundings say: environment variables and key files. The only reader of `os.environ`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from .errors import AuthenticationError, ConfigurationError
+from .providers import Provider
+
+
+class Key(NamedTuple):
+    """A key, the header that carries it, and where it was found."""
+
+    value: str
+    header: str
+    place: str
+
+    def __repr__(self) -> str:
+        return f"Key(header={self.header!r}, place={self.place!r})"
+
+
+def base_url(provider: Provider, configured: str | None) -> str:
+    """The config's, else the provider's variable, else the provider's own."""
+    return configured or variable(provider.base_url_variable) or provider.base_url
+
+
+def variable(name: str) -> str:
+    """An environment variable without white space around it; empty where there is none."""
+    return os.environ.get(name, "").strip() if name else ""
+
+
+def extra_headers(provider: Provider) -> dict[str, str]:
+    """Headers that the provider's own clients read from the environment."""
+    return {header: value for header, name in provider.header_variables.items() if (value := variable(name))}
+
+
+def key(provider: Provider, *explicit: tuple[str, str | None]) -> Key | None:
+    """The first key there is: (place, value) as given, then the variables, then the key file in the working folder.
+
+    Raises AuthenticationError for one that can't travel in a header.
+    """
+    default_header = next(iter(provider.keys.values()), "authorization")
+    for place, value in explicit:
+        if value is not None and not isinstance(value, str):
+            raise ConfigurationError(f"{place} must be a string, not {type(value).__name__}")
+        if value and value.strip():
+            return _usable(Key(value.strip(), default_header, place))
+    for name, header in provider.keys.items():
+        if value := variable(name):
+            return _usable(Key(value, header, name))
+    if provider.key_file:
+        try:
+            value = Path(provider.key_file).read_text("utf-8-sig", errors="replace").strip()
+        except OSError:
+            value = ""
+        if value:
+            return _usable(Key(value, default_header, provider.key_file))
+    return None
+
+
+def missing(provider: Provider) -> AuthenticationError:
+    """What to raise where there is no key: it names every place that was looked at."""
+    variables = ", ".join(provider.keys)
+    return AuthenticationError(
+        f"no key for {provider.name}: looked at the argument api_key, api_key in the config, the environment "
+        f"({variables}) and the file {provider.key_file} in the working folder"
+    )
+
+
+def _usable(key: Key) -> Key:
+    if not key.value.isascii() or not key.value.isprintable() or " " in key.value:
+        raise AuthenticationError(
+            f"the key from {key.place} has white space or other characters inside that no key has: copy it again"
+        )
+    return key

@@ -1,0 +1,95 @@
+"""Bytes to server-sent events, by the WHATWG HTML standard, section "Server-sent events".
+
+Rules: lines end at CR, LF or CRLF and nowhere else, so bytes are split, never text. A BOM is dropped. An event is
+handed on at its blank line. What stands after the last blank line is handed on at the end with `whole` false: the
+standard discards it, one provider (Gemini) omits the last blank line, and only the wire knows which. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+LIMIT = 32 * 1024 * 1024
+"""Bytes that one event may have. Generated images come as several MB of base64."""
+
+STRAY_LIMIT = 64 * 1024
+
+_BOM = b"\xef\xbb\xbf"
+_IGNORED = (b"", b"event", b"id", b"retry")  # comments start with the colon; the type is in the JSON of every wire
+
+
+class Frame(NamedTuple):
+    """One event. `data` is its data lines joined by LF."""
+
+    data: bytes
+    whole: bool = True
+
+
+class TooLarge(Exception):
+    """An event is larger than the limit."""
+
+
+class Decoder:
+    """Feed it bytes in any pieces; it returns the events that became whole."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.stray = b""
+        """Text that belongs to no field, such as a bare JSON error or an HTML page; the first 64 KiB of it."""
+        self._limit = limit
+        self._line: list[bytes] = []
+        self._line_size = 0
+        self._data: list[bytes] = []
+        self._data_size = 0
+        self._start = True
+        self._after_cr = False
+
+    def feed(self, chunk: bytes) -> list[Frame]:
+        """Returns the events whose blank line is in `chunk`. Raises TooLarge."""
+        if self._after_cr and chunk:
+            self._after_cr = False
+            if chunk[0] == 0x0A:
+                chunk = chunk[1:]
+        if b"\r" in chunk:
+            self._after_cr = chunk[-1] == 0x0D
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        head, *rest = chunk.split(b"\n")
+        self._line.append(head)
+        self._line_size += len(head)
+        frames: list[Frame] = []
+        if rest:
+            tail = rest.pop()
+            self._take(b"".join(self._line), frames)
+            for line in rest:
+                self._take(line, frames)
+            self._line = [tail]
+            self._line_size = len(tail)
+        if self._line_size + self._data_size > self._limit:
+            raise TooLarge(f"one event is larger than {self._limit} bytes")
+        return frames
+
+    def eof(self) -> list[Frame]:
+        """Returns the unterminated event at the end of the body, if there is one."""
+        frames: list[Frame] = []
+        self._take(b"".join(self._line), frames)
+        self._line = []
+        if self._data:
+            frames.append(Frame(b"\n".join(self._data), whole=False))
+            self._data = []
+        return frames
+
+    def _take(self, line: bytes, frames: list[Frame]) -> None:
+        if self._start:
+            self._start = False
+            line = line.removeprefix(_BOM)
+        if line.startswith(b"data:"):
+            self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            self._data_size += len(line)
+        elif not line:
+            if self._data:
+                frames.append(Frame(b"\n".join(self._data)))
+                self._data = []
+                self._data_size = 0
+        elif line == b"data":
+            self._data.append(b"")
+        elif line.partition(b":")[0] not in _IGNORED and len(self.stray) < STRAY_LIMIT:
+            self.stray += line[: STRAY_LIMIT - len(self.stray)] + b"\n"

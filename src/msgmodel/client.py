@@ -1,0 +1,94 @@
+"""Clients: the six functions over a connection pool of one's own.
+
+The bare functions share a pool a process (blocking) or an event loop (async); a client is for who wants the pool's
+life in their own hands, or an HTTP client of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
+
+from . import _api
+
+if TYPE_CHECKING:
+    import httpx2
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _method(function: Callable[P, R]) -> Callable[Concatenate[Any, P], R]:
+    """The function as a method: the same signature, over the client's pool."""
+
+    @wraps(function)
+    def method(client: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        kwargs.setdefault("http_client", client._http_client())
+        return function(*args, **kwargs)
+
+    return cast(Callable[Concatenate[Any, P], R], method)
+
+
+class Client:
+    """`stream_panels`, `stream` and `query` over one connection pool, for blocking code. Safe to share by threads.
+
+    http_client: an httpx2.Client of your own; it is used and left open. Without one the client makes its own with the
+    first call and closes it in `close()`, or at the end of a `with`.
+    """
+
+    stream_panels = _method(_api.stream_panels)
+    stream = _method(_api.stream)
+    query = _method(_api.query)
+
+    def __init__(self, http_client: httpx2.Client | None = None) -> None:
+        self._given = http_client
+        self._own: httpx2.Client | None = None
+
+    def close(self) -> None:
+        """Closes the pool, unless it was handed in."""
+        if self._own is not None:
+            self._own.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _http_client(self) -> httpx2.Client:
+        if self._given is None and self._own is None:
+            from ._http import new_client
+
+            self._own = new_client()
+        return self._given or self._own  # type: ignore[return-value]
+
+
+class AsyncClient:
+    """`Client` for asyncio: its `stream_panels` and `stream` return async iterators, its `query` is awaited."""
+
+    stream_panels = _method(_api.astream_panels)
+    stream = _method(_api.astream)
+    query = _method(_api.aquery)
+
+    def __init__(self, http_client: httpx2.AsyncClient | None = None) -> None:
+        self._given = http_client
+        self._own: httpx2.AsyncClient | None = None
+
+    async def aclose(self) -> None:
+        """Closes the pool, unless it was handed in."""
+        if self._own is not None:
+            await self._own.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    def _http_client(self) -> httpx2.AsyncClient:
+        if self._given is None and self._own is None:
+            from ._http import new_async_client
+
+            self._own = new_async_client()
+        return self._given or self._own  # type: ignore[return-value]

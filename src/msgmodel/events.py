@@ -1,0 +1,204 @@
+"""The events that a panel consists of: plain dicts, safe for `json.dumps`.
+
+Rule: a stream is any number of events, then exactly one `panel_final` or `panel_error`, and nothing after it. The
+text of all `panel_delta` events joined is the `content` of that last event.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+
+Status: TypeAlias = Literal["complete", "truncated", "filtered", "tool_calls", "paused", "unknown"]
+"""Our verdict on a reply that ended by the rules of its wire.
+
+`complete`: the model said all it wanted. `truncated`: a limit or a fault at the provider cut it short.
+`filtered`: refused or filtered. `tool_calls`: the model waits for results of tools. `paused`: not finished, the
+provider wants to be asked to go on. `unknown`: the provider gave a reason that says none of these.
+"""
+
+ErrorCode: TypeAlias = Literal[
+    "authentication",
+    "permission",
+    "not_found",
+    "rate_limit",
+    "quota",
+    "context_length",
+    "too_large",
+    "invalid_request",
+    "content_policy",
+    "overloaded",
+    "server",
+    "network",
+    "timeout",
+    "interrupted",
+    "protocol",
+    "cancelled",
+]
+"""What went wrong. The first eleven are answers of the provider; `network` to `cancelled` are about the stream."""
+
+JSON: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
+
+
+class Usage(TypedDict):
+    """Tokens of one reply. None where the provider did not say."""
+
+    input_tokens: int | None
+    """Everything that went in, cached tokens included."""
+    output_tokens: int | None
+    """Everything that came out, reasoning included."""
+    reasoning_tokens: int | None
+    """The part of `output_tokens` that was reasoning."""
+    cached_tokens: int | None
+    """The part of `input_tokens` that was read from the provider's cache."""
+    cache_write_tokens: int | None
+    """The part of `input_tokens` that was written to the provider's cache."""
+    source: Literal["provider"]
+
+
+class Privacy(TypedDict):
+    """What happens to the data of this one request, computed from the request that was sent."""
+
+    provider: str
+    training_retention: bool | None
+    """Whether the provider may train on it; None where that depends on the account or on somebody else's server."""
+    data_retention: str
+    stored: bool | None
+    """The value of the storage switch as sent; None where none was sent."""
+    endpoint: str
+    """Host that the request went to, or `in-process`."""
+    inline_file: bool
+    """Whether the bytes of a file were in the request."""
+    local: bool
+    """Whether nothing left this machine."""
+    provider_policy: str
+    special_conditions: str
+    reference: str
+    """URL of the policy."""
+    checked: str
+    """ISO date on which the policy was read."""
+
+
+class Timing(TypedDict):
+    """Seconds since the question was asked."""
+
+    first_delta_seconds: float | None
+    total_seconds: float
+    attempts: int
+    """Requests sent, retries and continuations included."""
+
+
+class ToolCall(TypedDict):
+    """A call that the model wants made. `arguments_json` is None unless the call is whole and its text is JSON."""
+
+    id: str
+    name: str
+    arguments: str
+    arguments_json: JSON
+    complete: bool
+
+
+class Source(TypedDict):
+    """Something that the reply cites."""
+
+    url: str | None
+    title: str | None
+    text: str | None
+
+
+class PanelDelta(TypedDict):
+    """A piece of the reply's text."""
+
+    event: Literal["panel_delta"]
+    panel_id: str
+    delta: str
+
+
+class PanelReasoning(TypedDict):
+    """A piece of the model's reasoning (or its summary). Never part of `content`."""
+
+    event: Literal["panel_reasoning"]
+    panel_id: str
+    delta: str
+
+
+class PanelRefusal(TypedDict):
+    """A piece of the model's own words for refusing. Never part of `content`; the final event is `filtered`."""
+
+    event: Literal["panel_refusal"]
+    panel_id: str
+    delta: str
+
+
+class PanelToolCall(TypedDict):
+    """A call to a tool, when it has arrived whole, or, with `complete` false, when the stream ended inside it."""
+
+    event: Literal["panel_tool_call"]
+    panel_id: str
+    id: str
+    name: str
+    arguments: str
+    arguments_json: JSON
+    complete: bool
+
+
+class PanelSource(TypedDict):
+    """A citation or a search result that the reply rests on."""
+
+    event: Literal["panel_source"]
+    panel_id: str
+    url: str | None
+    title: str | None
+    text: str | None
+
+
+class PanelFinal(TypedDict):
+    """The last event of a stream that ended by the rules of its wire. Read `status` before you call it whole."""
+
+    event: Literal["panel_final"]
+    panel_id: str
+    content: str
+    privacy: Privacy
+    finish_reason: str | None
+    """The provider's own word, untouched."""
+    status: Status
+    truncated: bool
+    provider: str
+    model: str
+    """The model that answered, as the provider names it; the one asked for where it does not say."""
+    usage: Usage | None
+    timing: Timing
+    request_id: str | None
+    reasoning: NotRequired[str]
+    refusal: NotRequired[str]
+    tool_calls: NotRequired[list[ToolCall]]
+    sources: NotRequired[list[Source]]
+
+
+class PanelError(TypedDict):
+    """The last event of a stream that broke or was refused. `error` is safe to show in a browser."""
+
+    event: Literal["panel_error"]
+    panel_id: str
+    error: str
+    error_type: Literal["APIError", "StreamingError"]
+    code: ErrorCode
+    content: str
+    """The text that had arrived."""
+    provider: str
+    model: str
+    status_code: int | None
+    retryable: bool
+    retry_after: float | None
+    """Seconds that the provider asks to wait."""
+    usage: Usage | None
+    timing: Timing
+    request_id: str | None
+    reasoning: NotRequired[str]
+    refusal: NotRequired[str]
+    tool_calls: NotRequired[list[ToolCall]]
+    sources: NotRequired[list[Source]]
+
+
+PanelEvent: TypeAlias = (
+    PanelDelta | PanelReasoning | PanelRefusal | PanelToolCall | PanelSource | PanelFinal | PanelError
+)

@@ -1,0 +1,9 @@
+"""The model inside this process: provider `local`.
+
+Rule: to import this is cheap; the engine (extra `[local]`) is imported, and the model loaded, when the first request
+is opened. To the rest of the library it is one more server behind the I/O seam: it decides nothing.
+"""
+
+from .engine import AsyncTransport, Transport, async_transport, check, transport
+
+__all__ = ["AsyncTransport", "Transport", "async_transport", "check", "transport"]

@@ -1,0 +1,336 @@
+"""The embedded model: the I/O seam of `_http` kept by llama.cpp in this process, in the dialect of OpenAI chat.
+
+Rule: whoever leaves a response, in whatever way, has cancelled its generation, and waits for nothing. One thread an
+engine loads the model and generates, first come, first served (on a CPU, two at once take as long as one after the
+other); it never waits for a reader. What a slow reader leaves lying is bounded by the size of the context.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from .._ask import Broken, Request
+from ..errors import ConfigurationError
+from . import weights
+
+if TYPE_CHECKING:
+    import asyncio
+
+Item: TypeAlias = dict[str, Any] | ConfigurationError | None
+"""One dict of the engine, or a model that can't be loaded, or the end."""
+
+_EVENT_STREAM = {"content-type": "text/event-stream"}
+_JSON = {"content-type": "application/json"}
+_DONE = b"data: [DONE]\n\n"
+
+# The engine asks whether to go on after each batch of the prompt only. 64 tokens are read in about 0.6 s by one core,
+# and larger batches gain nothing there.
+_BATCH = 64
+
+# How long the interpreter's exit waits for the engine to come to rest.
+_EXIT_SECONDS = 5.0
+
+
+def check(model: str | None) -> Path:
+    """The file of the model, None being the demo model. Raises ConfigurationError for what can be seen beforehand."""
+    _xllamacpp_is_installed()
+    path = weights.path() if model is None else Path(model)
+    try:
+        path = path.expanduser().resolve()
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except FileNotFoundError:
+        if model is None:
+            raise ConfigurationError("the local model is not there yet: run `msgmodel local pull`") from None
+        raise ConfigurationError(f"there is no model file {path.name!r}: LocalConfig.model is a path") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"the model file {path.name!r} can't be read: {reason}") from None
+    if magic != b"GGUF":
+        raise ConfigurationError(f"{path.name!r} is not a GGUF model file")
+    return path
+
+
+def _xllamacpp_is_installed() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("xllamacpp") is None:
+        raise ConfigurationError("the local model needs its engine: pip install 'msgmodel[local]'")
+
+
+class Generation:
+    """One request to an engine. `put` gets every Item, on the engine's thread, and must not block."""
+
+    def __init__(self, request: Request, put: Callable[[Item], object]) -> None:
+        self.body: dict[str, Any] = msgspec.json.decode(request.body)
+        self.cancelled = False
+        self._put = put
+
+    def deliver(self, item: Item) -> None:
+        try:
+            self._put(item)
+        except RuntimeError:  # the reader's event loop is closed
+            self.cancelled = True
+
+
+class Engine:
+    """A model file with its settings, and the thread that loads it on first use and generates."""
+
+    def __init__(self, path: Path, context: int, threads: int | None) -> None:
+        self.path = path
+        self.context = context
+        self.threads = threads or max(1, (os.cpu_count() or 1) // 2)
+        self._waiting: SimpleQueue[Generation | None] = SimpleQueue()
+        self._closing = False
+        self._at_rest = threading.Event()
+        threading.Thread(target=self._work, name="msgmodel-local", daemon=True).start()
+
+    def submit(self, generation: Generation) -> None:
+        self._waiting.put(generation)
+
+    def close(self) -> None:
+        """Cancels all, and waits a little: a daemon thread that comes out of C++ into a dying interpreter kills it."""
+        self._closing = True
+        self._waiting.put(None)
+        self._at_rest.wait(_EXIT_SECONDS)
+
+    def _work(self) -> None:
+        # The server lives in this frame only, and this function never returns: the server's destructor can hang, and
+        # it holds the GIL while it does.
+        server = None
+        while (generation := self._waiting.get()) is not None:
+            if not (self._closing or generation.cancelled):
+                try:
+                    server = server or self._load()
+                    self._generate(server, generation)
+                except ConfigurationError as error:
+                    generation.deliver(error)
+            del generation  # else this frame would keep it while the engine is idle
+        self._at_rest.set()
+        threading.Event().wait()
+
+    def _load(self) -> Any:
+        try:
+            import xllamacpp  # type: ignore[import-untyped,import-not-found,unused-ignore]
+        except ImportError as error:
+            raise ConfigurationError(f"the engine of the local model can't be imported: {error}") from None
+
+        params = xllamacpp.CommonParams()
+        params.model.path = str(self.path)
+        params.model_alias = {weights.NAME if self.path.name == weights.FILE else self.path.stem}
+        params.n_ctx = self.context
+        params.n_batch = params.n_ubatch = _BATCH
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self.threads
+        params.verbosity = -1
+        params.cache_ram_mib = 0  # by default it may grow to 8 GiB
+        # The constructor holds the GIL. Without these two it takes 0.4 s for the demo model instead of 0.9.
+        params.warmup = params.fit_params = False
+        # The server opens a loopback port, for anyone and for any web page: nobody gets the key.
+        params.ui = False
+        params.n_threads_http = 1
+        params.api_keys = [os.urandom(24).hex()]
+        try:
+            server = xllamacpp.Server(params)
+        except (RuntimeError, ValueError):  # whose text says nothing
+            raise ConfigurationError(
+                f"{self.path.name!r} can't be loaded as a GGUF model: it is damaged, of a kind that the engine does not "
+                "know, or too large for the memory"
+            ) from None
+        _settle(server.listening_address)
+        return server
+
+    def _generate(self, server: Any, generation: Generation) -> None:
+        started = False
+
+        def callback(chunk: dict[str, Any]) -> bool:
+            nonlocal started
+            if generation.cancelled or self._closing:
+                return True
+            if "prompt_progress" in chunk:
+                return False
+            started = True
+            generation.deliver(chunk)
+            return generation.cancelled
+
+        # `return_progress` has the engine call back while it reads the prompt, and so notice that it was cancelled.
+        body = {**generation.body, "stream": True, "return_progress": True}
+        try:
+            server.handle_chat_completions(body, callback)
+        except Exception as error:
+            # What it raises before it starts, it found in the request.
+            kind, code = ("server_error", 500) if started else ("invalid_request_error", 400)
+            callback({"error": {"code": code, "type": kind, "message": str(error)}})
+        if not generation.cancelled:
+            generation.deliver(None)
+
+
+def _settle(address: str) -> None:
+    """Waits until the server's thread for HTTP runs: one that is dropped before that hangs for ever."""
+    from http.client import HTTPConnection, HTTPException
+
+    connection = HTTPConnection(address.removeprefix("http://"), timeout=5)
+    try:
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+    except (OSError, HTTPException):
+        pass  # it is a precaution; requests don't go through the port
+    finally:
+        connection.close()
+
+
+_engines: dict[tuple[Path, int, int | None], Engine] = {}
+_lock = threading.Lock()
+
+
+def _engine(path: Path, context: int, threads: int | None) -> Engine:
+    key = (path, context, threads)
+    with _lock:
+        if key not in _engines:
+            _engines[key] = Engine(path, context, threads)
+        return _engines[key]
+
+
+@atexit.register
+def _close() -> None:
+    for engine in list(_engines.values()):
+        engine.close()
+
+
+def _forget() -> None:
+    """After a fork there are no threads and perhaps a lock that was taken: the child starts anew."""
+    global _lock
+    _lock = threading.Lock()
+    _engines.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+class _Reply:
+    """A generation as an HTTP response: Items in, status and bytes out. Pure."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def __init__(self, first: Item) -> None:
+        self._ended = False
+        if isinstance(first, dict) and "error" in first:
+            code = first["error"].get("code")
+            self.status, self.headers = code if isinstance(code, int) else 500, _JSON
+            self._ready: bytes | None = msgspec.json.encode(first)
+            self._ended = True
+        else:
+            self.status, self.headers = 200, _EVENT_STREAM
+            self._ready = self._event(first)
+
+    def _event(self, item: Item) -> bytes:
+        if isinstance(item, ConfigurationError):
+            raise item
+        if item is None:
+            self._ended = True
+            return _DONE
+        return b"data: %b\n\n" % msgspec.json.encode(item)
+
+    def _take(self) -> bytes | None:
+        """The bytes that need no waiting (b"" after the end), else None."""
+        ready, self._ready = self._ready, None
+        return b"" if ready is None and self._ended else ready
+
+
+def _timeout(patience: float) -> Broken:
+    return Broken("timeout", f"the local model was silent for {patience:g} s")
+
+
+class Response(_Reply):
+    def __init__(self, items: SimpleQueue[Item], patience: float) -> None:
+        self._items = items
+        super().__init__(self._next(patience))
+
+    def _next(self, patience: float) -> Item:
+        try:
+            return self._items.get(timeout=patience)
+        except Empty:
+            raise _timeout(patience) from None
+
+    def read(self, patience: float) -> bytes:
+        """The next bytes of the body; b"" at its end."""
+        ready = self._take()
+        return self._event(self._next(patience)) if ready is None else ready
+
+
+class Transport:
+    """An engine for blocking callers."""
+
+    def __init__(self, path: Path, context: int, threads: int | None) -> None:
+        self._settings = path, context, threads
+
+    @contextmanager
+    def open(self, request: Request, patience: float, silence: float) -> Iterator[Response]:
+        items: SimpleQueue[Item] = SimpleQueue()
+        generation = Generation(request, items.put)
+        try:
+            _engine(*self._settings).submit(generation)
+            yield Response(items, patience)
+        finally:
+            generation.cancelled = True
+
+
+class AsyncResponse(_Reply):
+    def __init__(self, items: asyncio.Queue[Item], first: Item) -> None:
+        self._items = items
+        super().__init__(first)
+
+    async def read(self, patience: float) -> bytes:
+        """The next bytes of the body; b"" at its end."""
+        ready = self._take()
+        return self._event(await _async_next(self._items, patience)) if ready is None else ready
+
+
+async def _async_next(items: asyncio.Queue[Item], patience: float) -> Item:
+    import asyncio
+
+    try:
+        async with asyncio.timeout(patience):
+            return await items.get()
+    except TimeoutError:
+        raise _timeout(patience) from None
+
+
+class AsyncTransport:
+    """An engine for asyncio. The loop stands still while the model is loaded: the constructor holds the GIL."""
+
+    def __init__(self, path: Path, context: int, threads: int | None) -> None:
+        self._settings = path, context, threads
+
+    @asynccontextmanager
+    async def open(self, request: Request, patience: float, silence: float) -> AsyncIterator[AsyncResponse]:
+        import asyncio
+
+        items: asyncio.Queue[Item] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        generation = Generation(request, lambda item: loop.call_soon_threadsafe(items.put_nowait, item))
+        try:
+            _engine(*self._settings).submit(generation)
+            yield AsyncResponse(items, await _async_next(items, patience))
+        finally:
+            generation.cancelled = True
+
+
+def transport(path: Path, context: int, threads: int | None) -> Transport:
+    """`path` from `check`. The model is loaded when the first request is opened, once for each setting."""
+    return Transport(path, context, threads)
+
+
+def async_transport(path: Path, context: int, threads: int | None) -> AsyncTransport:
+    """The same for asyncio."""
+    return AsyncTransport(path, context, threads)

@@ -1,0 +1,64 @@
+"""A whole reply, folded from the events of a panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .errors import exception
+from .events import PanelEvent, PanelFinal, Privacy, Source, Status, ToolCall, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class LLMResponse:
+    """What `query` returns. Its repr shows no content, so that logging it is safe.
+
+    text: the reply. raw_response: the `panel_final` event whole, with reasoning, refusal, tool calls and sources where
+    there are any. finish_reason: the provider's own word. status: our verdict, see `msgmodel.events.Status`.
+    """
+
+    text: str
+    raw_response: PanelFinal
+    model: str
+    provider: str
+    usage: Usage | None
+    privacy: Privacy
+    finish_reason: str | None
+    status: Status
+    truncated: bool
+    reasoning: str = ""
+    refusal: str = ""
+    tool_calls: tuple[ToolCall, ...] = field(default=())
+    sources: tuple[Source, ...] = field(default=())
+    request_id: str | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"LLMResponse(text=<{len(self.text)} characters>, model={self.model!r}, provider={self.provider!r}, "
+            f"status={self.status!r}, finish_reason={self.finish_reason!r}, usage={self.usage!r})"
+        )
+
+    __str__ = __repr__
+
+
+def reply(last: PanelEvent | None) -> LLMResponse:
+    """The reply that a panel's last event describes. Raises APIError or StreamingError where that is an error."""
+    if last is not None and last["event"] == "panel_final":
+        return LLMResponse(
+            text=last["content"],
+            raw_response=last,
+            model=last["model"],
+            provider=last["provider"],
+            usage=last["usage"],
+            privacy=last["privacy"],
+            finish_reason=last["finish_reason"],
+            status=last["status"],
+            truncated=last["truncated"],
+            reasoning=last.get("reasoning", ""),
+            refusal=last.get("refusal", ""),
+            tool_calls=tuple(last.get("tool_calls", ())),
+            sources=tuple(last.get("sources", ())),
+            request_id=last["request_id"],
+        )
+    assert last is not None
+    assert last["event"] == "panel_error", "a panel ends with its terminal event"
+    raise exception(last)

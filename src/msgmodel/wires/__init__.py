@@ -1,0 +1,41 @@
+"""The four ways in which providers speak. One file a wire: how to ask, and how to read the answer.
+
+A wire's `request(ask, token)` writes the HTTP request; its `Parser(ask)` turns frames into deltas: `feed(frame)` and,
+when the body has ended, `eof(clean)`, whose one delta is the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+from .._ask import Ask, Request
+from .._deltas import Continue, Delta, Failure, Finish
+from .._sse import Frame
+from . import anthropic, gemini, openai_chat, openai_responses
+from ._json import Malformed
+
+__all__ = ["WIRES", "Malformed", "Parser", "Wire"]
+
+
+class Parser(Protocol):
+    """Reads one response."""
+
+    def feed(self, frame: Frame) -> Iterable[Delta]: ...
+
+    def eof(self, clean: bool) -> Finish | Failure | Continue: ...
+
+
+class Wire(NamedTuple):
+    """One wire, both directions."""
+
+    request: Callable[[Ask, str | None], Request]
+    parser: Callable[[Ask], Parser]
+
+
+WIRES: dict[str, Wire] = {
+    "openai_chat": Wire(openai_chat.request, openai_chat.Parser),
+    "openai_responses": Wire(openai_responses.request, openai_responses.Parser),
+    "anthropic": Wire(anthropic.request, anthropic.Parser),
+    "gemini": Wire(gemini.request, gemini.Parser),
+}

@@ -1,0 +1,207 @@
+"""Gemini `streamGenerateContent?alt=sse`, the Developer API. Pure.
+
+https://ai.google.dev/api/generate-content
+
+Rule of success: candidate 0 has a finish reason that is not CONTINUATION, or the prompt was blocked. There is no
+terminal marker: the body is read to its end, because late chunks carry signatures, sources and usage. The last event
+may lack its blank line. CONTINUATION, and a cut after a checkpoint token, go on in another request.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from .. import _verdict
+from .._ask import Ask, File, Request, Turn, given
+from .._deltas import (
+    Cited,
+    Continue,
+    Delta,
+    Failure,
+    Finish,
+    Reasoning,
+    Started,
+    Text,
+    ToolEnd,
+    ToolFragment,
+    Used,
+    used,
+)
+from .._sse import Frame
+from ..config import GeminiConfig
+from ._json import Decoder, Malformed, count, mapping, text
+
+_HARMS = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
+
+
+def request(ask: Ask, token: str | None = None) -> Request:
+    """The key goes in a header: in the URL it would end up in logs. `token` goes on where another response ended."""
+    config = ask.config
+    assert isinstance(config, GeminiConfig)
+    generation = given(
+        maxOutputTokens=ask.max_tokens,
+        temperature=ask.temperature,
+        topP=config.top_p,
+        topK=config.top_k,
+        candidateCount=config.candidate_count,
+        stopSequences=config.stop,
+        seed=config.seed,
+    )
+    payload = given(
+        contents=[
+            {"role": "model" if turn.role == "assistant" else "user", "parts": list(_parts(turn))} for turn in ask.turns
+        ],
+        systemInstruction={"parts": [{"text": ask.system}]} if ask.system else None,
+        generationConfig=generation or None,
+        safetySettings=[{"category": f"HARM_CATEGORY_{harm}", "threshold": config.safety_threshold} for harm in _HARMS]
+        if config.safety_threshold
+        else None,
+        store=config.store or False,
+        continuationToken=token,
+    )
+    model = ask.model.removeprefix("models/")
+    base = ask.base_url.rstrip("/")
+    if config.api_version or not re.search(r"/v\d+\w*$", base):
+        # The moving aliases exist only on v1beta (https://ai.google.dev/gemini-api/docs/models).
+        base += "/" + (config.api_version or ("v1beta" if model.endswith("-latest") else "v1"))
+    url = f"{base}/models/{model}:streamGenerateContent?alt=sse"
+    return Request.post(url, ask.headers, payload | dict(config.body))
+
+
+def _parts(turn: Turn) -> Iterator[dict[str, Any]]:
+    for part in turn.parts:
+        if isinstance(part, str):
+            yield {"text": part}
+        else:
+            yield from _file(part)
+
+
+def _file(file: File) -> Iterator[dict[str, Any]]:
+    if file.text is not None:
+        yield {"text": f"File {file.name}:"}  # inline data has no field for a name on this API
+    data = file.data if file.text is None else file.text.encode()
+    yield {"inlineData": {"mimeType": file.media_type, "data": base64.b64encode(data).decode()}}
+
+
+class _Content(msgspec.Struct):
+    parts: list[Any] | None = None
+
+
+class _Candidate(msgspec.Struct, rename="camel"):
+    content: _Content | None = None
+    finish_reason: str | None = None
+    index: int | None = None
+    continuation_token: str | None = None
+    grounding_metadata: Any = None
+    citation_metadata: Any = None
+
+
+class _Chunk(msgspec.Struct, rename="camel"):
+    candidates: list[_Candidate | None] | None = None
+    prompt_feedback: Any = None
+    usage_metadata: Any = None
+    model_version: str | None = None
+    response_id: str | None = None
+    error: Any = None
+
+
+_CHUNK = Decoder(_Chunk)
+_OBJECT = Decoder(dict[str, Any])
+_CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)
+
+
+class Parser:
+    """Frames of one response to deltas."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._started = False
+        self._reason: str | None = None
+        self._blocked: str | None = None
+        self._token: str | None = None
+        self._calls = 0
+
+    def feed(self, frame: Frame) -> Iterator[Delta]:
+        """The deltas in one event. Raises Malformed."""
+        if not frame.data.strip():
+            return
+        try:
+            chunk = _CHUNK.decode(frame.data)
+        except Malformed:
+            if frame.whole:
+                raise
+            return  # half an event at the end: a cut, which eof() judges
+        if chunk.error:
+            yield _verdict.failure(_OBJECT.decode(frame.data))
+            return
+        if not self._started and (chunk.model_version or chunk.response_id):
+            self._started = True
+            yield Started(chunk.model_version or None, chunk.response_id or None)
+        self._blocked = text(mapping(chunk.prompt_feedback).get("blockReason")) or self._blocked
+        for candidate in chunk.candidates or ():
+            if candidate is not None and not candidate.index:
+                yield from self._candidate(candidate)
+        if isinstance(chunk.usage_metadata, dict) and chunk.usage_metadata:
+            yield _used(chunk.usage_metadata)
+
+    def eof(self, clean: bool) -> Finish | Failure | Continue:
+        """The verdict at the end of the body, which needs no clean end: the finish reason says it all."""
+        if self._reason and self._reason != "CONTINUATION":
+            return Finish(self._reason, _verdict.finish("gemini", self._reason))
+        if self._blocked:
+            status = _verdict.finish("gemini", self._blocked)
+            return Finish(self._blocked, "filtered" if status == "unknown" else status)
+        if self._token:
+            return Continue(self._token)
+        return Finish(self._reason, "paused") if self._reason else _CUT
+
+    def _candidate(self, candidate: _Candidate) -> Iterator[Delta]:
+        for part in (candidate.content.parts or ()) if candidate.content else ():
+            self._token = None  # what came after a checkpoint would come again
+            yield from self._part(mapping(part))
+        self._token = candidate.continuation_token or self._token
+        self._reason = candidate.finish_reason or self._reason
+        yield from _cited(mapping(candidate.grounding_metadata), mapping(candidate.citation_metadata))
+
+    def _part(self, part: dict[str, Any]) -> Iterator[Delta]:
+        if text(part.get("text")):
+            yield Reasoning(part["text"]) if part.get("thought") else Text(part["text"])
+        call = part.get("functionCall")
+        if isinstance(call, dict):
+            key = f"{self._calls}"
+            self._calls += 1
+            arguments = msgspec.json.encode(mapping(call.get("args"))).decode()
+            yield ToolFragment(key, text(call.get("id")) or f"call_{key}", text(call.get("name")), arguments)
+            yield ToolEnd(key)
+
+
+def _cited(grounding: dict[str, Any], citation: dict[str, Any]) -> Iterator[Delta]:
+    chunks = grounding.get("groundingChunks")
+    for chunk in chunks if isinstance(chunks, list) else []:
+        for kind in ("web", "retrievedContext"):
+            found = mapping(mapping(chunk).get(kind))
+            if found:
+                yield _source(found)
+    sources = citation.get("citationSources") or citation.get("citations")
+    for source in sources if isinstance(sources, list) else []:
+        yield _source(mapping(source))
+
+
+def _source(found: dict[str, Any]) -> Cited:
+    return Cited({"url": text(found.get("uri")) or None, "title": text(found.get("title")) or None, "text": None})
+
+
+def _used(usage: dict[str, Any]) -> Used:
+    spoken, thought = count(usage.get("candidatesTokenCount")), count(usage.get("thoughtsTokenCount"))
+    prompt, tools = count(usage.get("promptTokenCount")), count(usage.get("toolUsePromptTokenCount"))
+    return used(
+        input=None if prompt is None else prompt + (tools or 0),
+        output=None if spoken is None and thought is None else (spoken or 0) + (thought or 0),
+        reasoning=thought,
+        cached=count(usage.get("cachedContentTokenCount")),
+        cache_write=None,
+    )

@@ -1,0 +1,251 @@
+"""OpenAI Chat Completions, and everybody who is compatible with it. Pure.
+
+https://platform.openai.com/docs/api-reference/chat-streaming
+
+Rule of success: every choice that was seen has a finish reason, and the body ended by `[DONE]` or cleanly. `[DONE]`
+alone proves nothing: vLLM sends it after an error, Ollama ends cleanly after one.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from .. import _verdict
+from .._ask import Ask, File, Request, Turn, endpoint, given
+from .._deltas import Cited, Delta, Failure, Finish, Reasoning, Refusal, Started, Text, ToolFragment, Used, used
+from .._sse import Frame
+from ..config import LocalConfig, OpenAIConfig
+from ._json import Decoder, count, mapping, text
+
+
+def request(ask: Ask, token: str | None = None) -> Request:
+    """The smallest body that says what the caller asked: compatible servers refuse fields that they don't know."""
+    config, dialect = ask.config, ask.dialect
+    assert isinstance(config, OpenAIConfig | LocalConfig)
+    messages: list[dict[str, Any]] = []
+    if ask.system:
+        messages.append({"role": dialect.system_role, "content": ask.system})
+    messages += [{"role": turn.role, "content": _content(turn)} for turn in ask.turns]
+    payload = {
+        **dialect.sampling,
+        **given(
+            model=ask.model,
+            messages=messages,
+            stream=True,
+            temperature=ask.temperature,
+            top_p=config.top_p,
+            stop=config.stop,
+            seed=config.seed,
+        ),
+    }
+    if ask.max_tokens is not None:
+        payload[dialect.max_tokens] = ask.max_tokens
+    store, include_usage = dialect.store, dialect.include_usage
+    if isinstance(config, OpenAIConfig):
+        payload |= given(n=config.n)
+        store = store if config.store is None else config.store
+        include_usage = include_usage if config.include_usage is None else config.include_usage
+    payload |= given(store=store, stream_options={"include_usage": True} if include_usage else None)
+    return Request.post(endpoint(ask.base_url, "chat/completions"), ask.headers, payload | dict(config.body))
+
+
+def _content(turn: Turn) -> str | list[dict[str, Any]]:
+    if len(turn.parts) == 1 and isinstance(turn.parts[0], str):
+        return turn.parts[0]
+    return [{"type": "text", "text": part} if isinstance(part, str) else _file(part) for part in turn.parts]
+
+
+def _file(file: File) -> dict[str, Any]:
+    if file.text is not None:
+        # Files that are not PDF are refused by this API: their text goes in as text.
+        return {"type": "text", "text": f"File {file.name}:\n\n{file.text}"}
+    data = base64.b64encode(file.data).decode()
+    if file.media_type.startswith("image/"):
+        return {"type": "image_url", "image_url": {"url": f"data:{file.media_type};base64,{data}"}}
+    if file.media_type.startswith("audio/"):
+        return {
+            "type": "input_audio",
+            "input_audio": {"data": data, "format": "mp3" if file.media_type == "audio/mpeg" else "wav"},
+        }
+    return {
+        "type": "file",
+        "file": {"filename": file.name, "file_data": f"data:{file.media_type};base64,{data}"},
+    }
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: Any = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | list[Any] | None = None
+    reasoning_content: str | None = None
+    reasoning: Any = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall | None] | None = None
+    function_call: _Function | None = None
+    annotations: Any = None
+
+
+class _Choice(msgspec.Struct):
+    index: int | None = None
+    delta: _Delta | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    id: str | None = None
+    model: str | None = None
+    object: Any = None
+    choices: list[_Choice | None] | None = None
+    usage: Any = None
+    error: Any = None
+    x_groq: Any = None
+    citations: Any = None
+
+
+_CHUNK = Decoder(_Chunk)
+_OBJECT = Decoder(dict[str, Any])
+
+
+class Parser:
+    """Frames of one response to deltas. Shows the first choice; watches the end of all of them."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._started = False
+        self._shown: int | None = None
+        self._reasons: dict[int, str | None] = {}
+        self._call = ""
+        self._calls: dict[str, str] = {}
+        self._cited = False
+
+    def feed(self, frame: Frame) -> Iterator[Delta]:
+        """The deltas in one event. Raises Malformed."""
+        data = frame.data
+        if not frame.whole or not data.strip():
+            return
+        if data.startswith(b"[DONE]"):
+            yield self._end()
+            return
+        chunk = _CHUNK.decode(data)
+        if chunk.error or chunk.object == "error":
+            yield _verdict.failure(_OBJECT.decode(data))
+            return
+        groq = mapping(chunk.x_groq)
+        if groq.get("error"):
+            yield _verdict.failure(groq)
+            return
+        if not self._started and (chunk.model or chunk.id):
+            self._started = True
+            yield Started(chunk.model or None, chunk.id or None)
+        if chunk.choices:
+            for choice in chunk.choices:
+                if choice is not None:
+                    yield from self._choice(choice)
+        usage = chunk.usage or groq.get("usage")
+        if isinstance(usage, dict):
+            yield _used(usage)
+        if chunk.citations and not self._cited:
+            self._cited = True  # Perplexity repeats the list in every chunk
+            for url in chunk.citations if isinstance(chunk.citations, list) else []:
+                yield Cited({"url": text(url) or None, "title": None, "text": None})
+
+    def eof(self, clean: bool) -> Finish | Failure:
+        """The verdict where the body ended without `[DONE]`."""
+        return self._end() if clean else _CUT
+
+    def _end(self) -> Finish | Failure:
+        if self._shown is None or None in self._reasons.values():
+            return _CUT
+        reason = self._reasons[self._shown]
+        return Finish(reason, _verdict.finish("openai_chat", reason))
+
+    def _choice(self, choice: _Choice) -> Iterator[Delta]:
+        index = choice.index or 0
+        if self._shown is None:
+            self._shown = index
+        # "" stands for null on some servers; a reason, once given, stays.
+        self._reasons[index] = choice.finish_reason or self._reasons.get(index)
+        if index != self._shown:
+            return
+        if choice.text:
+            yield Text(choice.text)
+        delta = choice.delta
+        if delta is None:
+            return
+        reasoning = delta.reasoning_content or text(delta.reasoning)
+        if reasoning:
+            yield Reasoning(reasoning)
+        if delta.content:
+            if isinstance(delta.content, str):
+                yield Text(delta.content)
+            else:
+                yield from _parts(delta.content)
+        if delta.refusal:
+            yield Refusal(delta.refusal)
+        for call in delta.tool_calls or ():
+            if call is not None:
+                yield self._tool(call)
+        if delta.function_call is not None:
+            yield self._tool(_ToolCall(0, None, delta.function_call))
+        for annotation in delta.annotations if isinstance(delta.annotations, list) else ():
+            cited = mapping(mapping(annotation).get("url_citation"))
+            if cited.get("url"):
+                yield Cited({"url": text(cited["url"]), "title": text(cited.get("title")) or None, "text": None})
+
+    def _tool(self, call: _ToolCall) -> ToolFragment:
+        """Which call a fragment belongs to: by its index; where there is none, or another call took it, by its id."""
+        function = call.function or _Function()
+        key = self._call if call.index is None else str(call.index)
+        if call.id and self._calls.get(key, call.id) != call.id and function.name:
+            key = next((known for known, id in self._calls.items() if id == call.id), "")
+        if not key or (call.index is None and call.id and call.id not in self._calls.values()):
+            key = f"+{len(self._calls)}"
+        self._call = key
+        self._calls[key] = self._calls.get(key) or call.id or ""
+        arguments = function.arguments
+        if isinstance(arguments, dict):
+            arguments = msgspec.json.encode(arguments).decode()
+        return ToolFragment(key, call.id or "", function.name or "", text(arguments))
+
+
+_CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)
+
+
+def _parts(content: list[Any]) -> Iterator[Delta]:
+    """Mistral: content as a list of typed chunks; thinking has a list of its own."""
+    for part in content:
+        part = {"type": "text", "text": part} if isinstance(part, str) else mapping(part)
+        if part.get("type") == "text" and text(part.get("text")):
+            yield Text(part["text"])
+        elif part.get("type") == "thinking":
+            inner = part.get("thinking")
+            pieces = inner if isinstance(inner, list) else [{"text": inner}]
+            joined = "".join(text(mapping(piece).get("text")) for piece in pieces)
+            if joined:
+                yield Reasoning(joined)
+
+
+def _used(usage: dict[str, Any]) -> Used:
+    inputs = mapping(usage.get("prompt_tokens_details"))
+    outputs = mapping(usage.get("completion_tokens_details"))
+    cached = count(inputs.get("cached_tokens"))
+    return used(
+        input=count(usage.get("prompt_tokens")),
+        output=count(usage.get("completion_tokens")),
+        reasoning=count(outputs.get("reasoning_tokens")),
+        cached=count(usage.get("prompt_cache_hit_tokens")) if cached is None else cached,  # DeepSeek's older name
+        cache_write=count(inputs.get("cache_write_tokens")),
+    )

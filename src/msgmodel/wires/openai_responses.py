@@ -1,0 +1,204 @@
+"""The OpenAI Responses API. Pure.
+
+https://platform.openai.com/docs/api-reference/responses-streaming
+
+Rule of success: a `response.completed` event. `response.incomplete` ends the reply too, but short; `response.failed`
+and `error` are failures. Events are known by the `type` in their JSON; the `event:` line is not needed.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from .. import _verdict
+from .._ask import Ask, File, Request, Turn, endpoint, given
+from .._deltas import (
+    Cited,
+    Delta,
+    Failure,
+    Finish,
+    Reasoning,
+    Refusal,
+    Started,
+    Text,
+    ToolEnd,
+    ToolFragment,
+    Used,
+    used,
+)
+from .._sse import Frame
+from ..config import OpenAIConfig
+from ._json import Decoder, Malformed, count, mapping, text
+
+
+def request(ask: Ask, token: str | None = None) -> Request:
+    """`store` is sent on every server that speaks this API: it is part of it, and its default is to store."""
+    config = ask.config
+    assert isinstance(config, OpenAIConfig)
+    payload = given(
+        model=ask.model,
+        instructions=ask.system,
+        input=[{"role": turn.role, "content": _content(turn)} for turn in ask.turns],
+        stream=True,
+        store=config.store or False,
+        max_output_tokens=ask.max_tokens,
+        temperature=ask.temperature,
+        top_p=config.top_p,
+    )
+    return Request.post(endpoint(ask.base_url, "responses"), ask.headers, payload | dict(config.body))
+
+
+def _content(turn: Turn) -> str | list[dict[str, Any]]:
+    if len(turn.parts) == 1 and isinstance(turn.parts[0], str):
+        return turn.parts[0]
+    kind = "input_text" if turn.role == "user" else "output_text"
+    return [{"type": kind, "text": part} if isinstance(part, str) else _file(part) for part in turn.parts]
+
+
+def _file(file: File) -> dict[str, Any]:
+    data = f"data:{file.media_type};base64,{base64.b64encode(file.data).decode()}"
+    if file.media_type.startswith("image/"):
+        return {"type": "input_image", "image_url": data, "detail": "auto"}
+    return {"type": "input_file", "filename": file.name, "file_data": data}
+
+
+class _Event(msgspec.Struct):
+    type: str | None = None
+    delta: Any = None
+    text: Any = None
+    item_id: str | None = None
+    output_index: int | None = None
+    content_index: int | None = None
+    summary_index: int | None = None
+    item: Any = None
+    response: Any = None
+    annotation: Any = None
+    error: Any = None
+
+
+_EVENT = Decoder(_Event)
+_OBJECT = Decoder(dict[str, Any])
+_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+_CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)
+
+
+class Parser:
+    """Frames of one response to deltas."""
+
+    def __init__(self, ask: Ask) -> None:
+        # Some servers (llama.cpp) say `completed` of a reply that ran into the limit; only the count shows it.
+        self._limit = None if ask.dialect.store is not None else ask.max_tokens
+        self._started = False
+        self._streamed: set[tuple[object, ...]] = set()
+        self._calls: set[str] = set()
+
+    def feed(self, frame: Frame) -> Iterator[Delta]:
+        """The deltas in one event. Raises Malformed."""
+        if not frame.whole or not frame.data.strip() or frame.data.startswith(b"[DONE]"):
+            return
+        event = _EVENT.decode(frame.data)
+        kind = event.type
+        if event.error or kind == "error":
+            yield _verdict.failure(_OBJECT.decode(frame.data))
+        elif kind == "response.output_text.delta":
+            yield from self._piece(Text, event)
+        elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
+            yield from self._piece(Reasoning, event)
+        elif kind == "response.refusal.delta":
+            yield from self._piece(Refusal, event)
+        elif kind == "response.output_text.done":
+            yield from self._whole(Text, event)
+        elif kind in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"):
+            yield ToolFragment(_place(event), "", "", text(event.delta))
+        elif kind == "response.output_item.added":
+            yield from self._opened(event)
+        elif kind == "response.output_item.done":
+            yield from self._closed(event)
+        elif kind == "response.output_text.annotation.added":
+            yield from _cited(mapping(event.annotation))
+        elif kind in ("response.created", "response.in_progress", "response.queued"):
+            yield from self._start(mapping(event.response))
+        elif kind in ("response.completed", "response.incomplete", "response.failed"):
+            yield from self._end(kind, mapping(event.response))
+        elif kind is None:
+            raise Malformed("an event has no type")
+
+    def eof(self, clean: bool) -> Failure:
+        """A terminal event ends the reading before the body does, so an end of the body is always a cut."""
+        return _CUT
+
+    def _piece(self, kind: type[Text] | type[Reasoning] | type[Refusal], event: _Event) -> Iterator[Delta]:
+        if event.delta:
+            self._streamed.add((kind, _place(event), event.content_index))
+            yield kind(text(event.delta))
+
+    def _whole(self, kind: type[Text], event: _Event) -> Iterator[Delta]:
+        if (kind, _place(event), event.content_index) not in self._streamed and text(event.text):
+            yield kind(event.text)
+
+    def _start(self, response: dict[str, Any]) -> Iterator[Delta]:
+        model, request_id = text(response.get("model")), text(response.get("id"))
+        if not self._started and (model or request_id):
+            self._started = bool(model)
+            yield Started(model or None, request_id or None)
+
+    def _opened(self, event: _Event) -> Iterator[Delta]:
+        item = mapping(event.item)
+        if item.get("type") in _CALLS:
+            self._calls.add(_place(event))
+            yield ToolFragment(_place(event), _call_id(item), text(item.get("name")), "")
+
+    def _closed(self, event: _Event) -> Iterator[Delta]:
+        item = mapping(event.item)
+        field = _CALLS.get(text(item.get("type")))
+        if field:
+            key = _place(event)
+            if key not in self._calls:  # its `added` event was lost, or its place has another name by now
+                yield ToolFragment(key, _call_id(item), text(item.get("name")), "")
+            yield ToolEnd(key, text(item.get(field)) or None)
+
+    def _end(self, kind: str, response: dict[str, Any]) -> Iterator[Delta]:
+        yield from self._start(response)
+        usage = mapping(response.get("usage"))
+        if usage:
+            yield _used(usage)
+        if kind == "response.failed":
+            yield _verdict.failure({"error": response.get("error") or {"message": "the provider gave no reason"}})
+            return
+        reason = kind.removeprefix("response.")
+        if kind == "response.incomplete":
+            reason = text(mapping(response.get("incomplete_details")).get("reason")) or reason
+        status = _verdict.finish("openai_responses", reason)
+        if status == "complete" and self._limit and (count(usage.get("output_tokens")) or 0) >= self._limit:
+            status = "truncated"
+        yield Finish(reason, status)
+
+
+def _place(event: _Event) -> str:
+    # GitHub Copilot gives the same item a new id in every event; its index stays.
+    return str(event.item_id if event.output_index is None else event.output_index)
+
+
+def _call_id(item: dict[str, Any]) -> str:
+    return text(item.get("call_id")) or text(item.get("id"))
+
+
+def _cited(annotation: dict[str, Any]) -> Iterator[Delta]:
+    url, title = text(annotation.get("url")), text(annotation.get("title")) or text(annotation.get("filename"))
+    if url or title:
+        yield Cited({"url": url or None, "title": title or None, "text": None})
+
+
+def _used(usage: dict[str, Any]) -> Used:
+    inputs, outputs = mapping(usage.get("input_tokens_details")), mapping(usage.get("output_tokens_details"))
+    return used(
+        input=count(usage.get("input_tokens")),
+        output=count(usage.get("output_tokens")),
+        reasoning=count(outputs.get("reasoning_tokens")),
+        cached=count(inputs.get("cached_tokens")),
+        cache_write=count(inputs.get("cache_write_tokens")),
+    )
