@@ -138,8 +138,9 @@ class Panel:
         parsed: JSON = None
         if complete:
             try:
-                parsed = json.loads(arguments or "{}")  # no argument at all comes as an empty text on every wire
-            except ValueError:
+                # No argument at all comes as an empty text on every wire, and as null on Groq.
+                parsed = {} if arguments in ("", "null") else json.loads(arguments)
+            except (ValueError, RecursionError):
                 pass
         tool_call: ToolCall = {
             "id": call.id,
@@ -153,9 +154,10 @@ class Panel:
 
     def _final(self, finish: Finish) -> Sequence[PanelEvent]:
         status = finish.status
-        # A call that the limit cut in two never looks executable.
+        # A limit cuts the last call, so that one never looks executable; the ones before it had ended.
+        calls = [call for call in self._calls.values() if not call.done]
         whole = status in ("complete", "tool_calls")
-        events = [self._called(call, whole) for call in self._calls.values() if not call.done]
+        events = [self._called(call, whole or call is not calls[-1]) for call in calls]
         if status == "complete" and self._refusal:
             status = "filtered"
         elif status == "complete" and self._finished:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -36,7 +37,7 @@ _DONE = b"data: [DONE]\n\n"
 # and larger batches gain nothing there.
 _BATCH = 64
 
-# How long the interpreter's exit waits for the engine to come to rest.
+# How long the interpreter's exit waits for the engine to stop.
 _EXIT_SECONDS = 5.0
 
 
@@ -91,21 +92,21 @@ class Engine:
         self.threads = threads or max(1, (os.cpu_count() or 1) // 2)
         self._waiting: SimpleQueue[Generation | None] = SimpleQueue()
         self._closing = False
-        self._at_rest = threading.Event()
-        threading.Thread(target=self._work, name="msgmodel-local", daemon=True).start()
+        self._settled = True
+        self._thread = threading.Thread(target=self._work, name="msgmodel-local", daemon=True)
+        self._thread.start()
 
     def submit(self, generation: Generation) -> None:
         self._waiting.put(generation)
 
     def close(self) -> None:
-        """Cancels all, and waits a little: a daemon thread that comes out of C++ into a dying interpreter kills it."""
+        """Cancels all and drops the server. A process that exits while its threads run crashes now and then."""
         self._closing = True
         self._waiting.put(None)
-        self._at_rest.wait(_EXIT_SECONDS)
+        self._thread.join(_EXIT_SECONDS)
 
     def _work(self) -> None:
-        # The server lives in this frame only, and this function never returns: the server's destructor can hang, and
-        # it holds the GIL while it does.
+        # In this frame only, so that nothing else drops it: its destructor holds the GIL.
         server = None
         while (generation := self._waiting.get()) is not None:
             if not (self._closing or generation.cancelled):
@@ -115,8 +116,8 @@ class Engine:
                 except ConfigurationError as error:
                     generation.deliver(error)
             del generation  # else this frame would keep it while the engine is idle
-        self._at_rest.set()
-        threading.Event().wait()
+        if not self._settled:
+            threading.Event().wait()  # for ever, and so does not drop it
 
     def _load(self) -> Any:
         try:
@@ -145,7 +146,7 @@ class Engine:
                 f"{self.path.name!r} can't be loaded as a GGUF model: it is damaged, of a kind that the engine does not "
                 "know, or too large for the memory"
             ) from None
-        _settle(server.listening_address)
+        self._settled = _settled(server.listening_address)
         return server
 
     def _generate(self, server: Any, generation: Generation) -> None:
@@ -173,16 +174,16 @@ class Engine:
             generation.deliver(None)
 
 
-def _settle(address: str) -> None:
-    """Waits until the server's thread for HTTP runs: one that is dropped before that hangs for ever."""
+def _settled(address: str) -> bool:
+    """Whether the server's thread for HTTP runs: to drop the server before it does would hang for ever."""
     from http.client import HTTPConnection, HTTPException
 
-    connection = HTTPConnection(address.removeprefix("http://"), timeout=5)
+    connection = HTTPConnection(address.removeprefix("http://"), timeout=_EXIT_SECONDS)
     try:
         connection.request("GET", "/health")
-        connection.getresponse().read()
+        return connection.getresponse().status == 200
     except (OSError, HTTPException):
-        pass  # it is a precaution; requests don't go through the port
+        return False
     finally:
         connection.close()
 
@@ -209,7 +210,18 @@ def _forget() -> None:
     """After a fork there are no threads and perhaps a lock that was taken: the child starts anew."""
     global _lock
     _lock = threading.Lock()
-    _engines.clear()
+    if _engines:
+        _engines.clear()
+        _exit_without_destructors()
+
+
+def _exit_without_destructors() -> None:
+    """A destructor of llama.cpp waits at exit for a thread that only the parent has; glibc waits for ever."""
+    if sys.platform == "linux":
+        import ctypes
+
+        libc = ctypes.CDLL(None)
+        libc.on_exit(libc._exit, None)  # runs first, with the exit status, after Python's own exit
 
 
 if hasattr(os, "register_at_fork"):

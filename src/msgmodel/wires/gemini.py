@@ -94,7 +94,7 @@ class _Content(msgspec.Struct):
 
 class _Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
-    finish_reason: str | None = None
+    finish_reason: str | int | None = None
     index: int | None = None
     continuation_token: str | None = None
     grounding_metadata: Any = None
@@ -105,13 +105,14 @@ class _Chunk(msgspec.Struct, rename="camel"):
     candidates: list[_Candidate | None] | None = None
     prompt_feedback: Any = None
     usage_metadata: Any = None
-    model_version: str | None = None
-    response_id: str | None = None
+    model_version: Any = None
+    response_id: Any = None
     error: Any = None
 
 
 _CHUNK = Decoder(_Chunk)
 _OBJECT = Decoder(dict[str, Any])
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)
 
 
@@ -124,6 +125,7 @@ class Parser:
         self._blocked: str | None = None
         self._token: str | None = None
         self._calls = 0
+        self._arguments: dict[Any, Any] = {}
 
     def feed(self, frame: Frame) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
@@ -140,7 +142,7 @@ class Parser:
             return
         if not self._started and (chunk.model_version or chunk.response_id):
             self._started = True
-            yield Started(chunk.model_version or None, chunk.response_id or None)
+            yield Started(text(chunk.model_version) or None, text(chunk.response_id) or None)
         self._blocked = text(mapping(chunk.prompt_feedback).get("blockReason")) or self._blocked
         for candidate in chunk.candidates or ():
             if candidate is not None and not candidate.index:
@@ -164,7 +166,7 @@ class Parser:
             self._token = None  # what came after a checkpoint would come again
             yield from self._part(mapping(part))
         self._token = candidate.continuation_token or self._token
-        self._reason = candidate.finish_reason or self._reason
+        self._reason = str(candidate.finish_reason or "") or self._reason
         yield from _cited(mapping(candidate.grounding_metadata), mapping(candidate.citation_metadata))
 
     def _part(self, part: dict[str, Any]) -> Iterator[Delta]:
@@ -172,11 +174,43 @@ class Parser:
             yield Reasoning(part["text"]) if part.get("thought") else Text(part["text"])
         call = part.get("functionCall")
         if isinstance(call, dict):
-            key = f"{self._calls}"
+            yield from self._call(call)
+
+    def _call(self, call: dict[str, Any]) -> Iterator[Delta]:
+        """A call comes whole; where arguments are streamed (Vertex), its later pieces have no name."""
+        if call.get("name") or not self._calls:
             self._calls += 1
-            arguments = msgspec.json.encode(mapping(call.get("args"))).decode()
-            yield ToolFragment(key, text(call.get("id")) or f"call_{key}", text(call.get("name")), arguments)
-            yield ToolEnd(key)
+            self._arguments = dict(mapping(call.get("args")))
+            key = f"{self._calls}"
+            yield ToolFragment(key, text(call.get("id")) or f"call_{key}", text(call.get("name")), "")
+        pieces = call.get("partialArgs")
+        for piece in pieces if isinstance(pieces, list) else ():
+            _grow(self._arguments, mapping(piece))
+        if not call.get("willContinue"):
+            yield ToolEnd(f"{self._calls}", msgspec.json.encode(_listed(self._arguments)).decode())
+
+
+def _grow(tree: dict[Any, Any], piece: dict[str, Any]) -> None:
+    """Puts a piece of a streamed argument where its path (`$.a.b[0]`) says; strings are appended to."""
+    *path, last = [int(index) if index else name for name, index in _STEP.findall(text(piece.get("jsonPath")))] or [""]
+    for step in path:
+        tree = tree.setdefault(step, {})
+        if not isinstance(tree, dict):
+            return
+    for kind in ("stringValue", "numberValue", "boolValue", "nullValue"):
+        if kind in piece:
+            value = None if kind == "nullValue" else piece[kind]
+            earlier = tree.get(last)
+            tree[last] = earlier + value if isinstance(earlier, str) and isinstance(value, str) else value
+
+
+def _listed(tree: Any) -> Any:
+    """The tree with its arrays, which grew as mappings of numbers, as lists."""
+    if not isinstance(tree, dict):
+        return tree
+    if tree and all(isinstance(key, int) for key in tree):
+        return [_listed(tree[key]) for key in sorted(tree)]
+    return {key: _listed(value) for key, value in tree.items()}
 
 
 def _cited(grounding: dict[str, Any], citation: dict[str, Any]) -> Iterator[Delta]:

@@ -84,7 +84,7 @@ class _Function(msgspec.Struct):
 
 class _ToolCall(msgspec.Struct):
     index: int | None = None
-    id: str | None = None
+    id: Any = None
     function: _Function | None = None
 
 
@@ -102,12 +102,12 @@ class _Choice(msgspec.Struct):
     index: int | None = None
     delta: _Delta | None = None
     text: str | None = None
-    finish_reason: str | None = None
+    finish_reason: str | int | None = None
 
 
 class _Chunk(msgspec.Struct):
-    id: str | None = None
-    model: str | None = None
+    id: Any = None
+    model: Any = None
     object: Any = None
     choices: list[_Choice | None] | None = None
     usage: Any = None
@@ -149,7 +149,7 @@ class Parser:
             return
         if not self._started and (chunk.model or chunk.id):
             self._started = True
-            yield Started(chunk.model or None, chunk.id or None)
+            yield Started(text(chunk.model) or None, text(chunk.id) or None)
         if chunk.choices:
             for choice in chunk.choices:
                 if choice is not None:
@@ -177,12 +177,12 @@ class Parser:
         if self._shown is None:
             self._shown = index
         # "" stands for null on some servers; a reason, once given, stays.
-        self._reasons[index] = choice.finish_reason or self._reasons.get(index)
+        self._reasons[index] = str(choice.finish_reason or "") or self._reasons.get(index)
         if index != self._shown:
             return
-        if choice.text:
-            yield Text(choice.text)
         delta = choice.delta
+        if choice.text and not (delta and delta.content):  # the older Completions API; Together says it twice
+            yield Text(choice.text)
         if delta is None:
             return
         reasoning = delta.reasoning_content or text(delta.reasoning)
@@ -208,17 +208,18 @@ class Parser:
     def _tool(self, call: _ToolCall) -> ToolFragment:
         """Which call a fragment belongs to: by its index; where there is none, or another call took it, by its id."""
         function = call.function or _Function()
+        id = text(call.id)
         key = self._call if call.index is None else str(call.index)
-        if call.id and self._calls.get(key, call.id) != call.id and function.name:
-            key = next((known for known, id in self._calls.items() if id == call.id), "")
-        if not key or (call.index is None and call.id and call.id not in self._calls.values()):
+        if id and function.name and self._calls.get(key, id) != id:
+            key = next((known for known, its_id in self._calls.items() if its_id == id), "")
+        if not key or (call.index is None and id and id not in self._calls.values()):
             key = f"+{len(self._calls)}"
         self._call = key
-        self._calls[key] = self._calls.get(key) or call.id or ""
+        self._calls[key] = self._calls.get(key) or id
         arguments = function.arguments
         if isinstance(arguments, dict):
             arguments = msgspec.json.encode(arguments).decode()
-        return ToolFragment(key, call.id or "", function.name or "", text(arguments))
+        return ToolFragment(key, id, function.name or "", text(arguments))
 
 
 _CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)

@@ -1,0 +1,128 @@
+"""What all tests share: no keys from outside, a scripted provider, and one way to ask in both colours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from scripted import ScriptedServer
+
+import msgmodel
+from msgmodel import AnthropicConfig, GeminiConfig, LLMResponse, OpenAIConfig, PanelEvent
+from msgmodel.providers import PROVIDERS
+
+T = TypeVar("T")
+
+KEY = "sk-planted-4f7d1c9e2b8a"
+"""The key of every test: it must not appear in anything that comes out."""
+
+PROVIDER = {
+    "openai_chat": "openai",
+    "openai_responses": "openai",
+    "anthropic": "anthropic",
+    "gemini": "gemini",
+}
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+def config(wire: str, url: str, **fields: Any) -> msgmodel.ProviderConfig:
+    """The config that sends a wire's requests to a server on loopback."""
+    if wire == "openai_chat":
+        return OpenAIConfig(base_url=f"{url}/v1", **fields)
+    if wire == "openai_responses":
+        return OpenAIConfig(base_url=f"{url}/v1", api="responses", **fields)
+    if wire == "anthropic":
+        return AnthropicConfig(base_url=url, **fields)
+    return GeminiConfig(base_url=url, **fields)
+
+
+class Sync:
+    """Asks by the blocking functions."""
+
+    name = "sync"
+
+    def panels(self, *args: Any, **kwargs: Any) -> list[PanelEvent]:
+        return list(msgmodel.stream_panels(*args, **kwargs))
+
+    def texts(self, *args: Any, **kwargs: Any) -> list[str]:
+        return list(msgmodel.stream(*args, **kwargs))
+
+    def query(self, *args: Any, **kwargs: Any) -> LLMResponse:
+        return msgmodel.query(*args, **kwargs)
+
+    def close(self) -> None: ...
+
+
+class Async:
+    """Asks by the async functions, all on one event loop, as a server would."""
+
+    name = "async"
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+    def panels(self, *args: Any, **kwargs: Any) -> list[PanelEvent]:
+        async def collect() -> list[PanelEvent]:
+            return [event async for event in msgmodel.astream_panels(*args, **kwargs)]
+
+        return self.run(collect())
+
+    def texts(self, *args: Any, **kwargs: Any) -> list[str]:
+        async def collect() -> list[str]:
+            return [text async for text in msgmodel.astream(*args, **kwargs)]
+
+        return self.run(collect())
+
+    def query(self, *args: Any, **kwargs: Any) -> LLMResponse:
+        async def ask() -> LLMResponse:
+            return await msgmodel.aquery(*args, **kwargs)
+
+        return self.run(ask())
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+@pytest.fixture(params=[Sync, Async], ids=["sync", "async"])
+def colour(request: pytest.FixtureRequest) -> Iterator[Sync | Async]:
+    chosen = request.param()
+    yield chosen
+    chosen.close()
+
+
+@pytest.fixture(scope="module", params=[Sync, Async], ids=["sync", "async"])
+def shared_colour(request: pytest.FixtureRequest) -> Iterator[Sync | Async]:
+    """`colour` for a whole module, where a loop a test would cost too much."""
+    chosen = request.param()
+    yield chosen
+    chosen.close()
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No key, address or key file from outside; requests on loopback go past any proxy."""
+    for row in PROVIDERS.values():
+        for variable in (*row.keys, row.base_url_variable, *row.header_variables.values()):
+            if variable:
+                monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.chdir(tmp_path)
