@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from scripted import ScriptedServer
 
 import msgmodel
 from msgmodel import AnthropicConfig, GeminiConfig, LLMResponse, OpenAIConfig, PanelEvent
 from msgmodel.providers import PROVIDERS
+from scripted import ScriptedServer
 
 T = TypeVar("T")
 

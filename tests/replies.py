@@ -158,10 +158,7 @@ def _openai_responses(text_pieces: Sequence[str], finish: str, usage: bool) -> l
         if status == "incomplete":
             last["incomplete_details"] = {"reason": finish}
     payloads.append({"type": f"response.{status}", "response": last})
-    return [
-        _named_event(payload | {"sequence_number": number})
-        for number, payload in enumerate(payloads)
-    ]
+    return [_named_event(payload | {"sequence_number": number}) for number, payload in enumerate(payloads)]
 
 
 def _response(status: str) -> Json:

@@ -27,9 +27,7 @@ ENDLESS = 1 << 40
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 # Poll takes no file descriptor of its own: hundreds of connections fit the usual limit of 1024.
-_Selector: type[selectors.BaseSelector] = getattr(
-    selectors, "PollSelector", selectors.SelectSelector
-)
+_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 @dataclass(frozen=True)

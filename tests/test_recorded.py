@@ -6,17 +6,18 @@ Where the recordings are not there these tests are skipped.
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import KEY, PROVIDER, SHARED, Async, Sync, config
-from scripted import Script, ScriptedServer
 
+from conftest import KEY, PROVIDER, SHARED, Async, Sync, config
 from msgmodel import PanelEvent
 from msgmodel._exchange import Exchange
 from msgmodel._question import ask
 from msgmodel.wires import WIRES
+from scripted import Script, ScriptedServer
 
 STREAMS = SHARED / "streams"
 
@@ -56,9 +57,7 @@ def exchange(wire: str) -> Exchange:
         PROVIDER[wire], "hi", KEY, None, None, None, config(wire, "http://localhost"), None, None, None,
         messages=(), files=(),
     )  # fmt: skip
-    begun = Exchange(
-        question, name, panel_id="p", timeout=300, max_retries=0, clock=lambda: 0.0, random=lambda: 0.0
-    )
+    begun = Exchange(question, name, panel_id="p", timeout=300, max_retries=0, clock=lambda: 0.0, random=lambda: 0.0)
     begun.request()
     begun.head(200, {})
     return begun
@@ -83,7 +82,7 @@ def as_read(path: Path, data: bytes) -> list[bytes]:
     if not sizes:
         return cut(data, 1400)
     ends = [sum(sizes[:index]) for index in range(len(sizes) + 1)]
-    return [data[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
+    return [data[begin:end] for begin, end in pairwise(ends)]
 
 
 @pytest.mark.parametrize("wire", WIRES)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from replies import (
     CONTINUATION_TOKEN,
     ERROR_STATUSES,
@@ -91,9 +92,7 @@ def read_until(connection: socket.socket, mark: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("framing", ["chunked", "length"])
-def test_keep_alive_serves_many_requests_on_one_connection(
-    server: ScriptedServer, framing: Framing
-) -> None:
+def test_keep_alive_serves_many_requests_on_one_connection(server: ScriptedServer, framing: Framing) -> None:
     server.say(Script.body(b"one", 1, framing), Script.body(b"two", [0, 2], framing))
     client = dial(server)
     answers = []
@@ -399,9 +398,7 @@ def test_usage_can_be_left_out(wire: Wire, counted: bytes) -> None:
         ("gemini", "CONTINUATION", CONTINUATION_TOKEN.encode()),
     ],
 )
-def test_the_finish_is_in_the_words_of_the_wire(
-    wire: Wire, finish: str | None, shown: bytes
-) -> None:
+def test_the_finish_is_in_the_words_of_the_wire(wire: Wire, finish: str | None, shown: bytes) -> None:
     assert shown in reply(wire, ["a"], finish=finish)
 
 

@@ -6,6 +6,7 @@ Rule: closed lists on our side, open ones on theirs. A finish reason that is not
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
@@ -263,7 +264,7 @@ def presentable(message: str, secrets: tuple[str, ...] = ()) -> str:
     for secret in secrets:
         message = message.replace(secret, "[key]")
     message = _URL.sub(r"\1\2", message)
-    message = _CONTROL.sub(" ", message).strip()
+    message = " ".join(_CONTROL.sub(" ", message).split())
     return message if len(message) <= _MESSAGE_LIMIT else message[: _MESSAGE_LIMIT - 1] + "…"
 
 
@@ -355,6 +356,14 @@ def _message(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
+        metadata = value.get("metadata")
+        upstream = metadata.get("raw") if isinstance(metadata, dict) else None
+        if isinstance(upstream, str) and upstream:  # OpenRouter: the words of the provider behind it
+            try:
+                inner = json.loads(upstream)
+            except (ValueError, RecursionError):
+                return upstream
+            return (isinstance(inner, dict) and _message(inner.get("error"))) or _message(inner) or upstream
         return _text(value.get("message")) or _text(value.get("error")) or _text(value.get("detail")) or ""
     return ""
 

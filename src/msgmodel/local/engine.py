@@ -92,9 +92,9 @@ class Engine:
         self.threads = threads or max(1, (os.cpu_count() or 1) // 2)
         self._waiting: SimpleQueue[Generation | None] = SimpleQueue()
         self._closing = False
-        self._settled = True
-        self._thread = threading.Thread(target=self._work, name="msgmodel-local", daemon=True)
-        self._thread.start()
+        self._settled = False
+        self._at_rest = threading.Event()
+        threading.Thread(target=self._work, name="msgmodel-local", daemon=True).start()
 
     def submit(self, generation: Generation) -> None:
         self._waiting.put(generation)
@@ -103,10 +103,10 @@ class Engine:
         """Cancels all and drops the server. A process that exits while its threads run crashes now and then."""
         self._closing = True
         self._waiting.put(None)
-        self._thread.join(_EXIT_SECONDS)
+        self._at_rest.wait(_EXIT_SECONDS)
 
     def _work(self) -> None:
-        # In this frame only, so that nothing else drops it: its destructor holds the GIL.
+        # In this frame only, so that nothing else drops it: its destructor can wait for ever, and holds the GIL.
         server = None
         while (generation := self._waiting.get()) is not None:
             if not (self._closing or generation.cancelled):
@@ -116,8 +116,10 @@ class Engine:
                 except ConfigurationError as error:
                     generation.deliver(error)
             del generation  # else this frame would keep it while the engine is idle
-        if not self._settled:
-            threading.Event().wait()  # for ever, and so does not drop it
+        if self._settled and not _forked:
+            del server
+        self._at_rest.set()
+        threading.Event().wait()  # for ever, so that a server that can't be dropped is not
 
     def _load(self) -> Any:
         try:
@@ -190,6 +192,8 @@ def _settled(address: str) -> bool:
 
 _engines: dict[tuple[Path, int, int | None], Engine] = {}
 _lock = threading.Lock()
+_forked = False
+"""Whether this process was forked from one that had loaded a model."""
 
 
 def _engine(path: Path, context: int, threads: int | None) -> Engine:
@@ -208,15 +212,16 @@ def _close() -> None:
 
 def _forget() -> None:
     """After a fork there are no threads and perhaps a lock that was taken: the child starts anew."""
-    global _lock
+    global _lock, _forked
     _lock = threading.Lock()
-    if _engines:
-        _engines.clear()
+    if _engines and not _forked:
+        _forked = True
         _exit_without_destructors()
+    _engines.clear()
 
 
 def _exit_without_destructors() -> None:
-    """A destructor of llama.cpp waits at exit for a thread that only the parent has; glibc waits for ever."""
+    """The destructors of llama.cpp wait for a thread that only the parent has; with glibc they do so for ever."""
     if sys.platform == "linux":
         import ctypes
 

@@ -1,0 +1,131 @@
+"""Keys and addresses: where they are looked for, in which order, and what is said when there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import msgmodel
+import replies
+from conftest import KEY, PROVIDER, config
+from msgmodel import AnthropicConfig, AuthenticationError, ConfigurationError, GeminiConfig, OpenAIConfig
+from msgmodel.providers import PROVIDERS
+from scripted import Script, ScriptedServer
+
+
+def key_of(server: ScriptedServer, wire: str = "openai_chat", **kwargs: Any) -> str:
+    """The key that a call sends."""
+    server.say(Script.body(replies.reply(wire, ["ok"])))
+    fields = {"api_key": kwargs.pop("config_key")} if "config_key" in kwargs else {}
+    msgmodel.query(PROVIDER[wire], "hi", config=config(wire, server.url, **fields), **kwargs)
+    headers = server.requests[-1].headers
+    return headers.get("authorization") or headers.get("x-goog-api-key") or headers.get("x-api-key") or ""
+
+
+def test_order(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert key_of(server) == ""  # a server of one's own may need no key
+    Path("openai-api.key").write_text("\ufefffrom-file\n", "utf-8")
+    assert key_of(server) == "Bearer from-file"
+    monkeypatch.setenv("OPENAI_API_KEY", "  from-variable\n")
+    assert key_of(server) == "Bearer from-variable"
+    assert key_of(server, config_key=" from-config ") == "Bearer from-config"
+    assert key_of(server, config_key="from-config", api_key="\tfrom-argument ") == "Bearer from-argument"
+    assert key_of(server, api_key="  ") == "Bearer from-variable"
+
+
+def test_google_variable_goes_first(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "second")
+    assert key_of(server, "gemini") == "second"
+    monkeypatch.setenv("GOOGLE_API_KEY", "first")
+    assert key_of(server, "gemini") == "first"
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
+def test_a_missing_key_names_every_place(provider: str) -> None:
+    row = PROVIDERS[provider]
+    with pytest.raises(AuthenticationError) as caught:
+        msgmodel.stream_panels(provider, "hi")
+    for place in ("api_key", "config", *row.keys, row.key_file):
+        assert place in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["sk-a b", "sk-a\nb", "sk-é", "sk-\x00"])
+def test_a_key_that_cannot_be_sent(key: str) -> None:
+    with pytest.raises(AuthenticationError, match="the argument api_key") as caught:
+        msgmodel.stream_panels("openai", "hi", key)
+    assert "sk-" not in str(caught.value)
+
+
+def test_a_key_of_the_wrong_type() -> None:
+    with pytest.raises(ConfigurationError, match="must be a string, not int"):
+        msgmodel.stream_panels("openai", "hi", 5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wire", "variable", "suffix"),
+    [
+        ("openai_chat", "OPENAI_BASE_URL", "/v1"),
+        ("openai_responses", "OPENAI_BASE_URL", "/v1/"),
+        ("anthropic", "ANTHROPIC_BASE_URL", ""),
+        ("gemini", "GOOGLE_GEMINI_BASE_URL", "/"),
+    ],
+)
+def test_official_base_url_variables(
+    wire: str, variable: str, suffix: str, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, server.url + suffix)
+    server.say(Script.body(replies.reply(wire, ["ok"])))
+    chosen = OpenAIConfig(api="responses") if wire == "openai_responses" else None
+    assert msgmodel.query(PROVIDER[wire], "hi", KEY, config=chosen).text == "ok"
+
+
+@pytest.mark.parametrize(
+    ("name", "provider"),
+    [("o", "openai"), ("a", "anthropic"), ("c", "anthropic"), ("claude", "anthropic"), ("g", "gemini"),
+     (" OpenAI ", "openai")],
+)  # fmt: skip
+def test_names(name: str, provider: str) -> None:
+    with pytest.raises(AuthenticationError, match=f"no key for {provider}:"):
+        msgmodel.stream_panels(name, "hi")
+
+
+def test_privacy_is_read_off_the_request(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what was really sent: to whom, with which switch, with a file or without."""
+    server.say(Script.body(replies.reply("gemini", ["ok"])))
+    elsewhere = msgmodel.query("gemini", "hi", KEY, file_like=b"x", config=config("gemini", server.url)).privacy
+    assert elsewhere["provider"] == "gemini"
+    assert (elsewhere["endpoint"], elsewhere["stored"], elsewhere["inline_file"]) == ("127.0.0.1", False, True)
+    assert elsewhere["training_retention"] is None
+    assert elsewhere["provider_policy"].startswith("Unknown")
+
+
+def official_privacy(provider: str, **kwargs: Any) -> Any:
+    from msgmodel import providers
+    from msgmodel._question import ask
+    from msgmodel.wires import WIRES
+
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("system_instruction", "file_like", "filename", "max_tokens", "model", "temperature")
+    )
+    question, wire = ask(provider, "hi", KEY, **nothing, **kwargs, messages=(), files=())
+    return providers.privacy(question, WIRES[wire].request(question, None))
+
+
+def test_privacy_of_the_providers_themselves() -> None:
+    openai = official_privacy("openai", config=None)
+    assert (openai["training_retention"], openai["stored"], openai["local"]) == (False, False, False)
+    assert "30 days" in openai["data_retention"]
+    stored = official_privacy("openai", config=OpenAIConfig(store=True))
+    assert (stored["stored"], "store=true" in stored["data_retention"]) == (True, True)
+    overridden = official_privacy("openai", config=OpenAIConfig(api="responses", body={"store": True}))
+    assert overridden["stored"] is True
+    anthropic = official_privacy("anthropic", config=AnthropicConfig())
+    assert (anthropic["training_retention"], anthropic["stored"]) == (False, None)
+    gemini = official_privacy("gemini", config=GeminiConfig())
+    assert gemini["training_retention"] is None
+    assert "account" in gemini["special_conditions"]
+    for facts in (openai, anthropic, gemini):
+        assert facts["reference"].startswith("https://")
+        assert facts["checked"] == "2026-11-22"
