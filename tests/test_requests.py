@@ -50,7 +50,7 @@ def test_smallest_bodies(server: ScriptedServer) -> None:
     assert sent(server, "openai_chat", "hi").json == {"model": "gpt-6-luna", "messages": turn, "stream": True}
     assert sent(server, "openai_responses", "hi").json == {
         "model": "gpt-6-luna",
-        "input": turn,
+        "input": [{"type": "message", "role": "user", "content": "hi"}],
         "stream": True,
         "store": False,
     }
@@ -109,10 +109,12 @@ def test_everything_that_can_be_set(server: ScriptedServer) -> None:
         "store": True,
         "extra": 1,
     }
+    said = {"role": "assistant", "content": [{"type": "output_text", "text": "two"}]}
+    items = [{"type": "message", **turn} for turn in (turns[0], said, turns[2])]
     assert sent(server, "openai_responses", "three", fields={"top_p": 0.5, "store": True}, **common).json == {
         "model": "m",
         "instructions": system,
-        "input": turns,
+        "input": items,
         "stream": True,
         "store": True,
         "max_output_tokens": 7,

@@ -42,7 +42,7 @@ def request(ask: Ask, token: str | None = None) -> Request:
     payload = given(
         model=ask.model,
         instructions=ask.system,
-        input=[{"role": turn.role, "content": _content(turn)} for turn in ask.turns],
+        input=[{"type": "message", "role": turn.role, "content": _content(turn)} for turn in ask.turns],
         stream=True,
         store=config.store or False,
         max_output_tokens=ask.max_tokens,
@@ -53,9 +53,9 @@ def request(ask: Ask, token: str | None = None) -> Request:
 
 
 def _content(turn: Turn) -> str | list[dict[str, Any]]:
-    if len(turn.parts) == 1 and isinstance(turn.parts[0], str):
-        return turn.parts[0]
     kind = "input_text" if turn.role == "user" else "output_text"
+    if kind == "input_text" and len(turn.parts) == 1 and isinstance(turn.parts[0], str):
+        return turn.parts[0]
     return [{"type": kind, "text": part} if isinstance(part, str) else _file(part) for part in turn.parts]
 
 

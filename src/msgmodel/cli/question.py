@@ -1,0 +1,152 @@
+"""A question without its prompt: the options of a command, checked, with the provider chosen. It can be asked.
+
+Rule: the provider that the user names, in the option or in the variable, goes before any that is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from secrets import token_hex
+from time import monotonic
+from typing import Any, Final, cast
+
+from .. import _settings
+from .._api import stream_panels
+from .._question import Message
+from ..config import ProviderConfig
+from ..errors import AuthenticationError, ConfigurationError
+from ..events import PanelError, PanelEvent, PanelFinal
+from ..local import weights
+from ..providers import PROVIDERS, Provider, find
+from .prompt import instruction as instruction_text
+
+PROVIDER_VARIABLE: Final = "MSGMODEL_PROVIDER"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of whom, but for the prompt."""
+
+    provider: Provider
+    config: ProviderConfig
+    model: str | None
+    instruction: str | None
+    files: tuple[Path, ...]
+    max_tokens: int | None
+    temperature: float | None
+    timeout: float
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Question:
+        """From the options of a command, by their names. Raises what the library raises at a call."""
+        given = {name: options[name] for name in ("base_url", "api") if options[name] is not None}
+        provider = choose(options["provider"], addressed="base_url" in given)
+        for name in given:
+            if name not in provider.config.__dataclass_fields__:
+                raise ConfigurationError(f"--{name.replace('_', '-')} means nothing to the provider {provider.name}")
+        return cls(
+            provider=provider,
+            config=provider.config(**given),
+            model=options["model"],
+            instruction=instruction_text(options["instruction"]),
+            files=tuple(Path(name) for name in options.get("files", ())),
+            max_tokens=options["max_tokens"],
+            temperature=options["temperature"],
+            timeout=options["timeout"],
+        )
+
+    @property
+    def demo(self) -> bool:
+        """Whether the small demo model is to answer."""
+        return self.provider.name == "local" and self.model in (None, self.provider.default_model)
+
+    def check(self) -> None:
+        """Raises now what every `ask` would raise, whatever its prompt."""
+        self._events("?", (), "").close()  # a stream that was not begun: nothing is sent
+
+    def ask(
+        self, prompt: str, messages: Sequence[Message], show: Callable[[PanelEvent], object]
+    ) -> PanelFinal | PanelError:
+        """Hands each event to `show`, but for the last one, which it returns.
+
+        Ctrl-C closes the connection at once, and makes the last event an error with the code `cancelled`.
+        """
+        began, panel_id = monotonic(), token_hex(4)
+        text: list[str] = []
+        first: float | None = None
+        try:
+            with closing(self._events(prompt, messages, panel_id)) as events:
+                for event in events:
+                    if event["event"] == "panel_final" or event["event"] == "panel_error":
+                        return event
+                    if first is None:
+                        first = monotonic() - began
+                    if event["event"] == "panel_delta":
+                        text.append(event["delta"])
+                    show(event)
+        except KeyboardInterrupt:
+            pass
+        return {
+            "event": "panel_error",
+            "panel_id": panel_id,
+            "error": "stopped by Ctrl-C",
+            "error_type": "StreamingError",
+            "code": "cancelled",
+            "content": "".join(text),
+            "provider": self.provider.name,
+            "model": self.model or self.provider.default_model,
+            "status_code": None,
+            "retryable": False,
+            "retry_after": None,
+            "usage": None,
+            "timing": {"first_delta_seconds": first, "total_seconds": monotonic() - began, "attempts": 1},
+            "request_id": None,
+        }
+
+    def _events(self, prompt: str, messages: Sequence[Message], panel_id: str) -> Generator[PanelEvent, None, None]:
+        events = stream_panels(
+            self.provider.name,
+            prompt,
+            system_instruction=self.instruction,
+            config=self.config,
+            max_tokens=self.max_tokens,
+            model=self.model,
+            temperature=self.temperature,
+            timeout=self.timeout,
+            panel_id=panel_id,
+            messages=messages,
+            files=self.files,
+        )
+        return cast("Generator[PanelEvent, None, None]", events)
+
+
+def choose(name: str | None, addressed: bool) -> Provider:
+    """The provider to ask. `addressed`: a base URL was given; no key that just happens to be there is sent to it.
+
+    Raises ConfigurationError, or AuthenticationError where there is nobody to ask.
+    """
+    name = name or _settings.variable(PROVIDER_VARIABLE)
+    if name:
+        return find(name)
+    if addressed:
+        return PROVIDERS["openai"]
+    for row in PROVIDERS.values():
+        if _settings.key(row):
+            return row
+    if engine_installed() and weights.path().is_file():
+        return PROVIDERS["local"]
+    variables = [next(iter(row.keys)) for row in PROVIDERS.values() if row.keys]
+    install = "" if engine_installed() else "pip install 'msgmodel[local]', then "
+    raise AuthenticationError(
+        f"there is no key, so nobody to ask: set {', '.join(variables[:-1])} or {variables[-1]}; or get the small local "
+        f"model, which needs no key: {install}msgmodel local pull"
+    )
+
+
+def engine_installed() -> bool:
+    """Whether the engine of the local model is there."""
+    return find_spec("xllamacpp") is not None

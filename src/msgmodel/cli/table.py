@@ -1,0 +1,75 @@
+"""The table of providers: who can be asked, and where the key comes from. It never holds a key."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TypedDict
+
+from .. import _settings
+from ..errors import AuthenticationError
+from ..local import weights
+from ..providers import ALIASES, PROVIDERS, Provider
+from . import display
+from .question import engine_installed
+
+
+class Row(TypedDict):
+    """One provider. `key`: the variable or file with its key, or what there is instead."""
+
+    name: str
+    short_names: list[str]
+    default_model: str
+    key: str
+    ready: bool
+
+
+def rows() -> list[Row]:
+    return [_row(provider) for provider in PROVIDERS.values()]
+
+
+def _row(provider: Provider) -> Row:
+    key, ready = _key(provider) if provider.keys else _local()
+    return {
+        "name": provider.name,
+        "short_names": [alias for alias, name in ALIASES.items() if name == provider.name],
+        "default_model": provider.default_model,
+        "key": key,
+        "ready": ready,
+    }
+
+
+def _key(provider: Provider) -> tuple[str, bool]:
+    try:
+        key = _settings.key(provider)
+    except AuthenticationError as error:
+        return error.message, False
+    return (key.place, True) if key else ("not found", False)
+
+
+def _local() -> tuple[str, bool]:
+    pulled = weights.path().is_file()
+    if not engine_installed():
+        return "no key needed; engine not installed", False
+    return f"no key needed; model {'pulled' if pulled else 'not pulled'}", pulled
+
+
+def show(as_json: bool) -> None:
+    """Prints the table: as JSON, with rules on a terminal, or as aligned text."""
+    if as_json:
+        print(json.dumps(rows(), indent=2))
+        return
+    titles = ("provider", "short", "default model", "key")
+    cells = [(row["name"], ", ".join(row["short_names"]), row["default_model"], row["key"]) for row in rows()]
+    if display.terminal(sys.stdout):
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(*titles)
+        for row in cells:
+            table.add_row(*row)
+        Console().print(table)
+        return
+    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
+    for line in (titles, *cells):
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -1,0 +1,134 @@
+"""The documents: every Python example in the README runs, and its tables say what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+import msgmodel
+import replies
+from conftest import KEY
+from msgmodel import _verdict
+from msgmodel.local import weights
+from msgmodel.providers import ALIASES, PROVIDERS
+from scripted import Script, ScriptedServer
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", README, re.S | re.M)
+
+
+@pytest.fixture
+def providers(monkeypatch: pytest.MonkeyPatch, server: ScriptedServer) -> ScriptedServer:
+    """One scripted server behind every provider's variables, and in the place of a local one."""
+    for row in PROVIDERS.values():
+        if row.keys:
+            monkeypatch.setenv(next(iter(row.keys)), KEY)
+            monkeypatch.setenv(row.base_url_variable, server.url + ("/v1" if row.name == "openai" else ""))
+    return server
+
+
+@pytest.mark.parametrize(
+    ("begins", "wire", "finish", "printed"),
+    [
+        ("from msgmodel import stream_panels", "openai_chat", "stop", "Hello\n\ncomplete (finish reason: stop)\n"),
+        ("from msgmodel import query\n\nreply = query(\"anthropic\"", "anthropic", "max_tokens",
+         "Hello\n[cut off: max_tokens]\n"),
+        ("import asyncio", "gemini", "STOP", "Hello\n[complete]\n"),
+        ("import io", "openai_chat", "stop", "Hello\n"),
+        ("from msgmodel import Client", "openai_chat", "stop", "Hello"),
+    ],
+)  # fmt: skip
+def test_examples_of_the_readme(
+    begins: str, wire: str, finish: str, printed: str, providers: ScriptedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = [example for example in EXAMPLES if example.startswith(begins)]
+    providers.say(Script.body(replies.reply(wire, ["Hel", "lo"], finish=finish)))
+    example = example.replace("http://localhost:8000", providers.url)
+    exec(compile(example, "README.md", "exec", dont_inherit=True), {"__name__": "__main__"})
+    assert capsys.readouterr().out == printed
+
+
+def test_example_of_the_embedded_model(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("xllamacpp")
+    if not weights.path().is_file():
+        pytest.skip("the weights are not here: msgmodel local pull")
+    (example,) = [example for example in EXAMPLES if 'query("local"' in example]
+    exec(compile(example, "README.md", "exec", dont_inherit=True), {"__name__": "__main__"})
+    assert capsys.readouterr().out.endswith(" True\n")
+
+
+def test_all_examples_are_run() -> None:
+    assert len(EXAMPLES) == 6
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table under a heading."""
+    table = README.split(f"## {heading}\n", 1)[1].split("\n|", 1)[1].split("\n\n", 1)[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def code(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_table_of_providers() -> None:
+    documented = {code(cells[0])[0]: cells for cells in rows("Providers")}
+    assert list(documented) == list(PROVIDERS)
+    for name, row in PROVIDERS.items():
+        _, short, _, keys, base_url, model = documented[name]
+        assert code(short) == sorted(alias for alias, full in ALIASES.items() if full == name)
+        assert code(keys) == [*row.keys, *filter(None, [row.key_file])]
+        assert code(base_url) == list(filter(None, [row.base_url_variable]))
+        assert code(model) == [row.default_model]
+
+
+def test_table_of_endings() -> None:
+    documented = rows("How streams end")
+    assert [code(cells[0])[0] for cells in documented] == list(get_args(msgmodel.Status))
+    for cells in documented:
+        for wire, cell in zip(_verdict.FINISH, cells[2:], strict=True):
+            for reason in code(cell):
+                assert _verdict.finish(wire, reason) == code(cells[0])[0]
+
+
+def test_all_error_codes_are_documented() -> None:
+    documented = README.split("`error_type` | `code`", 1)[1].split("\n\n", 1)[0]
+    for name in get_args(msgmodel.ErrorCode):
+        assert f"`{name}`" in documented
+
+
+def test_endpoint_and_chat_examples(providers: ScriptedServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """The programs in `examples/` that need a provider, run as their headers say."""
+    providers.say(Script.body(replies.reply("openai_chat", ["Hi ", "there"], finish="length")))
+
+    def run(name: str, *arguments: str, stdin: str = "") -> str:
+        path = ROOT / "examples" / name
+        command = [sys.executable, "-W", "error", str(path), *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    assert "Assistant: Hi there\n[cut off: length]\n" in run("chat_loop.py", stdin="Hello\nAnd?\nquit\n")
+    second: Any = providers.requests[-1].json
+    assert [message["content"] for message in second["messages"]] == ["Hello", "Hi there", "And?"]
+    assert "--- openai (gpt-6-luna): truncated\nHi there" in run("side_by_side.py", "Hello", "openai")
+
+
+def test_the_endpoint_streams_events(providers: ScriptedServer) -> None:
+    import asyncio
+    import json
+    import runpy
+
+    providers.say(Script.body(replies.reply("openai_chat", ["Hi"])))
+    endpoint = runpy.run_path(str(ROOT / "examples" / "fastapi_endpoint.py"))["stream_chat"]
+
+    async def lines() -> list[str]:
+        response = await endpoint("Hello")
+        return [line async for line in response.body_iterator]
+
+    events = [json.loads(line.removeprefix("data: ")) for line in asyncio.run(lines())]
+    assert [event["event"] for event in events] == ["panel_delta", "panel_final"]
