@@ -1,4 +1,4 @@
-"""The command `msgmodel`, also `python -m msgmodel`. All it does is to say so when the command line's extra is missing."""
+"""The command `msgmodel`, also `python -m msgmodel`. All it does is to say so when the extra is missing."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ import httpx2
 
 from ._ask import Broken, Request
 from ._version import __version__
+from .events import ErrorCode
 
 CONNECT_SECONDS = 10.0
 DRAIN_SECONDS = 0.25
@@ -41,6 +42,8 @@ _HEADERS = {
     "accept": "text/event-stream",
     "accept-encoding": "identity",  # compression would hold events back
 }
+
+_FAULTS = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError)  # TimeoutError is an OSError
 
 
 class Response(Protocol):
@@ -84,7 +87,7 @@ class HTTP:
     def open(self, request: Request, patience: float, silence: float) -> Iterator[Response]:
         """Sends the request; leaves the response open within the context."""
         client = self._client or _default_client()
-        with _translated(request, "network"):
+        try:
             message = client.build_request(
                 "POST",
                 request.url,
@@ -93,6 +96,8 @@ class HTTP:
                 timeout=_timeout(patience, patience),
             )
             response = client.send(message, stream=True, follow_redirects=False)
+        except _FAULTS as error:
+            raise _broken(request, error, "network") from None
         try:
             # The pool reads this limit once more when the body begins.
             message.extensions["timeout"]["read"] = silence
@@ -114,25 +119,25 @@ class _Body:
         self._ended = False
 
     def read(self, patience: float) -> bytes:
-        with _translated(self._request, "interrupted"):
+        late: Callable[[], bool] = bool
+        try:
             if patience >= self._silence:
                 return self._next()
             # The pool's own limit starts anew with every byte, also with those of a ping: this one does not.
             with self._hang_up_after(patience) as late:
-                try:
-                    chunk = self._next()
-                except httpx2.TransportError:
-                    if not late():
-                        raise
-                    chunk = b""
-            if chunk or not late():
-                return chunk
-            raise Broken("timeout", f"no text from {_host(self._request)} within the time limit")
+                chunk = self._next()
+        except _FAULTS as error:
+            if not late():
+                raise _broken(self._request, error, "interrupted") from None
+            chunk = b""
+        if not chunk and late():
+            raise _broken(self._request, TimeoutError(), "interrupted")
+        return chunk
 
     def drain(self) -> None:
         """Reads the rest of a body whose last event has been read; gives up soon, and on any fault."""
         until = monotonic() + DRAIN_SECONDS
-        with suppress(httpx2.HTTPError, OSError), self._hang_up_after(DRAIN_SECONDS):
+        with suppress(*_FAULTS), self._hang_up_after(DRAIN_SECONDS):
             while not self._ended and monotonic() < until:
                 self._next()
 
@@ -177,7 +182,7 @@ class AsyncHTTP:
     async def open(self, request: Request, patience: float, silence: float) -> AsyncIterator[AsyncResponse]:
         """Sends the request; leaves the response open within the context."""
         client = self._client or await _default_async_client()
-        with _translated(request, "network"):
+        try:
             message = client.build_request(
                 "POST",
                 request.url,
@@ -187,6 +192,8 @@ class AsyncHTTP:
             )
             async with asyncio.timeout(patience):
                 response = await client.send(message, stream=True, follow_redirects=False)
+        except _FAULTS as error:
+            raise _broken(request, error, "network") from None
         try:
             body = _AsyncBody(request, response)
             yield body
@@ -204,13 +211,15 @@ class _AsyncBody:
         self._ended = False
 
     async def read(self, patience: float) -> bytes:
-        with _translated(self._request, "interrupted"):
+        try:
             async with asyncio.timeout(patience):
                 return await self._next()
+        except _FAULTS as error:
+            raise _broken(self._request, error, "interrupted") from None
 
     async def drain(self) -> None:
         """Reads the rest of a body whose last event has been read; gives up soon, and on any fault."""
-        with suppress(httpx2.HTTPError, OSError):  # TimeoutError is an OSError
+        with suppress(*_FAULTS):
             async with asyncio.timeout(DRAIN_SECONDS):
                 while not self._ended:
                     await self._next()
@@ -227,23 +236,18 @@ def _timeout(patience: float, read: float | None) -> httpx2.Timeout:
     return httpx2.Timeout(connect=min(CONNECT_SECONDS, patience), read=read, write=patience, pool=patience)
 
 
-@contextmanager
-def _translated(request: Request, during: str) -> Iterator[None]:
-    """The library's exceptions as Broken. `during`: "network" until the response began, then "interrupted"."""
+def _broken(request: Request, error: Exception, code: ErrorCode) -> Broken:
+    """The library's exception as ours. `code`: "network" until the response began, then "interrupted"."""
     host = _host(request)
-    try:
-        yield
-    except httpx2.ConnectTimeout:
-        raise Broken("timeout", f"can't connect to {host}: no answer in time") from None
-    except (httpx2.TimeoutException, TimeoutError):
-        raise Broken("timeout", f"nothing from {host} within the time limit") from None
-    except httpx2.ConnectError as error:
-        raise Broken("network", f"can't connect to {host}: {error}") from None
-    except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
-        reason = str(error) or type(error).__name__
-        if during == "network":
-            raise Broken("network", f"the connection to {host} broke before an answer: {reason}") from None
-        raise Broken("interrupted", f"the connection to {host} broke in the middle of the reply: {reason}") from None
+    if isinstance(error, httpx2.ConnectTimeout):
+        return Broken("timeout", f"can't connect to {host}: no answer in time")
+    if isinstance(error, httpx2.TimeoutException | TimeoutError):
+        return Broken("timeout", f"nothing from {host} within the time limit")
+    reason = str(error) or type(error).__name__
+    if isinstance(error, httpx2.ConnectError):
+        return Broken("network", f"can't connect to {host}: {reason}")
+    when = "before an answer" if code == "network" else "in the middle of the reply"
+    return Broken(code, f"the connection to {host} broke {when}: {reason}")
 
 
 def _host(request: Request) -> str:

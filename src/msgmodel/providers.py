@@ -207,6 +207,8 @@ def hint(ask: Ask, failure: Failure) -> str:
         return f"the model asked for is {ask.model!r}: name another one with model={custom}"
     if failure.code == "context_length":
         return "shorten the prompt, the history or the file" + (", or lower max_tokens" if ask.max_tokens else "")
+    if failure.status_code is not None and 300 <= failure.status_code < 400:
+        return "the server redirects, which is not followed with a key: set base_url to where it really is"
     if failure.code == "quota":
         return "this does not clear by waiting: see the plan and the billing of the account"
     if failure.code == "invalid_request":

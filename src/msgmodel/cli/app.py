@@ -16,7 +16,6 @@ from typing import Any, Final, TypeVar
 import click
 
 from .._version import __version__
-from ..config import OpenAIConfig
 from ..errors import ConfigurationError, MsgModelError
 from . import display, exits
 
@@ -24,9 +23,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-_KEYS: Final = """Keys come from the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_API_KEY or GEMINI_API_KEY) or
-from a file in the working folder (openai-api.key, anthropic-api.key, gemini-api.key). There is no option for a key: the
-command line ends up in the shell's history and in the list of processes. `msgmodel providers` shows what was found."""
+_KEYS: Final = """Keys come from the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_API_KEY or
+GEMINI_API_KEY) or from a file in the working folder (openai-api.key, anthropic-api.key, gemini-api.key). There is no
+option for a key: the command line ends up in the shell's history and in the list of processes. `msgmodel providers`
+shows what was found."""
 
 _EPILOG: Final = f"""
 \b
@@ -78,24 +78,28 @@ def _shared(command: F) -> F:
     return command
 
 
-def _command(name: str, **more: Any) -> Callable[[Callable[..., int]], click.Command]:
-    return click.command(name, context_settings=_SETTINGS, **more)
+_ASK: Final = f"""Sends PROMPT to a model and prints the reply as it arrives.
+
+Standard input is read too, unless it is a terminal: it is the prompt (also with `-`), or comes after it.
+
+{_KEYS}"""
+
+_CHAT: Final = f"""A conversation with a model, with line editing and history.
+
+In a pipe, each line of standard input is a turn, and the replies are plain text. What is typed on a terminal is
+remembered in a file that only you can read.
+
+{_KEYS}"""
 
 
-@_command(
-    "ask",
-    epilog=_EPILOG,
-    help=f"Sends PROMPT to a model and prints the reply as it arrives.\n\nStandard input is read too: "
-    f"it is the prompt (also with `-`), or comes after it.\n\n{_KEYS}",
-)
+@click.command("ask", context_settings=_SETTINGS, epilog=_EPILOG, help=_ASK)
 @click.argument("prompt", required=False)
 @_shared
 @click.option("-f", "--file", "files", multiple=True, metavar="FILE", help="Attachment; may be repeated.")
 @click.option("--events", is_flag=True, help="Print every event, one JSON object a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print the last event as JSON, with the whole reply.")
 @click.version_option(__version__, message="msgmodel %(version)s")
-@click.pass_context
-def ask(context: click.Context, prompt: str | None, events: bool, as_json: bool, verbose: bool, **options: Any) -> int:
+def ask(prompt: str | None, events: bool, as_json: bool, verbose: bool, **options: Any) -> int:
     from . import reply
     from .prompt import prompt as read
     from .question import Question
@@ -105,7 +109,7 @@ def ask(context: click.Context, prompt: str | None, events: bool, as_json: bool,
     text = read(prompt)
     if not text and prompt is None and not options["files"]:
         if display.terminal(sys.stdin):
-            print(context.get_help())
+            print(click.get_current_context().get_help())
             return exits.CONFIGURATION
         raise ConfigurationError("there is no prompt: give it as an argument, or on standard input")
     question = Question.of(options)
@@ -121,12 +125,7 @@ def ask(context: click.Context, prompt: str | None, events: bool, as_json: bool,
     return exits.of_event(last)
 
 
-@_command(
-    "chat",
-    help="A conversation with a model, with line editing and history.\n\nIn a pipe, each line of standard "
-    "input is a turn, and the replies are plain text. What is typed on a terminal is remembered in a file that only you can "
-    "read.\n\n" + _KEYS,
-)
+@click.command("chat", context_settings=_SETTINGS, help=_CHAT)
 @_shared
 def chat(verbose: bool, **options: Any) -> int:
     from .chat import run
@@ -135,9 +134,10 @@ def chat(verbose: bool, **options: Any) -> int:
     return run(Question.of(options), verbose)
 
 
-@_command("providers", help="Lists the providers, and where a key was found. Keys are not shown.")
+@click.command("providers", context_settings=_SETTINGS)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def providers(as_json: bool) -> int:
+    """Lists the providers, and where a key was found. Keys are not shown."""
     from .table import show
 
     show(as_json)

@@ -119,7 +119,7 @@ class Question:
             timeout=self.timeout,
             panel_id=panel_id,
             messages=messages,
-            files=self.files,
+            files=cast("Any", self.files),  # `name` of a Path is a property, which the type does not take
         )
         return cast("Generator[PanelEvent, None, None]", events)
 
@@ -142,8 +142,8 @@ def choose(name: str | None, addressed: bool) -> Provider:
     variables = [next(iter(row.keys)) for row in PROVIDERS.values() if row.keys]
     install = "" if engine_installed() else "pip install 'msgmodel[local]', then "
     raise AuthenticationError(
-        f"there is no key, so nobody to ask: set {', '.join(variables[:-1])} or {variables[-1]}; or get the small local "
-        f"model, which needs no key: {install}msgmodel local pull"
+        f"there is no key, so nobody to ask: set {', '.join(variables[:-1])} or {variables[-1]}; or get the small "
+        f"local model, which needs no key: {install}msgmodel local pull"
     )
 
 
