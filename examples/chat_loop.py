@@ -1,6 +1,6 @@
 """A chat in the terminal that remembers the conversation and says when a reply was cut off.
 
-    OPENAI_API_KEY=... python examples/chat_loop.py openai
+OPENAI_API_KEY=... python examples/chat_loop.py openai
 """
 
 import sys

@@ -1,6 +1,6 @@
 """The main job, with no key: a reply of the embedded model as panel events.
 
-    pip install 'msgmodel[local]' && msgmodel local pull && python examples/demo.py "Why is the sky blue?"
+pip install 'msgmodel[local]' && msgmodel local pull && python examples/demo.py "Why is the sky blue?"
 """
 
 import json

@@ -1,6 +1,6 @@
 """One question to several providers at once; every event says by its `panel_id` whose it is.
 
-    python examples/side_by_side.py "Why is the sky blue?" openai anthropic gemini
+python examples/side_by_side.py "Why is the sky blue?" openai anthropic gemini
 """
 
 import asyncio

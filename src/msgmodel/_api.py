@@ -5,7 +5,7 @@ Rule: importing this costs little. The HTTP library and asyncio come in with the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from pathlib import Path
 from random import random
 from secrets import token_hex
@@ -21,8 +21,6 @@ from .events import PanelEvent
 from .response import LLMResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
-
     import httpx2
 
     from ._ask import Ask
@@ -69,7 +67,7 @@ def stream_panels(
     timeout: float = 300,
     panel_id: str | None = None,
     **options: Unpack[SyncOptions],
-) -> Iterator[PanelEvent]:
+) -> Generator[PanelEvent, None, None]:
     """Streams a reply as panel events: any number of events, then one `panel_final` or `panel_error`.
 
     provider: "openai", "anthropic", "gemini" or "local", or a short name ("o", "a", "c", "g", "l").
@@ -106,7 +104,7 @@ def stream(
     timeout: float = 300,
     on_chunk: Callable[[str], object] | None = None,
     **options: Unpack[SyncOptions],
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     """Streams the text of a reply. Arguments as for `stream_panels`.
 
     on_chunk: is called with each piece of text before it is handed on; when it returns False the stream ends.
@@ -166,7 +164,7 @@ def astream_panels(
     timeout: float = 300,
     panel_id: str | None = None,
     **options: Unpack[AsyncOptions],
-) -> AsyncIterator[PanelEvent]:
+) -> AsyncGenerator[PanelEvent, None]:
     """`stream_panels` for asyncio. Cancelling the task closes the connection."""
     ask, exchange = _begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
@@ -191,7 +189,7 @@ def astream(
     timeout: float = 300,
     on_chunk: Callable[[str], object] | None = None,
     **options: Unpack[AsyncOptions],
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """`stream` for asyncio. Cancelling the task closes the connection."""
     ask, exchange = _begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),

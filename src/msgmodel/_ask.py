@@ -43,6 +43,8 @@ class Dialect:
     system_role: str = "system"
     store: bool | None = None
     include_usage: bool = False
+    system: str | None = None
+    """System text that is sent unless the caller gives one."""
     sampling: Mapping[str, Any] = field(default_factory=dict)
     """Fields that are sent unless the caller sets them."""
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from . import _verdict, providers
 from ._ask import Ask, Broken, Request
-from ._deltas import Continue, Delta, Failure, Finish
+from ._deltas import Continue, Delta, Failure, Finish, ToolFragment
 from ._panel import Panel
 from ._sse import Decoder, TooLarge
 from .events import PanelEvent
@@ -57,8 +57,7 @@ class Exchange:
         self._random = random
         self._next: Request | None = self._wire.request(ask, None)
         self._panel = Panel(panel_id, ask.provider, ask.model, providers.privacy(ask, self._next), clock)
-        self._waited = 0.0
-        self._wait_began: float | None = None
+        self._silent_since: float | None = None
         self._stale = 0
         self._progressed = False
 
@@ -70,13 +69,16 @@ class Exchange:
         return request
 
     def patience(self) -> float:
-        """Seconds that the wait which now begins may take: what is left of `timeout` since the last progress."""
-        self._wait_began = self._clock()
-        return max(0.001, self.timeout - self._waited)
+        """Seconds that the wait which now begins may take: what is left of `timeout` since the last progress.
+
+        The clock of a silence starts here, not when the event before it was made: a slow reader is no silence.
+        """
+        if self._silent_since is None:
+            self._silent_since = self._clock()
+        return max(0.001, self.timeout - self._silence())
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
         """The response began. `headers`: names in lower case."""
-        self._note_wait()
         self._status, self._headers = status, headers
         self._decoder, self._parser = Decoder(), self._wire.parser(self._ask)
         self._body = b""
@@ -84,7 +86,6 @@ class Exchange:
 
     def feed(self, chunk: bytes) -> Iterator[PanelEvent]:
         """Events in the next piece of the body; b"" is its end."""
-        self._note_wait()
         if not 200 <= self._status < 300:
             self._body += chunk
             if not chunk or len(self._body) > MAX_ERROR_BODY:
@@ -106,17 +107,16 @@ class Exchange:
             return
         if not chunk:
             yield from self._end(self._judged(clean=True))
-        elif self._waited >= self.timeout:
-            yield from self._end(self._silent())
+        elif self._silence() >= self.timeout:
+            yield from self._end(Failure("timeout", f"no text for {self.timeout:g} seconds"))
 
     def broken(self, broken: Broken) -> Iterator[PanelEvent]:
         """The request or the response broke."""
-        self._note_wait()
         if self._panel.ended:
             return
         failure = Failure(broken.code, broken.message, retryable=_verdict.transient(broken.code))
         if broken.code == "timeout":
-            failure = failure._replace(retryable=self._waited < self.timeout)
+            failure = failure._replace(retryable=self._silence() < self.timeout)
         if self.reading and not 200 <= self._status < 300:
             yield from self._end(self._refused(self._body))
         elif self.reading:
@@ -130,8 +130,8 @@ class Exchange:
             yield from self._end(delta)
             return
         events = self._panel.add(delta)
-        if events:
-            self._waited, self._progressed = 0.0, True
+        if events or isinstance(delta, ToolFragment):  # a call becomes an event when it is whole, which may take long
+            self._silent_since, self._progressed = None, True
             yield from events
 
     def _end(self, delta: Finish | Failure | Continue) -> Iterator[PanelEvent]:
@@ -140,6 +140,7 @@ class Exchange:
         if isinstance(delta, Continue):
             self._stale = 0 if self._progressed else self._stale + 1
             if self._stale < MAX_STALE_CONTINUATIONS:
+                self._panel.go_on()
                 self._again(self._wire.request(self._ask, delta.token), 0.0)
                 return
             delta = Failure("interrupted", "the provider asks to go on and on, but sends nothing more")
@@ -148,14 +149,13 @@ class Exchange:
             pause = self._retry_pause(delta)
             if pause is not None:
                 self._retries -= 1
+                self._panel.start_over()
                 self._again(self._wire.request(self._ask, None), pause)
                 return
         yield from self._panel.add(delta)
 
     def _again(self, request: Request, pause: float) -> None:
-        self._panel.another_response()
         self._next, self.pause, self._progressed = request, pause, False
-        self._waited += pause
 
     def _retry_pause(self, failure: Failure) -> float | None:
         """Seconds to wait before the same is asked again; None when it is not to be."""
@@ -164,7 +164,7 @@ class Exchange:
         pause = failure.retry_after
         if pause is None:
             pause = min(8.0, 0.5 * 2 ** (self._panel.attempts - 1)) * (1 - 0.25 * self._random())
-        return pause if self._waited + pause < self.timeout else None
+        return pause if self._silence() + pause < self.timeout else None
 
     def _judged(self, clean: bool) -> Finish | Failure | Continue:
         """The wire's verdict at the end of a body; where it is a cut, a bare error in the body is the better word."""
@@ -195,9 +195,6 @@ class Exchange:
             failure = failure._replace(retryable=False)
         return failure
 
-    def _silent(self) -> Failure:
-        return Failure("timeout", f"no text for {self.timeout:g} seconds")
-
     def _explained(self, failure: Failure) -> str:
         """The message for people: what happened, in the provider's own words where it has any, and what to do."""
         words = _verdict.presentable(failure.message, self._ask.secrets)
@@ -207,7 +204,5 @@ class Exchange:
         hint = providers.hint(self._ask, failure)
         return f"{words} [{hint}]" if hint else words
 
-    def _note_wait(self) -> None:
-        if self._wait_began is not None:
-            self._waited += self._clock() - self._wait_began
-            self._wait_began = None
+    def _silence(self) -> float:
+        return 0.0 if self._silent_since is None else self._clock() - self._silent_since

@@ -21,7 +21,8 @@ MB: Final = 1_000_000
 
 @runtime_checkable
 class _PathLike(Protocol):
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def read_bytes(self) -> bytes: ...
 

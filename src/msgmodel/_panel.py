@@ -111,12 +111,15 @@ class Panel:
             return self._error(delta)
         return ()
 
-    def another_response(self) -> None:
-        """The reply goes on in another response, or is asked for again: tool calls and usage count from here."""
-        self._earlier = self._total()
+    def go_on(self) -> None:
+        """The reply goes on in another response, whose tool calls and usage count from nothing."""
+        self._earlier, self._usage = self._total(), None
+        self._calls = {f"{self.attempts}:{key}": call for key, call in self._calls.items()}
+
+    def start_over(self) -> None:
+        """The reply is asked for again: what came of it, none of which was handed on, does not count."""
         self._usage = None
-        for key in list(self._calls):
-            self._calls[f"{self.attempts}:{key}"] = self._calls.pop(key)
+        self._calls = {}
 
     def _note(self) -> None:
         self.started = True

@@ -36,10 +36,8 @@ class Decoder:
         self.stray = b""
         """Text that belongs to no field, such as a bare JSON error or an HTML page; the first 64 KiB of it."""
         self._limit = limit
-        self._line: list[bytes] = []
-        self._line_size = 0
-        self._data: list[bytes] = []
-        self._data_size = 0
+        self._line = bytearray()
+        self._data: bytearray | None = None
         self._start = True
         self._after_cr = False
 
@@ -53,28 +51,27 @@ class Decoder:
             self._after_cr = chunk[-1] == 0x0D
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         head, *rest = chunk.split(b"\n")
-        self._line.append(head)
-        self._line_size += len(head)
+        self._line += head
         frames: list[Frame] = []
         if rest:
             tail = rest.pop()
-            self._take(b"".join(self._line), frames)
+            self._take(bytes(self._line), frames)
             for line in rest:
                 self._take(line, frames)
-            self._line = [tail]
-            self._line_size = len(tail)
-        if self._line_size + self._data_size > self._limit:
+            self._line = bytearray(tail)
+        if len(self._line) + len(self._data or b"") > self._limit:
             raise TooLarge(f"one event is larger than {self._limit} bytes")
         return frames
 
     def eof(self) -> list[Frame]:
         """Returns the unterminated event at the end of the body, if there is one."""
         frames: list[Frame] = []
-        self._take(b"".join(self._line), frames)
-        self._line = []
-        if self._data:
-            frames.append(Frame(b"\n".join(self._data), whole=False))
-            self._data = []
+        if self._line:
+            self._take(bytes(self._line), frames)
+            self._line.clear()
+        if self._data is not None:
+            frames.append(Frame(bytes(self._data), whole=False))
+            self._data = None
         return frames
 
     def _take(self, line: bytes, frames: list[Frame]) -> None:
@@ -82,14 +79,18 @@ class Decoder:
             self._start = False
             line = line.removeprefix(_BOM)
         if line.startswith(b"data:"):
-            self._data.append(line[6:] if line[5:6] == b" " else line[5:])
-            self._data_size += len(line)
+            self._add(line[6:] if line[5:6] == b" " else line[5:])
         elif not line:
-            if self._data:
-                frames.append(Frame(b"\n".join(self._data)))
-                self._data = []
-                self._data_size = 0
+            if self._data is not None:
+                frames.append(Frame(bytes(self._data)))
+                self._data = None
         elif line == b"data":
-            self._data.append(b"")
+            self._add(b"")
         elif line.partition(b":")[0] not in _IGNORED and len(self.stray) < STRAY_LIMIT:
             self.stray += line[: STRAY_LIMIT - len(self.stray)] + b"\n"
+
+    def _add(self, data: bytes) -> None:
+        if self._data is None:
+            self._data = bytearray(data)
+        else:
+            self._data += b"\n" + data

@@ -135,7 +135,11 @@ PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType(
                 default_model="smollm2-135m-instruct",
                 base_url="local://",
                 # The settings with which the demo model is most often right and never loops.
-                dialect=Dialect(include_usage=True, sampling={"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1}),
+                dialect=Dialect(
+                    include_usage=True,
+                    system="You are a helpful assistant.",
+                    sampling={"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1},
+                ),
                 policy=Policy(
                     training_retention=False,
                     data_retention="none: the model runs inside this process",

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from .._question import Message
 from . import display, exits
 from .prompt import decoded
 from .question import Question
-from .reply import Markdown, Plain
+from .reply import Drawn, Plain
 
 if TYPE_CHECKING:
     from prompt_toolkit.history import History
@@ -55,6 +56,7 @@ class Chat:
             return False
         if line == CLEAR:
             self._turns.clear()
+            display.note("the turns so far are forgotten")
         elif line == HELP:
             for command, meaning in COMMANDS.items():
                 display.say(f"{command:<8}{meaning}")
@@ -66,11 +68,12 @@ class Chat:
         return True
 
     def _answer(self, prompt: str) -> None:
-        view = Markdown(self._verbose) if self._live else Plain(self._verbose)
-        try:
-            last = self._question.ask(prompt, self._turns, view.show)
-        finally:
-            view.close()
+        view = Drawn(self._verbose) if self._live else Plain(self._verbose)
+        with _no_echo() if self._live else nullcontext():
+            try:
+                last = self._question.ask(prompt, self._turns, view.show)
+            finally:
+                view.close()
         if text := last["content"] or last.get("refusal"):
             self._turns += [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}]
         view.end(last)
@@ -104,6 +107,23 @@ def _hold(chat: Chat, read: Callable[[], str]) -> None:
             return
         except KeyboardInterrupt:  # between a reply and the next prompt
             pass
+
+
+@contextmanager
+def _no_echo() -> Iterator[None]:
+    """Keys typed meanwhile wait for the next prompt: where the terminal shows them, even ^C, the drawing goes wrong."""
+    if sys.platform == "win32":  # shows nothing while nobody reads
+        yield
+        return
+    import termios
+
+    before = termios.tcgetattr(sys.stdin)
+    silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
 
 
 def _piped() -> Iterator[str]:

@@ -15,7 +15,7 @@ from . import display
 STDIN = "-"
 """The argument that stands for standard input."""
 
-_PATIENCE_SECONDS = 3.0
+_PATIENCE_SECONDS = 2.0
 
 
 def prompt(argument: str | None) -> str:

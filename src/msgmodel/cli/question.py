@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_hex
 from time import monotonic
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from .. import _settings
 from .._api import stream_panels
@@ -108,7 +108,7 @@ class Question:
         }
 
     def _events(self, prompt: str, messages: Sequence[Message], panel_id: str) -> Generator[PanelEvent, None, None]:
-        events = stream_panels(
+        return stream_panels(
             self.provider.name,
             prompt,
             system_instruction=self.instruction,
@@ -119,9 +119,8 @@ class Question:
             timeout=self.timeout,
             panel_id=panel_id,
             messages=messages,
-            files=cast("Any", self.files),  # `name` of a Path is a property, which the type does not take
+            files=self.files,
         )
-        return cast("Generator[PanelEvent, None, None]", events)
 
 
 def choose(name: str | None, addressed: bool) -> Provider:

@@ -13,7 +13,7 @@ from ..events import PanelError, PanelEvent, PanelFinal
 from . import display
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.live import Live
 
 
@@ -69,8 +69,8 @@ class Plain(_Aside):
         self.aside(event)
         if event["event"] == "panel_delta" or event["event"] == "panel_refusal":
             text = display.safe(event["delta"]) if self._terminal else event["delta"]
+            self._line_open = not text.endswith("\n")  # first, as Ctrl-C may come in between
             print(text, end="", flush=True)
-            self._line_open = not text.endswith("\n") if text else self._line_open
 
     def close(self) -> None:
         if self._line_open:
@@ -82,7 +82,7 @@ class Events(_Aside):
     """One JSON object a line: every event."""
 
     def show(self, event: PanelEvent) -> None:
-        print(json.dumps(event), flush=True)
+        print(json.dumps(event) + "\n", end="", flush=True)  # in one piece: Ctrl-C may come at any moment
 
     def close(self) -> None:
         pass
@@ -100,7 +100,7 @@ class Whole(Events):
             super().show(event)
 
 
-class Markdown(_Aside):
+class Drawn(_Aside):
     """Markdown, drawn again and again on a terminal while it grows; whole, and to stay, at the end."""
 
     def __init__(self, verbose: bool) -> None:
@@ -123,18 +123,20 @@ class Markdown(_Aside):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The last lines, as many as there is room for: what is drawn again must not scroll away."""
-        from rich.markdown import Markdown as Rendered
         from rich.segment import Segment
 
-        rendered = Rendered(self._text, hyperlinks=False)
-        for line in console.render_lines(rendered, options, pad=False)[-max(1, console.height - 1) :]:
+        lines = console.render_lines(self._rendered(), options, pad=False)
+        for line in lines[-max(1, console.height - 1) :]:
             yield from line
             yield Segment.line()
 
     def close(self) -> None:
-        from rich.markdown import Markdown as Rendered
-
         if self._live is not None:
             self._live.stop()
             self._live = None
-            self._console.print(Rendered(self._text, hyperlinks=False))
+            self._console.print(self._rendered())
+
+    def _rendered(self) -> RenderableType:
+        from rich.markdown import Markdown
+
+        return Markdown(self._text, hyperlinks=False)

@@ -37,6 +37,10 @@ _DONE = b"data: [DONE]\n\n"
 # and larger batches gain nothing there.
 _BATCH = 64
 
+# Outside these the engine does not refuse: it aborts the process, or takes memory until the system kills it.
+_CONTEXT = range(16, 10_000_001)
+_THREADS = range(1, 513)
+
 # How long the interpreter's exit waits for the engine to stop.
 _EXIT_SECONDS = 5.0
 
@@ -59,6 +63,13 @@ def check(model: str | None) -> Path:
     if magic != b"GGUF":
         raise ConfigurationError(f"{path.name!r} is not a GGUF model file")
     return path
+
+
+def _in_range(context: int, threads: int | None) -> None:
+    if context not in _CONTEXT:
+        raise ConfigurationError(f"context_tokens must be from {_CONTEXT[0]} to {_CONTEXT[-1]:,}, not {context!r}")
+    if threads is not None and threads not in _THREADS:
+        raise ConfigurationError(f"threads must be from {_THREADS[0]} to {_THREADS[-1]}, not {threads!r}")
 
 
 def _xllamacpp_is_installed() -> None:
@@ -123,30 +134,30 @@ class Engine:
 
     def _load(self) -> Any:
         try:
-            import xllamacpp  # type: ignore[import-untyped,import-not-found,unused-ignore]
+            import xllamacpp
         except ImportError as error:
             raise ConfigurationError(f"the engine of the local model can't be imported: {error}") from None
 
-        params = xllamacpp.CommonParams()
-        params.model.path = str(self.path)
-        params.model_alias = {weights.NAME if self.path.name == weights.FILE else self.path.stem}
-        params.n_ctx = self.context
-        params.n_batch = params.n_ubatch = _BATCH
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self.threads
-        params.verbosity = -1
-        params.cache_ram_mib = 0  # by default it may grow to 8 GiB
-        # The constructor holds the GIL. Without these two it takes 0.4 s for the demo model instead of 0.9.
-        params.warmup = params.fit_params = False
-        # The server opens a loopback port, for anyone and for any web page: nobody gets the key.
-        params.ui = False
-        params.n_threads_http = 1
-        params.api_keys = [os.urandom(24).hex()]
         try:
+            params = xllamacpp.CommonParams()
+            params.model.path = str(self.path)
+            params.model_alias = {weights.NAME if self.path.name == weights.FILE else self.path.stem}
+            params.n_ctx = self.context
+            params.n_batch = params.n_ubatch = _BATCH
+            params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self.threads
+            params.verbosity = -1
+            params.cache_ram_mib = 0  # by default it may grow to 8 GiB
+            # The constructor holds the GIL. Without these two it takes 0.4 s for the demo model instead of 0.9.
+            params.warmup = params.fit_params = False
+            # The server opens a loopback port, for anyone and for any web page: nobody gets the key.
+            params.ui = False
+            params.n_threads_http = 1
+            params.api_keys = [os.urandom(24).hex()]
             server = xllamacpp.Server(params)
-        except (RuntimeError, ValueError):  # whose text says nothing
+        except Exception:  # C++ throws what it likes, and its text says nothing
             raise ConfigurationError(
-                f"{self.path.name!r} can't be loaded as a GGUF model: it is damaged, of a kind that the engine does not "
-                "know, or too large for the memory"
+                f"{self.path.name!r} can't be loaded as a GGUF model with a context of {self.context} tokens: it is "
+                "damaged, of a kind that the engine does not know, or too large for the memory"
             ) from None
         self._settled = _settled(server.listening_address)
         return server
@@ -168,7 +179,7 @@ class Engine:
         body = {**generation.body, "stream": True, "return_progress": True}
         try:
             server.handle_chat_completions(body, callback)
-        except Exception as error:
+        except Exception as error:  # whatever it is, this thread serves others after this one
             # What it raises before it starts, it found in the request.
             kind, code = ("server_error", 500) if started else ("invalid_request_error", 400)
             callback({"error": {"code": code, "type": kind, "message": str(error)}})
@@ -241,6 +252,8 @@ class _Reply:
 
     def __init__(self, first: Item) -> None:
         self._ended = False
+        if isinstance(first, ConfigurationError):  # the file can't be loaded, which only its loading shows
+            first = {"error": {"code": 400, "message": first.message, "type": "invalid_request_error"}}
         if isinstance(first, dict) and "error" in first:
             code = first["error"].get("code")
             self.status, self.headers = code if isinstance(code, int) else 500, _JSON
@@ -251,8 +264,7 @@ class _Reply:
             self._ready = self._event(first)
 
     def _event(self, item: Item) -> bytes:
-        if isinstance(item, ConfigurationError):
-            raise item
+        assert not isinstance(item, ConfigurationError), "loading comes before everything else"
         if item is None:
             self._ended = True
             return _DONE
@@ -345,9 +357,11 @@ class AsyncTransport:
 
 def transport(path: Path, context: int, threads: int | None) -> Transport:
     """`path` from `check`. The model is loaded when the first request is opened, once for each setting."""
+    _in_range(context, threads)
     return Transport(path, context, threads)
 
 
 def async_transport(path: Path, context: int, threads: int | None) -> AsyncTransport:
     """The same for asyncio."""
+    _in_range(context, threads)
     return AsyncTransport(path, context, threads)

@@ -27,8 +27,9 @@ def request(ask: Ask, token: str | None = None) -> Request:
     config, dialect = ask.config, ask.dialect
     assert isinstance(config, OpenAIConfig | LocalConfig)
     messages: list[dict[str, Any]] = []
-    if ask.system:
-        messages.append({"role": dialect.system_role, "content": ask.system})
+    system = ask.system or dialect.system
+    if system:
+        messages.append({"role": dialect.system_role, "content": system})
     messages += [{"role": turn.role, "content": _content(turn)} for turn in ask.turns]
     payload = {
         **dialect.sampling,
