@@ -9,6 +9,7 @@ import sys
 from msgmodel import stream_panels
 
 prompt = " ".join(sys.argv[1:]) or "Tell me in two sentences why the sea is salty."
+print("(SmolLM2-135M, a small demo model inside this process: quick, and often wrong)\n")
 print(f"> {prompt}\n")
 
 for event in stream_panels("local", prompt, max_tokens=120):
