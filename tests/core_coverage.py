@@ -7,6 +7,7 @@ import coverage
 CORE = [
     "*/msgmodel/_ask.py",
     "*/msgmodel/_deltas.py",
+    "*/msgmodel/_json.py",
     "*/msgmodel/_exchange.py",
     "*/msgmodel/_panel.py",
     "*/msgmodel/_sse.py",

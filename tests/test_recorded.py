@@ -69,7 +69,7 @@ def play(wire: str, pieces: list[bytes]) -> list[PanelEvent]:
     for piece in [*pieces, b""]:
         if begun.reading:
             events += begun.feed(piece)
-    return events
+    return [*events, *begun.ending()]
 
 
 def cut(data: bytes, size: int) -> list[bytes]:

@@ -87,7 +87,9 @@ def stream_panels(
         panel_id,
         options,
     )
-    return _run(ask, exchange, options.get("http_client"))
+    from ._stream import panels, run
+
+    return run(exchange, _transport(ask, options.get("http_client")), panels)
 
 
 def stream(
@@ -116,9 +118,9 @@ def stream(
         None,
         options,
     )
-    from ._stream import texts
+    from ._stream import run, texts
 
-    return texts(_run(ask, exchange, options.get("http_client")), on_chunk)
+    return run(exchange, _transport(ask, options.get("http_client")), texts(_question.callback(on_chunk)))
 
 
 def query(
@@ -145,9 +147,9 @@ def query(
         None,
         options,
     )
-    from ._stream import whole
+    from ._stream import panels, run, whole
 
-    return whole(_run(ask, exchange, options.get("http_client")))
+    return whole(run(exchange, _transport(ask, options.get("http_client")), panels))
 
 
 def astream_panels(
@@ -172,7 +174,9 @@ def astream_panels(
         panel_id,
         options,
     )
-    return _async_run(ask, exchange, options.get("http_client"))
+    from ._stream import async_run, panels
+
+    return async_run(exchange, _async_transport(ask, options.get("http_client")), panels)
 
 
 def astream(
@@ -197,9 +201,9 @@ def astream(
         None,
         options,
     )
-    from ._stream import async_texts
+    from ._stream import async_run, texts
 
-    return async_texts(_async_run(ask, exchange, options.get("http_client")), on_chunk)
+    return async_run(exchange, _async_transport(ask, options.get("http_client")), texts(_question.callback(on_chunk)))
 
 
 def aquery(
@@ -223,9 +227,9 @@ def aquery(
         None,
         options,
     )
-    from ._stream import async_whole
+    from ._stream import async_run, async_whole, panels
 
-    return async_whole(_async_run(ask, exchange, options.get("http_client")))
+    return async_whole(async_run(exchange, _async_transport(ask, options.get("http_client")), panels))
 
 
 def _begin(
@@ -249,29 +253,21 @@ def _begin(
     return ask, exchange
 
 
-def _run(ask: Ask, exchange: Exchange, client: httpx2.Client | None) -> Generator[PanelEvent, None, None]:
+def _transport(ask: Ask, client: httpx2.Client | None) -> Transport:
+    if isinstance(ask.config, LocalConfig):
+        from .local.engine import transport
+
+        return transport(Path(ask.base_url), ask.config.context_tokens, ask.config.threads)
     from ._http import HTTP
-    from ._stream import run
 
-    transport: Transport
+    return HTTP(client)
+
+
+def _async_transport(ask: Ask, client: httpx2.AsyncClient | None) -> AsyncTransport:
     if isinstance(ask.config, LocalConfig):
-        from .local.engine import transport as local_transport
+        from .local.engine import async_transport
 
-        transport = local_transport(Path(ask.base_url), ask.config.context_tokens, ask.config.threads)
-    else:
-        transport = HTTP(client)
-    return run(exchange, transport)
-
-
-def _async_run(ask: Ask, exchange: Exchange, client: httpx2.AsyncClient | None) -> AsyncGenerator[PanelEvent, None]:
+        return async_transport(Path(ask.base_url), ask.config.context_tokens, ask.config.threads)
     from ._http import AsyncHTTP
-    from ._stream import async_run
 
-    transport: AsyncTransport
-    if isinstance(ask.config, LocalConfig):
-        from .local.engine import async_transport as local_transport
-
-        transport = local_transport(Path(ask.base_url), ask.config.context_tokens, ask.config.threads)
-    else:
-        transport = AsyncHTTP(client)
-    return async_run(exchange, transport)
+    return AsyncHTTP(client)

@@ -6,6 +6,7 @@ A shell drives it (see `_stream`):
         open it, then exchange.head(status, headers)
         while exchange.reading: exchange.feed(what was read within exchange.patience())   # b"" is the end
         or, when the I/O broke: exchange.broken(...)
+    exchange.ending()
 
 Rules: the parser's verdict decides how it ended, never the end of the body. What can be asked again is asked again
 only before the first event was handed on. No wait without progress is longer than `timeout`, all attempts and pauses
@@ -14,16 +15,17 @@ before the first text together; only what becomes an event is progress, so comme
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from . import _verdict, providers
 from ._ask import Ask, Broken, Request
-from ._deltas import Continue, Delta, Failure, Finish, ToolFragment
+from ._deltas import Continue, Delta, Failure, Finish, Started, ToolFragment
+from ._json import Malformed, loads
 from ._panel import Panel
 from ._sse import Decoder, TooLarge
 from .events import PanelEvent
-from .wires import WIRES, Malformed
+from .wires import WIRES
 
 MAX_ERROR_BODY = 64 * 1024
 MAX_STALE_CONTINUATIONS = 3
@@ -58,6 +60,7 @@ class Exchange:
         self._next: Request | None = self._wire.request(ask, None)
         self._panel = Panel(panel_id, ask.provider, ask.model, providers.privacy(ask, self._next), clock)
         self._silent_since: float | None = None
+        self._last: Sequence[PanelEvent] = ()
         self._stale = 0
         self._progressed = False
 
@@ -89,52 +92,53 @@ class Exchange:
         if not 200 <= self._status < 300:
             self._body += chunk
             if not chunk or len(self._body) > MAX_ERROR_BODY:
-                yield from self._end(self._refused(self._body))
+                self._end(self._refused(self._body))
             return
         try:
-            frames = self._decoder.feed(chunk) if chunk else self._decoder.eof()
-        except TooLarge as error:
-            yield from self._end(Failure("protocol", str(error)))
-            return
-        try:
-            for frame in frames:
+            for frame in self._decoder.feed(chunk) if chunk else self._decoder.eof():
                 for delta in self._parser.feed(frame):
                     yield from self._add(delta)
                     if not self.reading:
                         return
-        except Malformed as error:
-            yield from self._end(Failure("protocol", str(error), retryable=False))
+        except (Malformed, TooLarge) as error:
+            self._end(Failure("protocol", str(error)))
             return
         if not chunk:
-            yield from self._end(self._judged(clean=True))
+            self._end(self._judged(clean=True))
         elif self._silence() >= self.timeout:
-            yield from self._end(Failure("timeout", f"no text for {self.timeout:g} seconds"))
+            self._end(Failure("timeout", f"no text for {self.timeout:g} seconds"))
 
-    def broken(self, broken: Broken) -> Iterator[PanelEvent]:
-        """The request or the response broke."""
-        if self._panel.ended:
+    def broken(self, broken: Broken) -> None:
+        """The request or the response broke. After the verdict that changes nothing."""
+        if self._last or self._next is not None:
             return
         failure = Failure(broken.code, broken.message, retryable=_verdict.transient(broken.code))
         if broken.code == "timeout":
             failure = failure._replace(retryable=self._silence() < self.timeout)
-        if self.reading and not 200 <= self._status < 300:
-            yield from self._end(self._refused(self._body))
-        elif self.reading:
-            verdict = self._judged(clean=False)
-            yield from self._end(failure if isinstance(verdict, Failure) and not verdict.answered else verdict)
+        if not self.reading:
+            self._end(failure)
+        elif not 200 <= self._status < 300:
+            self._end(self._refused(self._body))
         else:
-            yield from self._end(failure)
+            verdict = self._judged(clean=False)
+            self._end(failure if isinstance(verdict, Failure) and not verdict.answered else verdict)
 
-    def _add(self, delta: Delta) -> Iterator[PanelEvent]:
+    def ending(self) -> Sequence[PanelEvent]:
+        """The terminal event, after those that it brings to light. To be handed on when the connection is free."""
+        return self._last
+
+    def _add(self, delta: Delta) -> Sequence[PanelEvent]:
         if isinstance(delta, (Finish, Failure, Continue)):
-            yield from self._end(delta)
-            return
+            self._end(delta)
+            return ()
+        if isinstance(delta, Started):
+            delta = Started(self._safe(delta.model), self._safe(delta.request_id))
         events = self._panel.add(delta)
         if events or isinstance(delta, ToolFragment):  # a call becomes an event when it is whole, which may take long
             self._silent_since, self._progressed = None, True
-            yield from events
+        return events
 
-    def _end(self, delta: Finish | Failure | Continue) -> Iterator[PanelEvent]:
+    def _end(self, delta: Finish | Failure | Continue) -> None:
         """The response is over; the panel is too, unless there is something to ask again."""
         self.reading = False
         if isinstance(delta, Continue):
@@ -144,15 +148,17 @@ class Exchange:
                 self._again(self._wire.request(self._ask, delta.token), 0.0)
                 return
             delta = Failure("interrupted", "the provider asks to go on and on, but sends nothing more")
-        if isinstance(delta, Failure):
-            delta = delta._replace(message=self._explained(delta))
+        if isinstance(delta, Finish):
+            delta = Finish(self._safe(delta.reason), delta.status)
+        else:
+            delta = delta._replace(message=self._explained(delta), request_id=self._safe(delta.request_id))
             pause = self._retry_pause(delta)
             if pause is not None:
                 self._retries -= 1
                 self._panel.start_over()
                 self._again(self._wire.request(self._ask, None), pause)
                 return
-        yield from self._panel.add(delta)
+        self._last = self._panel.add(delta)
 
     def _again(self, request: Request, pause: float) -> None:
         self._next, self.pause, self._progressed = request, pause, False
@@ -172,10 +178,7 @@ class Exchange:
         stray = self._decoder.stray
         if not isinstance(verdict, Failure) or not stray.strip():
             return verdict
-        try:
-            body = json.loads(stray)
-        except ValueError:
-            body = None
+        body = _decoded(stray)
         first = body[0] if isinstance(body, list) and body else body
         if isinstance(first, dict) and (first.get("error") or first.get("type") == "error"):
             return _verdict.failure(first, self._status, self._headers)
@@ -185,11 +188,7 @@ class Exchange:
         return Failure("protocol", f"the server answered with {what} instead of a stream")
 
     def _refused(self, body: bytes) -> Failure:
-        try:
-            error = json.loads(body)
-        except ValueError:
-            error = None
-        failure = _verdict.failure(error, self._status, self._headers)
+        failure = _verdict.failure(_decoded(body), self._status, self._headers)
         if self._ask.provider == "anthropic" and self._status == 429 and failure.retry_after is None:
             # A spending cap looks like a rate limit, but names no time and does not clear (Anthropic, "Rate limits").
             failure = failure._replace(retryable=False)
@@ -204,5 +203,17 @@ class Exchange:
         hint = providers.hint(self._ask, failure)
         return f"{words} [{hint}]" if hint else words
 
+    def _safe(self, text: str | None) -> str | None:
+        """What a server says of itself, without the key that it may have put there."""
+        return text and _verdict.redacted(text, self._ask.secrets)
+
     def _silence(self) -> float:
         return 0.0 if self._silent_since is None else self._clock() - self._silent_since
+
+
+def _decoded(body: bytes) -> Any:
+    """The JSON in a body; None where it is none."""
+    try:
+        return loads(body)
+    except ValueError:
+        return None

@@ -11,17 +11,19 @@ import asyncio
 import atexit
 import os
 import socket
+import ssl
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
-    asynccontextmanager,
     contextmanager,
     suppress,
 )
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -29,10 +31,11 @@ import httpx2
 
 from ._ask import Broken, Request
 from ._version import __version__
+from .errors import ConfigurationError
 from .events import ErrorCode
 
 CONNECT_SECONDS = 10.0
-DRAIN_SECONDS = 0.25
+DRAIN_SECONDS = 0.1
 """How long to wait for the end of a body whose last event has been read, so that the connection can be used again."""
 
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
@@ -42,6 +45,8 @@ _HEADERS = {
     "accept": "text/event-stream",
     "accept-encoding": "identity",  # compression would hold events back
 }
+
+C = TypeVar("C", httpx2.Client, httpx2.AsyncClient)
 
 _FAULTS = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError)  # TimeoutError is an OSError
 
@@ -81,7 +86,7 @@ class HTTP:
     """Blocking HTTP over one pool: the given client's, or the process's own."""
 
     def __init__(self, client: httpx2.Client | None = None) -> None:
-        self._client = client
+        self._client = _usable(client, httpx2.Client)
 
     @contextmanager
     def open(self, request: Request, patience: float, silence: float) -> Iterator[Response]:
@@ -176,30 +181,44 @@ class AsyncHTTP:
     """HTTP for asyncio over one pool: the given client's, or the running event loop's own."""
 
     def __init__(self, client: httpx2.AsyncClient | None = None) -> None:
-        self._client = client
+        self._client = _usable(client, httpx2.AsyncClient)
 
-    @asynccontextmanager
-    async def open(self, request: Request, patience: float, silence: float) -> AsyncIterator[AsyncResponse]:
+    def open(self, request: Request, patience: float, silence: float) -> _AsyncOpen:
         """Sends the request; leaves the response open within the context."""
+        return _AsyncOpen(self._client, request, patience)
+
+
+class _AsyncOpen:
+    """A class, not a generator: a loop that ends closes all generators at once, so one must not wait for another."""
+
+    def __init__(self, client: httpx2.AsyncClient | None, request: Request, patience: float) -> None:
+        self._client = client
+        self._request = request
+        self._patience = patience
+
+    async def __aenter__(self) -> AsyncResponse:
         client = self._client or await _default_async_client()
         try:
             message = client.build_request(
                 "POST",
-                request.url,
-                content=request.body,
-                headers=_HEADERS | dict(request.headers),
-                timeout=_timeout(patience, None),
+                self._request.url,
+                content=self._request.body,
+                headers=_HEADERS | dict(self._request.headers),
+                timeout=_timeout(self._patience, None),
             )
-            async with asyncio.timeout(patience):
-                response = await client.send(message, stream=True, follow_redirects=False)
+            async with asyncio.timeout(self._patience):
+                self._response = await client.send(message, stream=True, follow_redirects=False)
         except _FAULTS as error:
-            raise _broken(request, error, "network") from None
+            raise _broken(self._request, error, "network") from None
+        self._body = _AsyncBody(self._request, self._response)
+        return self._body
+
+    async def __aexit__(self, kind: object, *exc_info: object) -> None:
         try:
-            body = _AsyncBody(request, response)
-            yield body
-            await body.drain()
+            if kind is None:
+                await self._body.drain()
         finally:
-            await response.aclose()
+            await self._response.aclose()
 
 
 class _AsyncBody:
@@ -230,6 +249,14 @@ class _AsyncBody:
                 return chunk
         self._ended = True
         return b""
+
+
+def _usable(client: C | None, kind: type[C]) -> C | None:
+    if client is not None and not isinstance(client, kind):
+        raise ConfigurationError(f"http_client must be an httpx2.{kind.__name__}, not {type(client).__name__}")
+    if client is not None and client.is_closed:
+        raise ConfigurationError("the client is closed")
+    return client
 
 
 def _timeout(patience: float, read: float | None) -> httpx2.Timeout:
@@ -264,14 +291,25 @@ _async_clients = WeakKeyDictionary()
 _inherited: list[object] = []
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all pools: making one takes as long as all else, and a fork in the middle of it blocks the child."""
+    return httpx2.create_ssl_context()
+
+
+def _no_cookies() -> CookieJar:
+    """One pool serves many users: what a server sets for one must not come back from another."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+
+
 def new_client() -> httpx2.Client:
     """A pool without a limit on live streams: each of a thousand users has one open."""
-    return httpx2.Client(limits=_LIMITS, headers=_USER_AGENT)
+    return httpx2.Client(verify=_tls(), cookies=_no_cookies(), limits=_LIMITS, headers=_USER_AGENT)
 
 
 def new_async_client() -> httpx2.AsyncClient:
     """The same for asyncio."""
-    return httpx2.AsyncClient(limits=_LIMITS, headers=_USER_AGENT)
+    return httpx2.AsyncClient(verify=_tls(), cookies=_no_cookies(), limits=_LIMITS, headers=_USER_AGENT)
 
 
 def _default_client() -> httpx2.Client:
@@ -287,17 +325,18 @@ async def _default_async_client() -> httpx2.AsyncClient:
     kept = _async_clients.get(loop)
     if kept is None:
         client = new_async_client()
-        closer = _closing(client)
+        closer = _closing(loop, client)
         await anext(closer)
         kept = _async_clients[loop] = client, closer
     return kept[0]
 
 
-async def _closing(client: httpx2.AsyncClient) -> AsyncGenerator[None, None]:
+async def _closing(loop: asyncio.AbstractEventLoop, client: httpx2.AsyncClient) -> AsyncGenerator[None, None]:
     """Suspended as long as the loop lives: `asyncio.run` closes what generators it has left, and so the pool."""
     try:
         yield
     finally:
+        _async_clients.pop(loop, None)  # the generator holds the loop, which would live for ever otherwise
         await client.aclose()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
@@ -20,6 +19,7 @@ from ._deltas import (
     ToolFragment,
     Used,
 )
+from ._json import loads
 from .events import JSON, PanelError, PanelEvent, PanelFinal, Privacy, Source, Timing, ToolCall, Usage
 
 
@@ -52,8 +52,6 @@ class Panel:
     def __init__(self, panel_id: str, provider: str, model: str, privacy: Privacy, clock: Callable[[], float]) -> None:
         self.started = False
         """Whether an event was handed on: from then on nothing may be asked again."""
-        self.ended = False
-        """Whether the terminal event was handed on."""
         self.attempts = 0
         self._id = panel_id
         self._provider = provider
@@ -142,8 +140,8 @@ class Panel:
         if complete:
             try:
                 # No argument at all comes as an empty text on every wire, and as null on Groq.
-                parsed = {} if arguments in ("", "null") else json.loads(arguments)
-            except (ValueError, RecursionError):
+                parsed = {} if arguments in ("", "null") else loads(arguments)
+            except ValueError:
                 pass
         tool_call: ToolCall = {
             "id": call.id,
@@ -174,7 +172,6 @@ class Panel:
             "truncated": status == "truncated",
             **self._ending(),
         }
-        self.ended = True
         return (*events, final)
 
     def _error(self, failure: Failure) -> Sequence[PanelEvent]:
@@ -192,7 +189,6 @@ class Panel:
             "retry_after": failure.retry_after,
             **ending,
         }
-        self.ended = True
         return (*events, error)
 
     def _ending(self) -> _Ending:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias, TypedDict
 from urllib.parse import urlsplit
@@ -124,13 +124,16 @@ def _turns(
         raise ConfigurationError(f"system_instruction must be a string, not {type(system).__name__}")
     systems = [system] if system else []
     turns: list[Turn] = []
+    if not isinstance(messages, Sequence) or isinstance(messages, str):
+        raise ConfigurationError(f"messages must be a list of dicts, not {type(messages).__name__}")
     for number, message in enumerate(messages):
         if not isinstance(message, Mapping) or not isinstance(message.get("content"), str):
             raise ConfigurationError(f"messages[{number}] must be a dict with role and content, both strings")
-        if message["role"] == "system":
+        role = message.get("role")
+        if role == "system":
             systems.append(message["content"])
-        elif message["role"] in ("user", "assistant"):
-            turns.append(Turn(message["role"], (message["content"],)))
+        elif role in ("user", "assistant"):
+            turns.append(Turn(role, (message["content"],)))
         else:
             raise ConfigurationError(f"messages[{number}]: role must be system, user or assistant")
     parts: tuple[Part, ...] = (*files, *((prompt,) if prompt.strip() else ()))
@@ -150,6 +153,10 @@ def _attachments(
 ) -> tuple[File, ...]:
     if filename is not None and file_like is None:
         raise FileError("filename was given without file_like: pass the file's content too")
+    if not isinstance(files, Sequence) or isinstance(files, (str, bytes)):
+        raise FileError(f"files must be a list of files, not {type(files).__name__}")
+    if any(isinstance(file, tuple) and len(file) != 2 for file in files):
+        raise FileError("a tuple in files must be a name and a file")
     given: list[tuple[str | None, FileLike]] = [] if file_like is None else [(filename, file_like)]
     given += [file if isinstance(file, tuple) else (None, file) for file in files]
     attachments = tuple(_files.read(file, name) for name, file in given)
@@ -167,8 +174,12 @@ def _name(*names: str | None) -> str:
 
 
 def _address(base_url: str) -> str:
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(base_url)
+        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets, or a port that is no number
+        whole = False
+    if not whole or not base_url.isprintable() or " " in base_url:
         raise ConfigurationError("base_url must be an address such as https://example.com/v1")
     if parts.username or parts.password or parts.fragment:
         raise ConfigurationError("base_url must hold no user, password or fragment: use api_key or headers")
@@ -210,6 +221,13 @@ def seconds(name: str, value: object) -> float:
     if not number:
         raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
     return number
+
+
+def callback(value: Callable[[str], object] | None) -> Callable[[str], object] | None:
+    """Raises ConfigurationError for what can't be called."""
+    if value is not None and not callable(value):
+        raise ConfigurationError(f"on_chunk must be a function, not {type(value).__name__}")
+    return value
 
 
 def retries(value: object) -> int:

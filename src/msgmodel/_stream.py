@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing as async_closing
 from contextlib import closing
 from time import sleep
+from typing import TypeVar
 
 from ._ask import Broken
 from ._exchange import Exchange
@@ -19,11 +20,13 @@ from .errors import exception
 from .events import PanelEvent
 from .response import LLMResponse, reply
 
-OnChunk = Callable[[str], object]
+T = TypeVar("T")
+Show = Callable[[PanelEvent], T | None]
+"""What to hand on of an event; None for nothing."""
 
 
-def run(exchange: Exchange, transport: Transport) -> Generator[PanelEvent, None, None]:
-    """The events of one panel, from blocking I/O."""
+def run(exchange: Exchange, transport: Transport, show: Show[T]) -> Generator[T, None, None]:
+    """What `show` makes of the events of one panel, from blocking I/O."""
     while (request := exchange.request()) is not None:
         if exchange.pause:
             sleep(exchange.pause)
@@ -32,14 +35,19 @@ def run(exchange: Exchange, transport: Transport) -> Generator[PanelEvent, None,
                 exchange.head(response.status, response.headers)
                 while exchange.reading:
                     for event in exchange.feed(response.read(exchange.patience())):
-                        yield event
+                        if (shown := show(event)) is not None:
+                            yield shown
         except Broken as broken:
-            for event in exchange.broken(broken):
-                yield event
+            exchange.broken(broken)
+        except Stopped:
+            return
+    for event in exchange.ending():
+        if (shown := show(event)) is not None:
+            yield shown
 
 
-async def async_run(exchange: Exchange, transport: AsyncTransport) -> AsyncGenerator[PanelEvent, None]:
-    """The events of one panel, from asyncio."""
+async def async_run(exchange: Exchange, transport: AsyncTransport, show: Show[T]) -> AsyncGenerator[T, None]:
+    """The same from asyncio."""
     while (request := exchange.request()) is not None:
         if exchange.pause:
             await async_sleep(exchange.pause)
@@ -48,34 +56,39 @@ async def async_run(exchange: Exchange, transport: AsyncTransport) -> AsyncGener
                 exchange.head(response.status, response.headers)
                 while exchange.reading:
                     for event in exchange.feed(await response.read(exchange.patience())):
-                        yield event
+                        if (shown := show(event)) is not None:
+                            yield shown
         except Broken as broken:
-            for event in exchange.broken(broken):
-                yield event
+            exchange.broken(broken)
+        except Stopped:
+            return
+    for event in exchange.ending():
+        if (shown := show(event)) is not None:
+            yield shown
 
 
-def texts(events: Generator[PanelEvent, None, None], on_chunk: OnChunk | None) -> Generator[str, None, None]:
-    """The text of a panel; raises what a `panel_error` says. Ends when `on_chunk` returns False."""
-    with closing(events):
-        for event in events:
-            if event["event"] == "panel_delta":
-                if on_chunk is not None and on_chunk(event["delta"]) is False:
-                    return
-                yield event["delta"]
-            elif event["event"] == "panel_error":
-                raise exception(event)
+class Stopped(Exception):
+    """The caller wants no more."""
 
 
-async def async_texts(events: AsyncGenerator[PanelEvent, None], on_chunk: OnChunk | None) -> AsyncGenerator[str, None]:
-    """The same from asyncio."""
-    async with async_closing(events):
-        async for event in events:
-            if event["event"] == "panel_delta":
-                if on_chunk is not None and on_chunk(event["delta"]) is False:
-                    return
-                yield event["delta"]
-            elif event["event"] == "panel_error":
-                raise exception(event)
+def panels(event: PanelEvent) -> PanelEvent:
+    """Every event as it is."""
+    return event
+
+
+def texts(on_chunk: Callable[[str], object] | None) -> Show[str]:
+    """The text alone. Raises what a `panel_error` says, and Stopped when `on_chunk` returns False."""
+
+    def show(event: PanelEvent) -> str | None:
+        if event["event"] == "panel_error":
+            raise exception(event)
+        if event["event"] != "panel_delta":
+            return None
+        if on_chunk is not None and on_chunk(event["delta"]) is False:
+            raise Stopped
+        return event["delta"]
+
+    return show
 
 
 def whole(events: Generator[PanelEvent, None, None]) -> LLMResponse:

@@ -6,13 +6,13 @@ Rule: closed lists on our side, open ones on theirs. A finish reason that is not
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from ._deltas import Failure
+from ._json import loads
 from .events import ErrorCode, Status
 
 # https://platform.openai.com/docs/api-reference/chat-streaming and the vendors' own SDKs for the servers named.
@@ -259,10 +259,16 @@ def transient(code: ErrorCode) -> bool:
     return code in _TRANSIENT
 
 
+def redacted(text: str, secrets: tuple[str, ...]) -> str:
+    """`text` without keys."""
+    for secret in secrets:
+        text = text.replace(secret, "[key]")
+    return text
+
+
 def presentable(message: str, secrets: tuple[str, ...] = ()) -> str:
     """`message` on one line, short, without control characters, keys, and queries or passwords in URLs."""
-    for secret in secrets:
-        message = message.replace(secret, "[key]")
+    message = redacted(message, secrets)
     message = _URL.sub(r"\1\2", message)
     message = " ".join(_CONTROL.sub(" ", message).split())
     return message if len(message) <= _MESSAGE_LIMIT else message[: _MESSAGE_LIMIT - 1] + "…"
@@ -360,8 +366,8 @@ def _message(value: object) -> str:
         upstream = metadata.get("raw") if isinstance(metadata, dict) else None
         if isinstance(upstream, str) and upstream:  # OpenRouter: the words of the provider behind it
             try:
-                inner = json.loads(upstream)
-            except (ValueError, RecursionError):
+                inner = loads(upstream)
+            except ValueError:
                 return upstream
             return (isinstance(inner, dict) and _message(inner.get("error"))) or _message(inner) or upstream
         return _text(value.get("message")) or _text(value.get("error")) or _text(value.get("detail")) or ""

@@ -6,11 +6,14 @@ life in their own hands, or an HTTP client of their own.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import wraps
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from . import _api
+from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     import httpx2
@@ -24,9 +27,14 @@ def _method(function: Callable[P, R]) -> Callable[Concatenate[Any, P], R]:
 
     @wraps(function)
     def method(client: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        kwargs.setdefault("http_client", client._http_client())
+        if "http_client" not in kwargs:
+            kwargs["http_client"] = client._http_client()
         return function(*args, **kwargs)
 
+    # What `wraps` says of the parameters lacks `self`, which binding takes away.
+    signature = inspect.signature(function)
+    itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    method.__signature__ = signature.replace(parameters=[itself, *signature.parameters.values()])  # type: ignore[attr-defined]
     return cast(Callable[Concatenate[Any, P], R], method)
 
 
@@ -44,9 +52,12 @@ class Client:
     def __init__(self, http_client: httpx2.Client | None = None) -> None:
         self._given = http_client
         self._own: httpx2.Client | None = None
+        self._closed = False
+        self._lock = Lock()
 
     def close(self) -> None:
-        """Closes the pool, unless it was handed in."""
+        """Closes the pool, unless it was handed in. The client can't be used any more."""
+        self._closed = True
         if self._own is not None:
             self._own.close()
 
@@ -57,11 +68,15 @@ class Client:
         self.close()
 
     def _http_client(self) -> httpx2.Client:
-        if self._given is None and self._own is None:
-            from ._http import new_client
+        if self._closed:
+            raise ConfigurationError("the client is closed")
+        if self._given is not None:
+            return self._given
+        from ._http import new_client
 
-            self._own = new_client()
-        return self._given or self._own  # type: ignore[return-value]
+        with self._lock:
+            self._own = self._own or new_client()
+        return self._own
 
 
 class AsyncClient:
@@ -74,9 +89,12 @@ class AsyncClient:
     def __init__(self, http_client: httpx2.AsyncClient | None = None) -> None:
         self._given = http_client
         self._own: httpx2.AsyncClient | None = None
+        self._closed = False
+        self._lock = Lock()
 
     async def aclose(self) -> None:
-        """Closes the pool, unless it was handed in."""
+        """Closes the pool, unless it was handed in. The client can't be used any more."""
+        self._closed = True
         if self._own is not None:
             await self._own.aclose()
 
@@ -87,8 +105,12 @@ class AsyncClient:
         await self.aclose()
 
     def _http_client(self) -> httpx2.AsyncClient:
-        if self._given is None and self._own is None:
-            from ._http import new_async_client
+        if self._closed:
+            raise ConfigurationError("the client is closed")
+        if self._given is not None:
+            return self._given
+        from ._http import new_async_client
 
-            self._own = new_async_client()
-        return self._given or self._own  # type: ignore[return-value]
+        with self._lock:
+            self._own = self._own or new_async_client()
+        return self._own

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from .._version import __version__
+from .. import __version__
 from ..errors import ConfigurationError, MsgModelError
 from . import display, exits
 

@@ -14,8 +14,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from .. import _settings
-from .._question import Message
+from .. import Message, _settings
 from . import display, exits
 from .prompt import decoded
 from .question import Question

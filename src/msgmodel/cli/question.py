@@ -14,9 +14,7 @@ from secrets import token_hex
 from time import monotonic
 from typing import Any, Final
 
-from .. import _settings
-from .._api import stream_panels
-from .._question import Message
+from .. import Message, _settings, stream_panels
 from ..config import ProviderConfig
 from ..errors import AuthenticationError, ConfigurationError
 from ..events import PanelError, PanelEvent, PanelFinal

@@ -13,9 +13,8 @@ from .._ask import Ask, Request
 from .._deltas import Continue, Delta, Failure, Finish
 from .._sse import Frame
 from . import anthropic, gemini, openai_chat, openai_responses
-from ._json import Malformed
 
-__all__ = ["WIRES", "Malformed", "Parser", "Wire"]
+__all__ = ["WIRES", "Parser", "Wire"]
 
 
 class Parser(Protocol):

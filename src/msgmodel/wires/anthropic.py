@@ -29,9 +29,9 @@ from .._deltas import (
     ToolFragment,
     used,
 )
+from .._json import Decoder, Malformed, count, mapping, text
 from .._sse import Frame
 from ..config import AnthropicConfig
-from ._json import Decoder, Malformed, count, mapping, text
 
 MAX_TOKENS = 16_384
 """Sent where the caller sets none: the API requires one, and thinking counts towards it."""
@@ -157,14 +157,14 @@ class Parser:
         delta = mapping(event.delta)
         kind = delta.get("type")
         if kind == "text_delta":
-            if delta.get("text"):
-                yield Text(text(delta["text"]))
+            if text(delta.get("text")):
+                yield Text(delta["text"])
         elif kind == "thinking_delta":
-            if delta.get("thinking"):
-                yield Reasoning(text(delta["thinking"]))
+            if text(delta.get("thinking")):
+                yield Reasoning(delta["thinking"])
         elif kind == "input_json_delta":
-            if event.index in self._calls and delta.get("partial_json"):
-                yield ToolFragment(str(event.index), "", "", text(delta["partial_json"]))
+            if event.index in self._calls:
+                yield ToolFragment(str(event.index), "", "", text(delta.get("partial_json")))
         elif kind == "citations_delta":
             citation = mapping(delta.get("citation"))
             yield Cited(

@@ -33,9 +33,9 @@ from .._deltas import (
     Used,
     used,
 )
+from .._json import Decoder, Malformed, count, mapping, text
 from .._sse import Frame
 from ..config import GeminiConfig
-from ._json import Decoder, Malformed, count, mapping, text
 
 _HARMS = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 

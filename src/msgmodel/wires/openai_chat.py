@@ -17,9 +17,9 @@ import msgspec
 from .. import _verdict
 from .._ask import Ask, File, Request, Turn, endpoint, given
 from .._deltas import Cited, Delta, Failure, Finish, Reasoning, Refusal, Started, Text, ToolFragment, Used, used
+from .._json import Decoder, count, mapping, text
 from .._sse import Frame
 from ..config import LocalConfig, OpenAIConfig
-from ._json import Decoder, count, mapping, text
 
 
 def request(ask: Ask, token: str | None = None) -> Request:

@@ -30,9 +30,9 @@ from .._deltas import (
     Used,
     used,
 )
+from .._json import Decoder, Malformed, count, mapping, text
 from .._sse import Frame
 from ..config import OpenAIConfig
-from ._json import Decoder, Malformed, count, mapping, text
 
 
 def request(ask: Ask, token: str | None = None) -> Request:
@@ -132,9 +132,10 @@ class Parser:
         return _CUT
 
     def _piece(self, kind: type[Text] | type[Reasoning] | type[Refusal], event: _Event) -> Iterator[Delta]:
-        if event.delta:
+        piece = text(event.delta)
+        if piece:
             self._streamed.add((kind, _place(event), event.content_index))
-            yield kind(text(event.delta))
+            yield kind(piece)
 
     def _whole(self, kind: type[Text], event: _Event) -> Iterator[Delta]:
         if (kind, _place(event), event.content_index) not in self._streamed and text(event.text):
@@ -148,7 +149,7 @@ class Parser:
 
     def _opened(self, event: _Event) -> Iterator[Delta]:
         item = mapping(event.item)
-        if item.get("type") in _CALLS:
+        if text(item.get("type")) in _CALLS:
             self._calls.add(_place(event))
             yield ToolFragment(_place(event), _call_id(item), text(item.get("name")), "")
 

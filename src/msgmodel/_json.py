@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -26,12 +27,31 @@ class Decoder(Generic[T]):
         try:
             return self._decoder.decode(data)
         except (ValueError, RecursionError):
-            # Invalid UTF-8 and half surrogate pairs (an emoji cut in two by a careless server) are replaced by U+FFFD
-            # as a browser does (WHATWG Encoding); everything else fails again.
             try:
-                return msgspec.convert(_mended(json.loads(data.decode("utf-8", "replace"))), self._shape, strict=False)
+                return msgspec.convert(loads(data), self._shape, strict=False)
             except (ValueError, RecursionError):
                 raise Malformed("an event is not the JSON that this API promises") from None
+
+
+def loads(data: bytes | str) -> Any:
+    """Any JSON. Raises ValueError.
+
+    Invalid UTF-8 and half surrogate pairs (an emoji that a server cut in two) become U+FFFD, as in a browser
+    (WHATWG Encoding): what is made of them can always be encoded.
+    """
+    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+    try:
+        return _mended(json.loads(text, parse_constant=_finite, parse_float=_finite))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _finite(number: str) -> float:
+    """NaN and infinities are not JSON, though the parser takes them, and a number of 400 digits for one of them."""
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError("not a finite number")
+    return value
 
 
 def _mended(value: Any) -> Any:
@@ -56,4 +76,6 @@ def text(value: object) -> str:
 
 def count(value: object) -> int | None:
     """`value` if it is a number of tokens, else None."""
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**53:
+        return int(value)
+    return None
