@@ -41,7 +41,7 @@ check: $(VENV)/tools  ## format and lint, changing nothing
 
 types: $(VENV)/tools  ## mypy on the code, pyright on a caller's
 	$(BIN)/mypy
-	$(BIN)/pyright tests/typing/caller.py
+	$(BIN)/pyright --pythonpath $(BIN)/python tests/typing/caller.py
 
 docs: $(VENV)/tools  ## runs the examples in the documents
 	$(BIN)/python -m pytest tests/test_docs.py
