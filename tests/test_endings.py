@@ -779,7 +779,7 @@ def test_stall_in_the_middle(shared_colour: Colour, server: ScriptedServer, wire
     server.say(Script(steps=(Send(begun(wire)), Stall())))
     *rest, last = ask(shared_colour, wire, server, timeout=TIMEOUT, max_retries=2)
     assert rest == [delta(piece) for piece in PIECES[:2]]
-    assert settled(last) == broken(wire, "timeout", False)
+    assert settled(last) == broken(wire, "timeout", True)
     server.wait_hangup(1)
 
 
@@ -787,7 +787,7 @@ def test_stall_in_the_middle(shared_colour: Colour, server: ScriptedServer, wire
 def test_stall_before_the_headers(shared_colour: Colour, server: ScriptedServer, wire: Wire) -> None:
     server.say(Script(stall_before_headers=True))
     (last,) = ask(shared_colour, wire, server, timeout=TIMEOUT, max_retries=2)
-    assert settled(last) == error(wire, "timeout", False)
+    assert settled(last) == error(wire, "timeout", True)
     assert len(server.requests) == 1
     server.wait_hangup(1)
 
@@ -796,7 +796,7 @@ def test_stall_before_the_headers(shared_colour: Colour, server: ScriptedServer,
 def test_stall_after_the_headers(shared_colour: Colour, server: ScriptedServer, before: bytes) -> None:
     server.say(Script(steps=(*([Send(before)] if before else []), Stall())))
     (last,) = ask(shared_colour, "openai_chat", server, timeout=TIMEOUT, max_retries=2)
-    assert settled(last) == error("openai_chat", "timeout", False)
+    assert settled(last) == error("openai_chat", "timeout", True)
     assert len(server.requests) == 1
     server.wait_hangup(1)
 
@@ -816,7 +816,7 @@ def test_pings_for_ever(shared_colour: Colour, server: ScriptedServer, wire: Wir
     server.say(Script(steps=(Send(begun(wire)), Repeat(ping, 0.04))))
     *rest, last = ask(shared_colour, wire, server, timeout=TIMEOUT, max_retries=2)
     assert rest == [delta(piece) for piece in PIECES[:2]]
-    assert settled(last) == broken(wire, "timeout", False)
+    assert settled(last) == broken(wire, "timeout", True)
     server.wait_hangup(1)
 
 
@@ -824,14 +824,14 @@ def test_pings_for_ever(shared_colour: Colour, server: ScriptedServer, wire: Wir
 def test_pings_before_any_text(shared_colour: Colour, server: ScriptedServer, what: bytes) -> None:
     server.say(Script(steps=(Repeat(what, 0.04),)))
     (last,) = ask(shared_colour, "openai_chat", server, timeout=TIMEOUT, max_retries=2)
-    assert settled(last) == error("openai_chat", "timeout", False)
+    assert settled(last) == error("openai_chat", "timeout", True)
 
 
 def test_pings_as_fast_as_they_can(shared_colour: Colour, server: ScriptedServer) -> None:
     """The time that it takes to read them counts, not only the time without any."""
     server.say(Script(steps=(Send(begun("openai_chat")), Flood(PING * 1000))))
     last = ask(shared_colour, "openai_chat", server, timeout=TIMEOUT)[-1]
-    assert settled(last) == broken("openai_chat", "timeout", False)
+    assert settled(last) == broken("openai_chat", "timeout", True)
 
 
 # --- too much ---

@@ -106,15 +106,13 @@ class Exchange:
         if not chunk:
             self._end(self._judged(clean=True))
         elif self._silence() >= self.timeout:
-            self._end(Failure("timeout", f"no text for {self.timeout:g} seconds"))
+            self._end(Failure("timeout", f"no text for {self.timeout:g} seconds", retryable=True))
 
     def broken(self, broken: Broken) -> None:
         """The request or the response broke. After the verdict that changes nothing."""
         if self._last or self._next is not None:
             return
         failure = Failure(broken.code, broken.message, retryable=_verdict.transient(broken.code))
-        if broken.code == "timeout":
-            failure = failure._replace(retryable=self._silence() < self.timeout)
         if not self.reading:
             self._end(failure)
         elif not 200 <= self._status < 300:

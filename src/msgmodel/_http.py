@@ -48,7 +48,13 @@ _HEADERS = {
 
 C = TypeVar("C", httpx2.Client, httpx2.AsyncClient)
 
-_FAULTS = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError)  # TimeoutError is an OSError
+_FAULTS = (
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    httpx2.InvalidURL,
+    OSError,  # and so TimeoutError
+    UnicodeError,  # a host name that no resolver takes
+)
 
 
 class Response(Protocol):
@@ -124,11 +130,12 @@ class _Body:
         self._ended = False
 
     def read(self, patience: float) -> bytes:
-        late: Callable[[], bool] = bool
+        late: Callable[[], bool] = bool  # which says False
         try:
-            if patience >= self._silence:
+            if patience >= 0.95 * self._silence:
                 return self._next()
-            # The pool's own limit starts anew with every byte, also with those of a ping: this one does not.
+            # The pool's own limit starts anew with every byte, also with those of a ping: this one does not, but it
+            # takes a thread.
             with self._hang_up_after(patience) as late:
                 chunk = self._next()
         except _FAULTS as error:
@@ -270,7 +277,8 @@ def _broken(request: Request, error: Exception, code: ErrorCode) -> Broken:
         return Broken("timeout", f"can't connect to {host}: no answer in time")
     if isinstance(error, httpx2.TimeoutException | TimeoutError):
         return Broken("timeout", f"nothing from {host} within the time limit")
-    reason = str(error) or type(error).__name__
+    # What a server sent instead of HTTP is quoted as a bytearray: not for everybody to see.
+    reason = str(error).partition(": bytearray(")[0] or type(error).__name__
     if isinstance(error, httpx2.ConnectError):
         return Broken("network", f"can't connect to {host}: {reason}")
     when = "before an answer" if code == "network" else "in the middle of the reply"

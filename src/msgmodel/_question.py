@@ -102,7 +102,8 @@ def _addressed(question: Ask, row: Provider, config: Any, api_key: str | None) -
         base_url=base_url,
         headers=headers | own,
         dialect=row.dialect if official or not isinstance(config, OpenAIConfig) else providers.COMPATIBLE,
-        secrets=tuple(filter(None, (key.value if key else "", *(value for value in own.values() if len(value) > 7)))),
+        # Shorter ones are no secrets, and would tear words apart.
+        secrets=tuple(value for value in ([key.value] if key else []) + list(own.values()) if len(value) >= 8),
     )
 
 

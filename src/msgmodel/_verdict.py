@@ -241,7 +241,9 @@ _PHRASES: Final[tuple[tuple[re.Pattern[str], ErrorCode], ...]] = (
     (re.compile(r"usage policy|content policy|usage guidelines|responsible ai"), "content_policy"),
 )
 
-_TRANSIENT: Final[frozenset[ErrorCode]] = frozenset({"rate_limit", "overloaded", "server", "network", "interrupted"})
+_TRANSIENT: Final[frozenset[ErrorCode]] = frozenset(
+    {"rate_limit", "overloaded", "server", "network", "timeout", "interrupted"}
+)
 
 _MESSAGE_LIMIT = 600
 _URL = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^\s/@]*@)?([^\s?#\"'<>]*)(?:[?#][^\s\"'<>]*)?", re.IGNORECASE)
