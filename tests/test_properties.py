@@ -14,10 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import KEY, PROVIDER, SHARED, config
+import pure
+from conftest import SHARED
 from msgmodel._ask import Broken
-from msgmodel._exchange import Exchange
-from msgmodel._question import ask
 from replies import TRANSFORMATIONS, WIRES, Wire, error_event, events, reply
 
 settings.register_profile(
@@ -34,40 +33,9 @@ SAMPLE = 12
 """Recordings a wire that are cut at many places."""
 
 
-QUESTIONS = {
-    wire: ask(
-        PROVIDER[wire], "hi", KEY, None, None, None, config(wire, "http://localhost"), None, None, None,
-        messages=(), files=(),
-    )
-    for wire in WIRES
-}  # fmt: skip
-
-
-def exchange(wire: str) -> Exchange:
-    """An exchange whose response has begun."""
-    question, name = QUESTIONS[wire]
-    begun = Exchange(question, name, panel_id="p", timeout=300, max_retries=0, clock=lambda: 0.0, random=lambda: 0.0)
-    begun.request()
-    begun.head(200, {})
-    return begun
-
-
 def play(wire: str, pieces: list[bytes], end: bytes | Broken = b"", status: int = 200) -> list[Any]:
     """The events of one panel; whatever the bytes, they are sound."""
-    begun = exchange(wire)
-    begun.head(status, {})
-    found: list[Any] = []
-    for piece in pieces:
-        if begun.reading and piece:
-            found += begun.feed(piece)
-    while begun.reading or begun.request() is not None:
-        if not begun.reading:  # Gemini's CONTINUATION: the next response is empty
-            begun.head(200, {})
-        if isinstance(end, Broken):
-            begun.broken(end)
-        else:
-            found += begun.feed(end)
-    found += begun.ending()
+    found = pure.play(wire, pieces, end, status)
     check(found)
     return found
 

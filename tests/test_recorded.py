@@ -14,9 +14,8 @@ import pytest
 
 from conftest import KEY, PROVIDER, SHARED, Async, Sync, config
 from msgmodel import PanelEvent
-from msgmodel._exchange import Exchange
-from msgmodel._question import ask
 from msgmodel.wires import WIRES
+from pure import play
 from scripted import Script, ScriptedServer
 
 STREAMS = SHARED / "streams"
@@ -49,27 +48,6 @@ CASES = sorted(path for wire in WIRES for path in (STREAMS / wire).glob("*.sse")
 
 def listed(names: set[str], path: Path) -> bool:
     return any(path.stem.startswith(name) for name in names)
-
-
-def exchange(wire: str) -> Exchange:
-    """An exchange in the middle of a response, without any I/O."""
-    question, name = ask(
-        PROVIDER[wire], "hi", KEY, None, None, None, config(wire, "http://localhost"), None, None, None,
-        messages=(), files=(),
-    )  # fmt: skip
-    begun = Exchange(question, name, panel_id="p", timeout=300, max_retries=0, clock=lambda: 0.0, random=lambda: 0.0)
-    begun.request()
-    begun.head(200, {})
-    return begun
-
-
-def play(wire: str, pieces: list[bytes]) -> list[PanelEvent]:
-    begun = exchange(wire)
-    events: list[PanelEvent] = []
-    for piece in [*pieces, b""]:
-        if begun.reading:
-            events += begun.feed(piece)
-    return [*events, *begun.ending()]
 
 
 def cut(data: bytes, size: int) -> list[bytes]:

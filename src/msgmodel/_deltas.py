@@ -1,7 +1,7 @@
 """What every provider's stream is made of, in the order in which it arrives. Data only.
 
-A wire's parser turns frames into these; `_panel` turns these into events. Either `Finish`, `Failure` or `Continue`
-is the last one of a response.
+A wire's parser turns frames into these; `_panel` turns these into events. `Finish` or `Failure` is the last one of a
+response, or `Continue`, which only the end of a body can say.
 """
 
 from __future__ import annotations
@@ -82,9 +82,7 @@ class Failure(NamedTuple):
     request_id: str | None = None
 
 
-Delta: TypeAlias = (
-    Started | Text | Reasoning | Refusal | ToolFragment | ToolEnd | Cited | Used | Finish | Continue | Failure
-)
+Delta: TypeAlias = Started | Text | Reasoning | Refusal | ToolFragment | ToolEnd | Cited | Used | Finish | Failure
 
 
 def used(

@@ -126,7 +126,7 @@ class Exchange:
         return self._last
 
     def _add(self, delta: Delta) -> Sequence[PanelEvent]:
-        if isinstance(delta, (Finish, Failure, Continue)):
+        if isinstance(delta, (Finish, Failure)):
             self._end(delta)
             return ()
         if isinstance(delta, Started):

@@ -100,14 +100,12 @@ class Panel:
             return ({"event": "panel_source", "panel_id": self._id, **delta.source},)
         if isinstance(delta, Used):
             self._usage = delta.usage
-        elif isinstance(delta, Started):
+            return ()
+        if isinstance(delta, Started):
             self._model = delta.model or self._model
             self._request_id = delta.request_id or self._request_id
-        elif isinstance(delta, Finish):
-            return self._final(delta)
-        elif isinstance(delta, Failure):
-            return self._error(delta)
-        return ()
+            return ()
+        return self._final(delta) if isinstance(delta, Finish) else self._error(delta)
 
     def go_on(self) -> None:
         """The reply goes on in another response, whose tool calls and usage count from nothing."""

@@ -140,7 +140,10 @@ class Parser:
             return  # half an event at the end: a cut, which eof() judges
         if chunk.error:
             yield _verdict.failure(_OBJECT.decode(frame.data))
-            return
+        else:
+            yield from self._chunk(chunk)
+
+    def _chunk(self, chunk: _Chunk) -> Iterator[Delta]:
         if not self._started and (chunk.model_version or chunk.response_id):
             self._started = True
             yield Started(text(chunk.model_version) or None, text(chunk.response_id) or None)

@@ -139,15 +139,17 @@ class Parser:
             return
         if data.startswith(b"[DONE]"):
             yield self._end()
-            return
-        chunk = _CHUNK.decode(data)
-        if chunk.error or chunk.object == "error":
-            yield _verdict.failure(_OBJECT.decode(data))
-            return
-        groq = mapping(chunk.x_groq)
-        if groq.get("error"):
-            yield _verdict.failure(groq)
-            return
+        else:
+            chunk = _CHUNK.decode(data)
+            groq = mapping(chunk.x_groq)
+            if chunk.error or chunk.object == "error":
+                yield _verdict.failure(_OBJECT.decode(data))
+            elif groq.get("error"):
+                yield _verdict.failure(groq)
+            else:
+                yield from self._chunk(chunk, chunk.usage or groq.get("usage"))
+
+    def _chunk(self, chunk: _Chunk, usage: object) -> Iterator[Delta]:
         if not self._started and (chunk.model or chunk.id):
             self._started = True
             yield Started(text(chunk.model) or None, text(chunk.id) or None)
@@ -155,7 +157,6 @@ class Parser:
             for choice in chunk.choices:
                 if choice is not None:
                     yield from self._choice(choice)
-        usage = chunk.usage or groq.get("usage")
         if isinstance(usage, dict):
             yield _used(usage)
         if chunk.citations and not self._cited:

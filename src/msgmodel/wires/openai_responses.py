@@ -169,14 +169,17 @@ class Parser:
             yield _used(usage)
         if kind == "response.failed":
             yield _verdict.failure({"error": response.get("error") or {"message": "the provider gave no reason"}})
-            return
+        else:
+            yield self._finish(kind, response, usage)
+
+    def _finish(self, kind: str, response: dict[str, Any], usage: dict[str, Any]) -> Finish:
         reason = kind.removeprefix("response.")
         if kind == "response.incomplete":
             reason = text(mapping(response.get("incomplete_details")).get("reason")) or reason
         status = _verdict.finish("openai_responses", reason)
         if status == "complete" and self._limit and (count(usage.get("output_tokens")) or 0) >= self._limit:
             status = "truncated"
-        yield Finish(reason, status)
+        return Finish(reason, status)
 
 
 def _place(event: _Event) -> str:

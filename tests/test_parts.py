@@ -1,0 +1,376 @@
+"""What a reply consists of besides text, in the shapes and with the quirks of each wire: whole events."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from conftest import KEY, Async, Sync, config
+from msgmodel._ask import Broken
+from pure import exchange, play
+from scripted import Script, ScriptedServer
+
+
+def sse(*payloads: Any) -> list[bytes]:
+    return [b"data: %b\n\n" % (p if isinstance(p, bytes) else json.dumps(p).encode()) for p in payloads]
+
+
+def chat(*deltas: Any, finish: str | None = "stop") -> list[Any]:
+    """The events of a chat stream with these deltas."""
+    chunks: list[Any] = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    end = [{"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}] if finish else []
+    return play("openai_chat", sse(*chunks, *end, b"[DONE]"))
+
+
+def anthropic(*payloads: Any, reason: str = "end_turn") -> list[Any]:
+    end = [{"type": "message_delta", "delta": {"stop_reason": reason}}, {"type": "message_stop"}]
+    return play("anthropic", sse(*payloads, *end))
+
+
+def gemini(*parts: Any, **candidate: Any) -> list[Any]:
+    return play(
+        "gemini", sse({"candidates": [{"content": {"parts": list(parts)}, "finishReason": "STOP", **candidate}]})
+    )
+
+
+def responses(*payloads: Any, **response: Any) -> list[Any]:
+    return play("openai_responses", sse(*payloads, {"type": "response.completed", "response": response}))
+
+
+def call(id: str, name: str, arguments: str, parsed: Any = None, complete: bool = True) -> dict[str, Any]:
+    return {"id": id, "name": name, "arguments": arguments, "arguments_json": parsed, "complete": complete}
+
+
+def fragment(arguments: Any, id: str | None = None, name: str | None = None, index: int | None = None) -> Any:
+    """A piece of a tool call in a chat delta; None stands for a field that is not there."""
+    function = {"arguments": arguments} | ({"name": name} if name else {})
+    return {"function": function} | ({"id": id} if id else {}) | ({} if index is None else {"index": index})
+
+
+# --- tool calls ---
+
+
+@pytest.mark.parametrize(
+    ("fragments", "calls"),
+    [
+        pytest.param(
+            [[fragment("", "a", "f", 0)], [fragment('{"x":', None, None, 0)], [fragment("1}", None, None, 0)]],
+            [call("a", "f", '{"x":1}', {"x": 1})],
+            id="in pieces",
+        ),
+        pytest.param(
+            [
+                [fragment("{", "a", "f", 0), fragment("{", "b", "g", 1)],
+                [fragment("}", index=1), fragment("}", index=0)],
+            ],
+            [call("a", "f", "{}", {}), call("b", "g", "{}", {})],
+            id="interleaved by index",
+        ),
+        pytest.param(
+            [[fragment("{}", "a", "f")], [fragment("{", "b", "g")], [fragment("}")]],
+            [call("a", "f", "{}", {}), call("b", "g", "{}", {})],
+            id="without index",
+        ),
+        pytest.param(
+            [[fragment("{}", "a", "f", 0)], [fragment("{}", "b", "g", 0)], [fragment("", "b", "g", 0)]],
+            [call("a", "f", "{}", {}), call("b", "g", "{}", {})],
+            id="all with index 0",
+        ),
+        pytest.param(
+            [[fragment("{", "a", "f", 0)], [fragment("}", "a", None, 0)]],
+            [call("a", "f", "{}", {})],
+            id="id repeated",
+        ),
+        pytest.param(
+            [[fragment({"x": 1}, "a", "f", 0)]], [call("a", "f", '{"x":1}', {"x": 1})], id="arguments as an object"
+        ),
+        pytest.param([[fragment("null", "a", "f", 0)]], [call("a", "f", "null", {})], id="no arguments as null"),
+        pytest.param([[fragment("{x", "a", "f", 0)]], [call("a", "f", "{x", None)], id="arguments that are no JSON"),
+        pytest.param([[None, fragment("", "a", "f", 0)]], [call("a", "f", "", {})], id="null among them"),
+    ],
+)
+def test_tool_calls_of_chat(fragments: list[Any], calls: list[Any]) -> None:
+    *found, last = chat(*({"tool_calls": fragment} for fragment in fragments), finish="tool_calls")
+    assert found == [{"event": "panel_tool_call", "panel_id": "p", **made} for made in calls]
+    assert (last["tool_calls"], last["status"]) == (calls, "tool_calls")
+
+
+def test_the_older_function_call() -> None:
+    last = chat({"function_call": {"name": "f", "arguments": "{}"}}, finish="function_call")[-1]
+    assert last["tool_calls"] == [call("", "f", "{}", {})]
+
+
+def test_a_limit_cuts_the_last_call_only() -> None:
+    fragments = [fragment("{}", "a", "f", 0), fragment('{"x"', "b", "g", 1)]
+    last = chat({"tool_calls": fragments}, finish="length")[-1]
+    assert last["tool_calls"] == [call("a", "f", "{}", {}), call("b", "g", '{"x"', None, False)]
+    assert last["status"] == "truncated"
+
+
+def test_a_cut_leaves_no_call_that_looks_executable() -> None:
+    found = chat({"tool_calls": [fragment("{}", "a", "f", 0)]}, finish=None)
+    assert found[0] == {"event": "panel_tool_call", "panel_id": "p", **call("a", "f", "{}", None, False)}
+    assert found[1]["event"] == "panel_error"
+
+
+def test_tool_calls_of_anthropic() -> None:
+    def block(index: int, **fields: Any) -> Any:
+        return {"type": "content_block_start", "index": index, "content_block": {"type": "tool_use", **fields}}
+
+    def piece(index: int, json: Any) -> Any:
+        delta = {"type": "input_json_delta", "partial_json": json}
+        return {"type": "content_block_delta", "index": index, "delta": delta}
+
+    found = anthropic(
+        block(0, id="a", name="f", input={}),
+        piece(0, ""),
+        piece(0, '{"x": 1}'),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_stop", "index": 0},
+        block(1, id="b", name="g", input={"y": 2}),
+        {"type": "content_block_stop", "index": 1},
+        {"type": "content_block_start", "index": 2, "content_block": {"type": "server_tool_use", "name": "search"}},
+        piece(2, '{"query": "x"}'),
+        {"type": "content_block_stop", "index": 2},
+        reason="tool_use",
+    )
+    calls = [call("a", "f", '{"x": 1}', {"x": 1}), call("b", "g", '{"y":2}', {"y": 2})]
+    assert found[:-1] == [{"event": "panel_tool_call", "panel_id": "p", **made} for made in calls]
+    assert found[-1]["tool_calls"] == calls
+
+
+def test_tool_calls_of_responses() -> None:
+    def item(kind: str, index: int | None, **fields: Any) -> Any:
+        return {"type": f"response.output_item.{kind}", "output_index": index, "item": fields}
+
+    found = responses(
+        item("added", 0, type="function_call", call_id="a", name="f", arguments=""),
+        {"type": "response.function_call_arguments.delta", "output_index": 0, "delta": '{"x"'},
+        {"type": "response.function_call_arguments.delta", "output_index": 0, "delta": ": 1}"},
+        item("done", 0, type="function_call", call_id="a", name="f", arguments='{"x": 1}'),
+        item("done", 1, type="custom_tool_call", id="b", name="g", input="free text"),
+        item("done", 2, type="web_search_call", id="c"),
+        item("added", None, type="message"),
+        model="m",
+        id="r",
+    )
+    calls = [call("a", "f", '{"x": 1}', {"x": 1}), call("b", "g", "free text", None)]
+    assert found[-1]["tool_calls"] == calls
+    assert (found[-1]["status"], found[-1]["model"], found[-1]["request_id"]) == ("tool_calls", "m", "r")
+
+
+def test_tool_calls_of_gemini() -> None:
+    last = gemini({"functionCall": {"name": "f", "args": {"x": 1}}}, {"functionCall": {"id": "b", "name": "g"}})[-1]
+    assert last["tool_calls"] == [call("call_1", "f", '{"x":1}', {"x": 1}), call("b", "g", "{}", {})]
+    assert (last["finish_reason"], last["status"]) == ("STOP", "tool_calls")
+
+
+def test_streamed_arguments_of_gemini() -> None:
+    def pieces(*pieces: Any, more: bool = True) -> Any:
+        return {"functionCall": {"partialArgs": list(pieces), "willContinue": more}}
+
+    last = gemini(
+        {"functionCall": {"name": "f", "willContinue": True}},
+        pieces({"jsonPath": "$.who", "stringValue": "A", "willContinue": True}),
+        pieces({"jsonPath": "$.who", "stringValue": "da"}, {"jsonPath": "$.list[0].n", "numberValue": 1}),
+        pieces({"jsonPath": "$.list[1].ok", "boolValue": True}, {"jsonPath": "$.none", "nullValue": "NULL_VALUE"}),
+        pieces({"jsonPath": "$.who.deeper", "stringValue": "lost"}, {"stringValue": "no path"}, {"jsonPath": "$.x"}),
+        {"functionCall": {}},
+    )[-1]
+    (made,) = last["tool_calls"]
+    assert made["arguments_json"] == {"who": "Ada", "list": [{"n": 1}, {"ok": True}], "none": None, "": "no path"}
+
+
+# --- reasoning, refusal, sources ---
+
+
+def test_reasoning() -> None:
+    expected = [{"event": "panel_reasoning", "panel_id": "p", "delta": "Hm."}]
+    thought = [{"type": "thinking", "thinking": [{"type": "text", "text": "H"}, {"type": "text", "text": "m."}]}]
+    found = {
+        "reasoning_content": chat({"reasoning_content": "Hm.", "reasoning": "Hm."}),
+        "reasoning": chat({"reasoning": "Hm."}, {"reasoning": {"an": "object"}}),
+        "a list": chat({"content": thought}, {"content": [{"type": "thinking", "thinking": []}]}),
+        "thinking": anthropic(
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": "H"}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "m."}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": None}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "s"}},
+        ),
+        "thought": gemini({"text": "Hm.", "thought": True}),
+        "summary": responses({"type": "response.reasoning_summary_text.delta", "delta": "Hm."}),
+        "raw": responses({"type": "response.reasoning_text.delta", "delta": "Hm."}),
+    }
+    for name, (*events, last) in found.items():
+        assert "".join(event["delta"] for event in events) == "Hm.", name
+        assert {event["event"] for event in events} == {"panel_reasoning"}, name
+        assert (last["reasoning"], last["content"], last["status"]) == ("Hm.", "", "complete"), name
+    assert found["thought"][:-1] == expected
+
+
+def test_refusals_are_not_the_text_and_not_complete() -> None:
+    found = {
+        "chat": chat({"refusal": "No."}),
+        "responses": responses({"type": "response.refusal.delta", "delta": "No."}),
+        "anthropic": play(
+            "anthropic",
+            sse(
+                {"type": "message_delta", "delta": {"stop_reason": "refusal", "stop_details": {"explanation": "No."}}},
+                {"type": "message_stop"},
+            ),
+        ),
+    }
+    for name, (event, last) in found.items():
+        assert event == {"event": "panel_refusal", "panel_id": "p", "delta": "No."}, name
+        assert (last["refusal"], last["content"], last["status"]) == ("No.", "", "filtered"), name
+
+
+def source(url: str | None, title: str | None = None, text: str | None = None) -> dict[str, Any]:
+    return {"url": url, "title": title, "text": text}
+
+
+def test_sources() -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "https://a", "title": "A"}}
+    grounding = {"groundingChunks": [{"web": {"uri": "https://a", "title": "A"}}, {"maps": {}}]}
+    annotation = {"type": "response.output_text.annotation.added"}
+    found = {
+        "annotations": (chat({"annotations": [cited, cited, "junk"]}), [source("https://a", "A")]),
+        "citations": (
+            play("openai_chat", sse(*[{"citations": ["https://a", 5], "choices": []}] * 2)),
+            [source("https://a"), source(None)],
+        ),
+        "odd citations": (play("openai_chat", sse({"citations": "https://a"})), []),
+        "grounding": (gemini(groundingMetadata=grounding), [source("https://a", "A")]),
+        "citation metadata": (
+            gemini(citationMetadata={"citationSources": [{"uri": "https://a"}]}),
+            [source("https://a")],
+        ),
+        "responses": (
+            responses(
+                annotation | {"annotation": {"url": "https://a", "title": "A"}},
+                annotation | {"annotation": {"filename": "a.pdf"}},
+                annotation | {"annotation": None},
+            ),
+            [source("https://a", "A"), source(None, "a.pdf")],
+        ),
+        "anthropic": (
+            anthropic(
+                {
+                    "type": "content_block_delta",
+                    "delta": {
+                        "type": "citations_delta",
+                        "citation": {"document_title": "D", "cited_text": "words", "url": None},
+                    },
+                }
+            ),
+            [source(None, "D", "words")],
+        ),
+    }
+    for name, ((*events, last), sources) in found.items():
+        assert events == [{"event": "panel_source", "panel_id": "p", **made} for made in sources], name
+        assert last.get("sources", []) == sources, name
+
+
+# --- text in odd places ---
+
+
+def test_text_in_odd_places() -> None:
+    said = {"delta": {"content": "Hi"}}
+    found = {
+        "list": chat({"content": ["H", {"type": "text", "text": "i"}, {"type": "reference"}, {"type": "text"}]}),
+        "older API": play("openai_chat", sse({"choices": [{"text": "Hi", "finish_reason": "stop"}]})),
+        "twice": play("openai_chat", sse({"choices": [{"text": "Hi", **said, "finish_reason": "stop"}]})),
+        "block start": anthropic({"type": "content_block_start", "content_block": {"type": "text", "text": "Hi"}}),
+        "done only": responses({"type": "response.output_text.done", "text": "Hi"}),
+        "done too": responses(
+            {"type": "response.output_text.delta", "delta": "Hi"}, {"type": "response.output_text.done", "text": "Hi"}
+        ),
+        "padded": play("openai_chat", [b"data:   \n\n", *sse({"choices": [{**said, "finish_reason": 1}]})]),
+    }
+    for name, events in found.items():
+        assert events[-1]["event"] == "panel_final", name
+        assert events[-1]["content"] == "Hi", name
+    assert found["padded"][-1]["finish_reason"] == "1"
+
+
+@pytest.mark.parametrize("wire", ["openai_responses", "anthropic"])
+def test_done_means_nothing_where_the_wire_has_no_such_word(wire: str) -> None:
+    assert play(wire, sse(b"[DONE]", b""))[-1]["code"] == "interrupted"
+
+
+# --- errors in the stream, usage ---
+
+
+@pytest.mark.parametrize(
+    ("wire", "payload", "code"),
+    [
+        ("openai_chat", {"error": {"message": "no", "code": "429"}}, "rate_limit"),
+        ("openai_chat", {"object": "error", "message": "too long: context length", "code": 400}, "context_length"),
+        ("openai_chat", {"x_groq": {"error": "over capacity"}}, "server"),
+        ("openai_responses", {"type": "error", "code": "rate_limit_exceeded", "message": "slow"}, "rate_limit"),
+        ("openai_responses", {"type": "response.failed", "response": {"error": {"code": "server_error"}}}, "server"),
+        ("openai_responses", {"type": "response.failed"}, "server"),
+        ("openai_responses", {"sequence_number": 1}, "protocol"),
+        ("anthropic", {"type": "error", "error": {"type": "overloaded_error"}}, "overloaded"),
+        ("anthropic", {"error": {"message": "no"}}, "server"),
+        ("anthropic", {"index": 1}, "protocol"),
+        ("gemini", {"error": {"code": 503, "status": "UNAVAILABLE", "message": "busy"}}, "overloaded"),
+    ],
+)
+def test_errors_in_the_stream(wire: str, payload: Any, code: str) -> None:
+    (error,) = play(wire, sse(payload))
+    assert (error["event"], error["code"]) == ("panel_error", code)
+
+
+def test_usage_of_every_wire() -> None:
+    def usage(input: int, output: int, **more: int) -> dict[str, Any]:
+        rest = {"reasoning_tokens": None, "cached_tokens": None, "cache_write_tokens": None}
+        return {"input_tokens": input, "output_tokens": output, **rest, **more, "source": "provider"}
+
+    def chat_usage(**fields: Any) -> Any:
+        return play("openai_chat", sse({"choices": [{"delta": {}, "finish_reason": "stop"}]}, fields))[-1]["usage"]
+
+    base = {"prompt_tokens": 5, "completion_tokens": 7}
+    assert chat_usage(usage=base) == usage(5, 7)
+    assert chat_usage(x_groq={"usage": base}) == usage(5, 7)
+    assert chat_usage(usage=base | {"prompt_cache_hit_tokens": 2}) == usage(5, 7, cached_tokens=2)
+    details = {"prompt_tokens_details": {"cached_tokens": 1, "cache_write_tokens": 2}}
+    outputs = {"completion_tokens_details": {"reasoning_tokens": 3}}
+    assert chat_usage(usage=base | details | outputs) == usage(
+        5, 7, cached_tokens=1, cache_write_tokens=2, reasoning_tokens=3
+    )
+    counted = {"input_tokens": 5, "output_tokens": 7, "output_tokens_details": {"reasoning_tokens": 3}}
+    assert responses(usage=counted)[-1]["usage"] == usage(5, 7, reasoning_tokens=3)
+    start = {"input_tokens": 1, "cache_read_input_tokens": 2, "cache_creation_input_tokens": 3, "output_tokens": 1}
+    last = anthropic(
+        {"type": "message_start", "message": {"model": "m", "id": "i", "usage": start}},
+        {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 7, "input_tokens": None}},
+    )[-1]
+    assert last["usage"] == usage(6, 7, cached_tokens=2, cache_write_tokens=3)
+    metadata = {"promptTokenCount": 4, "toolUsePromptTokenCount": 1, "candidatesTokenCount": 5, "thoughtsTokenCount": 2}
+    (final,) = play("gemini", sse({"candidates": [{"finishReason": "STOP"}], "usageMetadata": metadata}))
+    assert final["usage"] == usage(5, 7, reasoning_tokens=2)
+    (final,) = play("gemini", sse({"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"totalTokenCount": 1}}))
+    assert (final["usage"]["input_tokens"], final["usage"]["output_tokens"]) == (None, None)
+
+
+def test_what_is_no_text_is_not_streamed_as_text(colour: Sync | Async, server: ScriptedServer) -> None:
+    deltas = [{"reasoning_content": "Hm."}, {"content": "Hi"}, {"tool_calls": [fragment("{}", "a", "f", 0)]}]
+    end = {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}
+    server.say(Script.body(b"".join(sse(*({"choices": [{"delta": delta}]} for delta in deltas), end, b"[DONE]"))))
+    assert colour.texts("openai", "hi", KEY, config=config("openai_chat", server.url)) == ["Hi"]
+    reply = colour.query("openai", "hi", KEY, config=config("openai_chat", server.url))
+    assert (reply.text, reply.reasoning, reply.status) == ("Hi", "Hm.", "tool_calls")
+    assert reply.tool_calls == (call("a", "f", "{}", {}),)
+    assert reply.raw_response["content"] == "Hi"
+    assert "Hm." not in repr(reply) + str(reply)
+
+
+def test_a_fault_after_the_verdict_changes_nothing() -> None:
+    begun = exchange("openai_chat")
+    list(begun.feed(b"".join(sse({"choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]}, b"[DONE]"))))
+    begun.broken(Broken("network", "too late"))
+    (final,) = begun.ending()
+    assert final["event"] == "panel_final"
