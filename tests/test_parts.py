@@ -79,6 +79,11 @@ def fragment(arguments: Any, id: str | None = None, name: str | None = None, ind
             id="all with index 0",
         ),
         pytest.param(
+            [[fragment("", "a", "f", 0)], [fragment("", "b", "g", 0)], [fragment("{}", index=0)]],
+            [call("a", "f", "", {}), call("b", "g", "{}", {})],
+            id="all with index 0, arguments without id",
+        ),
+        pytest.param(
             [[fragment("{", "a", "f", 0)], [fragment("}", "a", None, 0)]],
             [call("a", "f", "{}", {})],
             id="id repeated",
@@ -139,6 +144,62 @@ def test_tool_calls_of_anthropic() -> None:
     calls = [call("a", "f", '{"x": 1}', {"x": 1}), call("b", "g", '{"y":2}', {"y": 2})]
     assert found[:-1] == [{"event": "panel_tool_call", "panel_id": "p", **made} for made in calls]
     assert found[-1]["tool_calls"] == calls
+
+
+@pytest.mark.parametrize("index", [0, None])
+def test_calls_of_anthropic_without_a_number_of_their_own(index: int | None) -> None:
+    def block(id: str) -> list[Any]:
+        delta = {"type": "input_json_delta", "partial_json": "{}"}
+        return [
+            {
+                "type": "content_block_start",
+                "index": index,
+                "content_block": {"type": "tool_use", "id": id, "name": id},
+            },
+            {"type": "content_block_delta", "index": index, "delta": delta},
+            {"type": "content_block_stop", "index": index},
+        ]
+
+    last = anthropic(*block("a"), *block("b"), reason="tool_use")[-1]
+    assert last["tool_calls"] == [call("a", "a", "{}", {}), call("b", "b", "{}", {})]
+
+
+def test_arguments_that_come_in_one_event_only() -> None:
+    item = {"type": "function_call", "call_id": "a", "name": "f", "arguments": ""}
+    done = {"type": "response.function_call_arguments.done", "output_index": 0, "arguments": '{"x": 1}'}
+    found = responses({"type": "response.output_item.added", "output_index": 0, "item": item}, done)
+    assert found[-1]["tool_calls"] == [call("a", "f", '{"x": 1}', {"x": 1})]
+    found = responses(output=[item | {"arguments": '{"x": 1}'}, {"type": "reasoning"}, None])
+    assert found[-1]["tool_calls"] == [call("a", "f", '{"x": 1}', {"x": 1})]
+
+
+def test_what_the_terminal_event_of_responses_alone_says() -> None:
+    def message(**part: Any) -> list[Any]:
+        return [{"type": "message", "content": [part, None]}, {"type": "message", "content": None}]
+
+    last = responses(output=message(type="output_text", text="Hi"))[-1]
+    assert (last["content"], last["status"]) == ("Hi", "complete")
+    last = responses(output=message(type="refusal", refusal="No."))[-1]
+    assert (last["refusal"], last["status"]) == ("No.", "filtered")
+    said = {"type": "response.output_text.delta", "delta": "Hi"}
+    assert responses(said, output=message(type="output_text", text="Hi"))[-1]["content"] == "Hi"
+    last = responses(status="incomplete", incomplete_details={"reason": "max_output_tokens"})[-1]
+    assert (last["finish_reason"], last["status"]) == ("max_output_tokens", "truncated")
+
+
+def test_deltas_that_were_lost_come_with_the_whole() -> None:
+    def delta(**fields: Any) -> Any:
+        return {"type": "response.output_text.delta", "delta": "Full", **fields}
+
+    def done(**fields: Any) -> Any:
+        return {"type": "response.output_text.done", "text": "Full text", **fields}
+
+    place = {"item_id": "i", "output_index": 0, "content_index": 0}
+    for first, second in ((place, place), ({"item_id": "i"}, place), ({}, {})):
+        assert responses(delta(**first), done(**second))[-1]["content"] == "Full text"
+    assert responses(delta(delta="Other"), done())[-1]["content"] == "Other"
+    found = responses({"type": "response.refusal.done", "refusal": "No."})
+    assert (found[0]["delta"], found[-1]["status"]) == ("No.", "filtered")
 
 
 def test_tool_calls_of_responses() -> None:
@@ -298,6 +359,29 @@ def test_text_in_odd_places() -> None:
 @pytest.mark.parametrize("wire", ["openai_responses", "anthropic"])
 def test_done_means_nothing_where_the_wire_has_no_such_word(wire: str) -> None:
     assert play(wire, sse(b"[DONE]", b""))[-1]["code"] == "interrupted"
+
+
+def test_the_first_candidate_is_shown() -> None:
+    other = {"candidates": [{"index": 2, "content": {"parts": [{"text": "no"}]}}]}
+    one = {"candidates": [{"index": 1, "content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
+    assert play("gemini", sse(one, other))[-1]["content"] == "Hi"
+
+
+def test_text_beside_an_error_is_kept() -> None:
+    last = play("openai_chat", sse({"choices": [{"delta": {"content": "Hi"}}], "error": {"message": "no"}}))[-1]
+    assert (last["event"], last["content"]) == ("panel_error", "Hi")
+
+
+def test_continuations_have_an_end() -> None:
+    more = {"content": {"parts": [{"text": "x"}]}, "finishReason": "CONTINUATION", "continuationToken": "t"}
+    begun = exchange("gemini")
+    while begun.reading:
+        list(begun.feed(sse({"candidates": [more]})[0]))
+        list(begun.feed(b""))
+        if begun.request() is not None:
+            begun.head(200, {})
+    (error,) = begun.ending()
+    assert (error["code"], error["content"], error["timing"]["attempts"]) == ("interrupted", "x" * 101, 101)
 
 
 # --- errors in the stream, usage ---

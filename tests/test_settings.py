@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 import msgmodel
 import replies
-from conftest import KEY, PROVIDER, config
+from conftest import KEY, PROVIDER, Async, Sync, config
 from msgmodel import AnthropicConfig, AuthenticationError, ConfigurationError, GeminiConfig, OpenAIConfig
 from msgmodel.providers import PROVIDERS
 from scripted import Script, ScriptedServer
@@ -129,3 +133,62 @@ def test_privacy_of_the_providers_themselves() -> None:
     for facts in (openai, anthropic, gemini):
         assert facts["reference"].startswith("https://")
         assert facts["checked"] == "2026-11-22"
+
+
+def test_a_reply_that_somebody_has_read_already(colour: Sync | Async) -> None:
+    """A transport of the caller's own, or a hook that logs bodies."""
+    data = replies.reply("openai_chat", ["Hello"])
+    transport = httpx2.MockTransport(lambda request: httpx2.Response(200, content=data))
+    client: Any = (httpx2.Client if isinstance(colour, Sync) else httpx2.AsyncClient)(transport=transport)
+    address = OpenAIConfig(base_url="http://localhost")
+    assert colour.query("openai", "hi", config=address, http_client=client).text == "Hello"
+
+
+def test_a_client_that_was_closed_meanwhile(server: ScriptedServer) -> None:
+    with msgmodel.Client() as client:
+        events = client.stream_panels("openai", "hi", KEY, config=config("openai_chat", server.url), max_retries=0)
+    (error,) = events
+    assert (error["event"], error["code"], error["error"]) == ("panel_error", "network", "the client was closed")
+
+
+@pytest.mark.parametrize("variable", ["ALL_PROXY", "SSL_CERT_FILE"])
+def test_an_environment_that_cannot_be_used(variable: str) -> None:
+    """In a process of its own: what the environment says is read once."""
+    code = """
+import msgmodel
+try:
+    list(msgmodel.stream_panels("openai", "hi", "key-1234567890"))
+except msgmodel.ConfigurationError as error:
+    print(error)
+"""
+    value = "foo://user:secret@127.0.0.1:1" if variable == "ALL_PROXY" else "/nonexistent"
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environment | {variable: value}, capture_output=True, text=True
+    )
+    assert ran.stdout.startswith("the proxy or the certificates that the environment names can't be used"), ran
+    assert "secret" not in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "host", "bad name", ""])
+def test_headers_that_are_not_the_callers(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="header"):
+        msgmodel.stream_panels("openai", "hi", KEY, config=OpenAIConfig(headers={name: "1"}))
+
+
+class Whole(int):
+    """A whole number as numpy has them: no `int` for a JSON encoder."""
+
+
+def test_numbers_of_other_libraries(server: ScriptedServer) -> None:
+    server.say(Script.body(replies.reply("openai_chat", ["ok"])))
+    address = config("openai_chat", server.url)
+    assert msgmodel.query("openai", "hi", config=address, max_tokens=Whole(5), timeout=1e12).text == "ok"
+    assert server.requests[0].json["max_tokens"] == 5
+
+
+def test_a_coroutine_function_is_no_callback() -> None:
+    async def on_chunk(text: str) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="plain function"):
+        msgmodel.stream("openai", "hi", KEY, on_chunk=on_chunk)

@@ -28,6 +28,8 @@ from .events import PanelEvent
 from .wires import WIRES
 
 MAX_ERROR_BODY = 64 * 1024
+MAX_CONTINUATIONS = 100
+"""Of one reply: at 65,536 tokens each far more than any model says."""
 MAX_STALE_CONTINUATIONS = 3
 """Continuations in a row that bring no text before it is called a cut; Google's own client allows as many."""
 
@@ -62,6 +64,7 @@ class Exchange:
         self._silent_since: float | None = None
         self._last: Sequence[PanelEvent] = ()
         self._stale = 0
+        self._continued = 0
         self._progressed = False
 
     def request(self) -> Request | None:
@@ -132,7 +135,8 @@ class Exchange:
         if isinstance(delta, Started):
             delta = Started(self._safe(delta.model), self._safe(delta.request_id))
         events = self._panel.add(delta)
-        if events or isinstance(delta, ToolFragment):  # a call becomes an event when it is whole, which may take long
+        # A call becomes an event when it is whole, which may take long.
+        if events or (isinstance(delta, ToolFragment) and delta.arguments):
             self._silent_since, self._progressed = None, True
         return events
 
@@ -141,13 +145,15 @@ class Exchange:
         self.reading = False
         if isinstance(delta, Continue):
             self._stale = 0 if self._progressed else self._stale + 1
-            if self._stale < MAX_STALE_CONTINUATIONS:
+            self._continued += 1
+            if self._stale < MAX_STALE_CONTINUATIONS and self._continued <= MAX_CONTINUATIONS:
                 self._panel.go_on()
                 self._again(self._wire.request(self._ask, delta.token), 0.0)
                 return
-            delta = Failure("interrupted", "the provider asks to go on and on, but sends nothing more")
+            delta = Failure("interrupted", "the provider asks to go on and on, without an end")
         if isinstance(delta, Finish):
-            delta = Finish(self._safe(delta.reason), delta.status)
+            if delta.status == "unknown":
+                delta = Finish(self._safe(delta.reason), delta.status)
         else:
             delta = delta._replace(message=self._explained(delta), request_id=self._safe(delta.request_id))
             pause = self._retry_pause(delta)

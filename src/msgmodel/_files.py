@@ -192,7 +192,7 @@ def _bytes(file: Any) -> tuple[bytes, str | None]:
             return _rewound(file), name if isinstance(name, str) else None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise FileError(f"the file {getattr(file, 'name', '')!s} can't be read: {reason}") from None
+        raise FileError(f"the file {getattr(file, 'name', '') or file!s} can't be read: {reason}") from None
     raise FileError(f"file_like must be an open binary file, bytes or a pathlib.Path, not {type(file).__name__}")
 
 

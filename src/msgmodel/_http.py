@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import math
 import os
 import socket
 import ssl
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -23,13 +24,14 @@ from contextlib import (
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import httpx2
 
 from ._ask import Broken, Request
+from ._verdict import presentable
 from ._version import __version__
 from .errors import ConfigurationError
 from .events import ErrorCode
@@ -97,59 +99,56 @@ class HTTP:
     @contextmanager
     def open(self, request: Request, patience: float, silence: float) -> Iterator[Response]:
         """Sends the request; leaves the response open within the context."""
-        client = self._client or _default_client()
-        try:
-            message = client.build_request(
-                "POST",
-                request.url,
-                content=request.body,
-                headers=_HEADERS | dict(request.headers),
-                timeout=_timeout(patience, patience),
-            )
-            response = client.send(message, stream=True, follow_redirects=False)
-        except _FAULTS as error:
-            raise _broken(request, error, "network") from None
-        try:
-            # The pool reads this limit once more when the body begins.
-            message.extensions["timeout"]["read"] = silence
-            body = _Body(request, response, silence)
-            yield body
-            body.drain()
-        finally:
-            response.close()
+        client = _alive(self._client) or _default_client()
+        with _watchdog.alarm() as alarm:
+            try:
+                message = client.build_request(
+                    "POST",
+                    request.url,
+                    content=request.body,
+                    headers=_HEADERS | dict(request.headers),
+                    timeout=_timeout(patience, patience),
+                    extensions={"trace": alarm.connected},
+                )
+                with alarm.after(patience):
+                    response = client.send(message, stream=True, follow_redirects=False)
+            except _FAULTS as error:
+                raise _broken(request, alarm.reason(error), "network") from None
+            try:
+                # The pool reads this limit once more when the body begins.
+                message.extensions["timeout"]["read"] = silence
+                stream = response.extensions.get("network_stream")
+                alarm.connected("", {"return_value": stream})
+                body = _Body(request, response, alarm)
+                yield body
+                body.drain()
+            finally:
+                response.close()
 
 
 class _Body:
-    def __init__(self, request: Request, response: httpx2.Response, silence: float) -> None:
+    def __init__(self, request: Request, response: httpx2.Response, alarm: _Alarm) -> None:
         self.status = response.status_code
         self.headers: Mapping[str, str] = dict(response.headers)
         self._request = request
-        self._response = response
-        self._silence = silence
-        self._chunks = response.iter_bytes() if "content-encoding" in self.headers else response.iter_raw()
+        self._alarm = alarm
+        self._chunks = response.iter_bytes() if _decoded(response) else response.iter_raw()
         self._ended = False
 
     def read(self, patience: float) -> bytes:
-        late: Callable[[], bool] = bool  # which says False
         try:
-            if patience >= 0.95 * self._silence:
-                return self._next()
-            # The pool's own limit starts anew with every byte, also with those of a ping: this one does not, but it
-            # takes a thread.
-            with self._hang_up_after(patience) as late:
+            with self._alarm.after(patience):
                 chunk = self._next()
         except _FAULTS as error:
-            if not late():
-                raise _broken(self._request, error, "interrupted") from None
-            chunk = b""
-        if not chunk and late():
+            raise _broken(self._request, self._alarm.reason(error), "interrupted") from None
+        if not chunk and self._alarm.rang:
             raise _broken(self._request, TimeoutError(), "interrupted")
         return chunk
 
     def drain(self) -> None:
         """Reads the rest of a body whose last event has been read; gives up soon, and on any fault."""
         until = monotonic() + DRAIN_SECONDS
-        with suppress(*_FAULTS), self._hang_up_after(DRAIN_SECONDS):
+        with suppress(*_FAULTS), self._alarm.after(DRAIN_SECONDS):
             while not self._ended and monotonic() < until:
                 self._next()
 
@@ -160,28 +159,93 @@ class _Body:
         self._ended = True
         return b""
 
+
+class _Alarm:
+    """Shuts one connection when a wait on it takes too long.
+
+    The pool's own limit starts anew with every byte, also with those of a ping or of a header that never ends; and a
+    blocking read can be ended from outside in no other way.
+    """
+
+    def __init__(self, watchdog: _Watchdog) -> None:
+        self.due = math.inf
+        self.rang = False
+        self._watchdog = watchdog
+        self._socket: socket.socket | None = None
+
+    def connected(self, name: str, info: Mapping[str, Any]) -> None:
+        """Takes the socket from what the pool tells of a connection that it made."""
+        get_extra_info = getattr(info.get("return_value"), "get_extra_info", None)
+        found = get_extra_info("socket") if get_extra_info is not None else None
+        if isinstance(found, socket.socket):
+            self._socket = found
+            if self.rang:
+                self.ring()
+
     @contextmanager
-    def _hang_up_after(self, seconds: float) -> Iterator[Callable[[], bool]]:
-        """Shuts the connection when the time is up: the one way to end a blocking read from outside."""
-        stream = self._response.extensions.get("network_stream")
-        connection = stream.get_extra_info("socket") if stream is not None else None
-        fired = threading.Event()
-
-        def hang_up(connection: socket.socket) -> None:
-            fired.set()
-            with suppress(OSError):
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
-
-        if not isinstance(connection, socket.socket) or self._ended:
-            yield fired.is_set
-            return
-        timer = threading.Timer(seconds, hang_up, (connection,))
-        timer.daemon = True
-        timer.start()
+    def after(self, seconds: float) -> Iterator[None]:
+        """Rings when the context takes longer."""
+        self._watchdog.set(self, monotonic() + seconds)
         try:
-            yield fired.is_set
+            yield
         finally:
-            timer.cancel()
+            self.due = math.inf
+
+    def ring(self) -> None:
+        self.rang, self.due = True, math.inf
+        if self._socket is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def reason(self, error: Exception) -> Exception:
+        """What ended a wait: the alarm, or else the error that came of it."""
+        return TimeoutError() if self.rang else error
+
+
+class _Watchdog:
+    """Rings the alarms that are due. One thread, which lives as long as there are any."""
+
+    def __init__(self) -> None:
+        self._alarms: set[_Alarm] = set()
+        self._changed = threading.Condition()
+        self._wakes = math.inf
+        self._running = False
+
+    @contextmanager
+    def alarm(self) -> Iterator[_Alarm]:
+        """A new alarm, watched within the context."""
+        alarm = _Alarm(self)
+        with self._changed:
+            self._alarms.add(alarm)
+        try:
+            yield alarm
+        finally:
+            with self._changed:
+                self._alarms.discard(alarm)
+                if not self._alarms:
+                    self._changed.notify()
+
+    def set(self, alarm: _Alarm, due: float) -> None:
+        with self._changed:
+            alarm.due = due
+            if not self._running:
+                thread = threading.Thread(target=self._watch, name="msgmodel-watchdog", daemon=True)
+                with suppress(RuntimeError):  # no more threads: then the pool's own limits must do
+                    thread.start()
+                    self._running = True
+            if due < self._wakes:
+                self._changed.notify()
+
+    def _watch(self) -> None:
+        with self._changed:
+            while self._alarms:
+                now = monotonic()
+                for alarm in self._alarms:
+                    if alarm.due <= now:
+                        alarm.ring()
+                self._wakes = min(alarm.due for alarm in self._alarms)
+                self._changed.wait(None if self._wakes == math.inf else max(0.0, self._wakes - now))
+            self._wakes, self._running = math.inf, False
 
 
 class AsyncHTTP:
@@ -204,7 +268,7 @@ class _AsyncOpen:
         self._patience = patience
 
     async def __aenter__(self) -> AsyncResponse:
-        client = self._client or await _default_async_client()
+        client = _alive(self._client) or await _default_async_client()
         try:
             message = client.build_request(
                 "POST",
@@ -233,7 +297,7 @@ class _AsyncBody:
         self.status = response.status_code
         self.headers: Mapping[str, str] = dict(response.headers)
         self._request = request
-        self._chunks = response.aiter_bytes() if "content-encoding" in self.headers else response.aiter_raw()
+        self._chunks = response.aiter_bytes() if _decoded(response) else response.aiter_raw()
         self._ended = False
 
     async def read(self, patience: float) -> bytes:
@@ -258,6 +322,17 @@ class _AsyncBody:
         return b""
 
 
+def _decoded(response: httpx2.Response) -> bool:
+    """Whether its bytes must be asked for decoded: they are compressed, or somebody's hook has read them already."""
+    return "content-encoding" in response.headers or response.is_stream_consumed
+
+
+def _alive(client: C | None) -> C | None:
+    if client is not None and client.is_closed:
+        raise Broken("network", "the client was closed")
+    return client
+
+
 def _usable(client: C | None, kind: type[C]) -> C | None:
     if client is not None and not isinstance(client, kind):
         raise ConfigurationError(f"http_client must be an httpx2.{kind.__name__}, not {type(client).__name__}")
@@ -276,7 +351,7 @@ def _broken(request: Request, error: Exception, code: ErrorCode) -> Broken:
     if isinstance(error, httpx2.ConnectTimeout):
         return Broken("timeout", f"can't connect to {host}: no answer in time")
     if isinstance(error, httpx2.TimeoutException | TimeoutError):
-        return Broken("timeout", f"nothing from {host} within the time limit")
+        return Broken("timeout", f"no text from {host} within the time limit")
     # What a server sent instead of HTTP is quoted as a bytearray: not for everybody to see.
     reason = str(error).partition(": bytearray(")[0] or type(error).__name__
     if isinstance(error, httpx2.ConnectError):
@@ -292,6 +367,7 @@ def _host(request: Request) -> str:
 
 # --- the pools of the bare functions: one a process for blocking calls, one an event loop for asyncio ---
 
+_watchdog = _Watchdog()
 _lock = threading.Lock()
 _client: httpx2.Client | None = None
 _async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None, None]]]
@@ -310,20 +386,33 @@ def _no_cookies() -> CookieJar:
     return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
+@contextmanager
+def _environment() -> Iterator[None]:
+    try:
+        yield
+    except (ImportError, ValueError, OSError) as error:
+        reason = presentable(str(error))
+        raise ConfigurationError(
+            f"the proxy or the certificates that the environment names can't be used: {reason}"
+        ) from None
+
+
 def new_client() -> httpx2.Client:
     """A pool without a limit on live streams: each of a thousand users has one open."""
-    return httpx2.Client(verify=_tls(), cookies=_no_cookies(), limits=_LIMITS, headers=_USER_AGENT)
+    with _environment():
+        return httpx2.Client(verify=_tls(), cookies=_no_cookies(), limits=_LIMITS, headers=_USER_AGENT)
 
 
 def new_async_client() -> httpx2.AsyncClient:
     """The same for asyncio."""
-    return httpx2.AsyncClient(verify=_tls(), cookies=_no_cookies(), limits=_LIMITS, headers=_USER_AGENT)
+    with _environment():
+        return httpx2.AsyncClient(verify=_tls(), cookies=_no_cookies(), limits=_LIMITS, headers=_USER_AGENT)
 
 
 def _default_client() -> httpx2.Client:
     global _client
     with _lock:
-        if _client is None:
+        if _client is None or _client.is_closed:
             _client = new_client()
         return _client
 
@@ -355,7 +444,8 @@ def _close_default_client() -> None:
 
 def _forget_after_fork() -> None:
     """The sockets belong to the parent; a lock may have been held by a thread that does not exist here."""
-    global _client, _lock, _async_clients
+    global _client, _lock, _async_clients, _watchdog
+    _watchdog = _Watchdog()
     _inherited.extend((_client, _async_clients))
     _client, _lock, _async_clients = None, threading.Lock(), WeakKeyDictionary()
 

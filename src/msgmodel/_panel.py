@@ -67,6 +67,7 @@ class Panel:
         self._calls: dict[str, _Call] = {}
         self._finished: list[ToolCall] = []
         self._sources: list[Source] = []
+        self._cited: set[tuple[object, ...]] = set()
         self._usage: Usage | None = None
         self._earlier: Usage | None = None
 
@@ -88,13 +89,16 @@ class Panel:
             call = self._calls.setdefault(delta.key, _Call())
             call.id = call.id or delta.id
             call.name = call.name or delta.name
-            call.arguments.append(delta.arguments)
+            if delta.arguments:
+                call.arguments.append(delta.arguments)
             return ()
         if isinstance(delta, ToolEnd):
             return self._close(delta)
         if isinstance(delta, Cited):
-            if delta.source in self._sources:
+            mark = tuple(delta.source.values())
+            if mark in self._cited:
                 return ()
+            self._cited.add(mark)
             self._sources.append(delta.source)
             self._note()
             return ({"event": "panel_source", "panel_id": self._id, **delta.source},)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from inspect import iscoroutinefunction
+from operator import index
 from typing import Any, Literal, TypeAlias, TypedDict
 from urllib.parse import urlsplit
 
@@ -22,6 +24,9 @@ class Message(TypedDict):
     role: Literal["system", "user", "assistant"]
     content: str
 
+
+MAX_SECONDS = 1e8
+"""Three years: timers take no more."""
 
 Arguments: TypeAlias = tuple[
     str,
@@ -61,7 +66,7 @@ def ask(
     if config is None:
         config = row.config()
     if not isinstance(config, row.config):
-        raise ConfigurationError(f"provider {row.name!r} takes a {row.config.__name__}, not a {type(config).__name__}")
+        raise ConfigurationError(f"provider {row.name!r} takes {row.config.__name__}, not {type(config).__name__}")
     wire = row.wire
     if isinstance(config, OpenAIConfig) and config.api != "chat":
         if config.api != "responses":
@@ -175,6 +180,8 @@ def _name(*names: str | None) -> str:
 
 
 def _address(base_url: str) -> str:
+    if not isinstance(base_url, str):
+        raise ConfigurationError(f"base_url must be a string, not {type(base_url).__name__}")
     try:
         parts = urlsplit(base_url)
         whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -189,6 +196,8 @@ def _address(base_url: str) -> str:
 
 def _header_fields(headers: Mapping[str, str]) -> dict[str, str]:
     fields: dict[str, str] = {}
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"headers must be a dict, not {type(headers).__name__}")
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise ConfigurationError("headers must map strings to strings")
@@ -196,6 +205,8 @@ def _header_fields(headers: Mapping[str, str]) -> dict[str, str]:
             raise ConfigurationError(f"{name!r} is not the name of a header")
         if not value.isascii() or not value.isprintable():
             raise ConfigurationError(f"the value of the header {name!r} has characters that can't be sent")
+        if name.lower() in ("connection", "content-length", "host", "transfer-encoding"):
+            raise ConfigurationError(f"the header {name!r} is written by the HTTP library")
         fields[name.lower()] = value
     return fields
 
@@ -203,9 +214,10 @@ def _header_fields(headers: Mapping[str, str]) -> dict[str, str]:
 def _count(name: str, value: object) -> int | None:
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    number = index(value) if hasattr(value, "__index__") and not isinstance(value, bool) else 0
+    if number < 1:
         raise ConfigurationError(f"{name} must be a whole number of at least 1, not {value!r}")
-    return value
+    return number
 
 
 def _number(name: str, value: object) -> float | None:
@@ -213,7 +225,7 @@ def _number(name: str, value: object) -> float | None:
         return None
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
         raise ConfigurationError(f"{name} must be a number of at least 0, not {value!r}")
-    return value
+    return value if isinstance(value, int) else float(value)  # numpy's are floats too, but not to a JSON encoder
 
 
 def seconds(name: str, value: object) -> float:
@@ -221,13 +233,15 @@ def seconds(name: str, value: object) -> float:
     number = _number(name, value)
     if not number:
         raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
-    return number
+    return min(number, MAX_SECONDS)
 
 
 def callback(value: Callable[[str], object] | None) -> Callable[[str], object] | None:
     """Raises ConfigurationError for what can't be called."""
     if value is not None and not callable(value):
         raise ConfigurationError(f"on_chunk must be a function, not {type(value).__name__}")
+    if iscoroutinefunction(value):
+        raise ConfigurationError("on_chunk must be a plain function: nobody would await it")
     return value
 
 

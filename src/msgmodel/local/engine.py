@@ -56,7 +56,9 @@ def check(model: str | None) -> Path:
     except FileNotFoundError:
         if model is None:
             raise ConfigurationError("the local model is not there yet: run `msgmodel local pull`") from None
-        raise ConfigurationError(f"there is no model file {path.name!r}: LocalConfig.model is a path") from None
+        raise ConfigurationError(
+            f"there is no model file {str(path)!r}: the model of provider local is the path of a GGUF file"
+        ) from None
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(f"the model file {path.name!r} can't be read: {reason}") from None

@@ -103,7 +103,8 @@ class Parser:
     def __init__(self, ask: Ask) -> None:
         self._reason: str | None = None
         self._usage: dict[str, Any] = {}
-        self._calls: set[int | None] = set()
+        self._calls: dict[int | None, str] = {}
+        self._blocks = 0
 
     def feed(self, frame: Frame) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
@@ -117,7 +118,7 @@ class Parser:
             yield from self._block(event)
         elif kind == "content_block_stop":
             if event.index in self._calls:
-                yield ToolEnd(str(event.index))
+                yield ToolEnd(self._calls.pop(event.index))
         elif kind == "message_start":
             message = mapping(event.message)
             yield Started(text(message.get("model")) or None, text(message.get("id")) or None)
@@ -144,10 +145,12 @@ class Parser:
         block = mapping(event.content_block)
         kind = block.get("type")
         if kind == "tool_use":
-            self._calls.add(event.index)
+            # Counted here: a server that leaves the index out, or says it twice, must not mix two calls.
+            self._blocks += 1
+            key = self._calls[event.index] = str(self._blocks)
             given_input = block.get("input")
             arguments = msgspec.json.encode(given_input).decode() if given_input else ""
-            yield ToolFragment(str(event.index), text(block.get("id")), text(block.get("name")), arguments)
+            yield ToolFragment(key, text(block.get("id")), text(block.get("name")), arguments)
         elif kind == "text" and text(block.get("text")):
             yield Text(block["text"])
         elif kind == "thinking" and text(block.get("thinking")):
@@ -164,7 +167,7 @@ class Parser:
                 yield Reasoning(delta["thinking"])
         elif kind == "input_json_delta":
             if event.index in self._calls:
-                yield ToolFragment(str(event.index), "", "", text(delta.get("partial_json")))
+                yield ToolFragment(self._calls[event.index], "", "", text(delta.get("partial_json")))
         elif kind == "citations_delta":
             citation = mapping(delta.get("citation"))
             yield Cited(

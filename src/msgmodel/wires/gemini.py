@@ -125,6 +125,7 @@ class Parser:
         self._reason: str | None = None
         self._blocked: str | None = None
         self._token: str | None = None
+        self._shown: int | None = None
         self._calls = 0
         self._arguments: dict[Any, Any] = {}
 
@@ -149,8 +150,11 @@ class Parser:
             yield Started(text(chunk.model_version) or None, text(chunk.response_id) or None)
         self._blocked = text(mapping(chunk.prompt_feedback).get("blockReason")) or self._blocked
         for candidate in chunk.candidates or ():
-            if candidate is not None and not candidate.index:
-                yield from self._candidate(candidate)
+            if candidate is not None:
+                number = candidate.index or 0
+                self._shown = number if self._shown is None else self._shown
+                if number == self._shown:
+                    yield from self._candidate(candidate)
         if isinstance(chunk.usage_metadata, dict) and chunk.usage_metadata:
             yield _used(chunk.usage_metadata)
 

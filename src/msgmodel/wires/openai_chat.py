@@ -128,8 +128,8 @@ class Parser:
         self._started = False
         self._shown: int | None = None
         self._reasons: dict[int, str | None] = {}
-        self._call = ""
-        self._calls: dict[str, str] = {}
+        self._open: dict[int | None, str] = {}  # index, None for the last one, to the call that is open there
+        self._ids: dict[str, str] = {}
         self._cited = False
 
     def feed(self, frame: Frame) -> Iterator[Delta]:
@@ -142,12 +142,11 @@ class Parser:
         else:
             chunk = _CHUNK.decode(data)
             groq = mapping(chunk.x_groq)
+            yield from self._chunk(chunk, chunk.usage or groq.get("usage"))
             if chunk.error or chunk.object == "error":
                 yield _verdict.failure(_OBJECT.decode(data))
             elif groq.get("error"):
                 yield _verdict.failure(groq)
-            else:
-                yield from self._chunk(chunk, chunk.usage or groq.get("usage"))
 
     def _chunk(self, chunk: _Chunk, usage: object) -> Iterator[Delta]:
         if not self._started and (chunk.model or chunk.id):
@@ -211,13 +210,12 @@ class Parser:
         """Which call a fragment belongs to: by its index; where there is none, or another call took it, by its id."""
         function = call.function or _Function()
         id = text(call.id)
-        key = self._call if call.index is None else str(call.index)
-        if id and function.name and self._calls.get(key, id) != id:
-            key = next((known for known, its_id in self._calls.items() if its_id == id), "")
-        if not key or (call.index is None and id and id not in self._calls.values()):
-            key = f"+{len(self._calls)}"
-        self._call = key
-        self._calls[key] = self._calls.get(key) or id
+        key = self._open.get(call.index)
+        if key is None or (id and id != self._ids[key] and (function.name or call.index is None)):
+            known = (key for key, its_id in self._ids.items() if id and its_id == id)
+            key = next(known, str(len(self._ids)))
+        self._open[call.index] = self._open[None] = key
+        self._ids[key] = self._ids.get(key) or id
         arguments = function.arguments
         if isinstance(arguments, dict):
             arguments = msgspec.json.encode(arguments).decode()

@@ -70,6 +70,8 @@ class _Event(msgspec.Struct):
     type: str | None = None
     delta: Any = None
     text: Any = None
+    refusal: Any = None
+    arguments: Any = None
     item_id: str | None = None
     output_index: int | None = None
     content_index: int | None = None
@@ -93,7 +95,7 @@ class Parser:
         # Some servers (llama.cpp) say `completed` of a reply that ran into the limit; only the count shows it.
         self._limit = None if ask.dialect.store is not None else ask.max_tokens
         self._started = False
-        self._streamed: set[tuple[object, ...]] = set()
+        self._said: dict[tuple[object, ...], str] = {}
         self._calls: set[str] = set()
 
     def feed(self, frame: Frame) -> Iterator[Delta]:
@@ -111,7 +113,11 @@ class Parser:
         elif kind == "response.refusal.delta":
             yield from self._piece(Refusal, event)
         elif kind == "response.output_text.done":
-            yield from self._whole(Text, event)
+            yield from self._whole(Text, event, text(event.text))
+        elif kind == "response.refusal.done":
+            yield from self._whole(Refusal, event, text(event.refusal))
+        elif kind == "response.function_call_arguments.done":
+            yield ToolEnd(_place(event), text(event.arguments) or None)
         elif kind in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"):
             yield ToolFragment(_place(event), "", "", text(event.delta))
         elif kind == "response.output_item.added":
@@ -134,12 +140,18 @@ class Parser:
     def _piece(self, kind: type[Text] | type[Reasoning] | type[Refusal], event: _Event) -> Iterator[Delta]:
         piece = text(event.delta)
         if piece:
-            self._streamed.add((kind, _place(event), event.content_index))
+            key = kind, _place(event), event.content_index or 0
+            self._said[key] = self._said.get(key, "") + piece
             yield kind(piece)
 
-    def _whole(self, kind: type[Text], event: _Event) -> Iterator[Delta]:
-        if (kind, _place(event), event.content_index) not in self._streamed and text(event.text):
-            yield kind(event.text)
+    def _whole(self, kind: type[Text] | type[Refusal], event: _Event, whole: str) -> Iterator[Delta]:
+        """What of a whole part did not come in deltas: its end, or all of it."""
+        key = kind, _place(event), event.content_index or 0
+        other = kind, event.item_id, event.content_index or 0  # deltas of some servers name the item only
+        said = self._said.get(key) or self._said.get(other, "")
+        if len(whole) > len(said) and whole.startswith(said):
+            self._said[key] = whole
+            yield kind(whole[len(said) :])
 
     def _start(self, response: dict[str, Any]) -> Iterator[Delta]:
         model, request_id = text(response.get("model")), text(response.get("id"))
@@ -158,12 +170,16 @@ class Parser:
         field = _CALLS.get(text(item.get("type")))
         if field:
             key = _place(event)
-            if key not in self._calls:  # its `added` event was lost, or its place has another name by now
+            if key not in self._calls:
+                self._calls.add(key)  # its `added` event was lost, or its place has another name by now
                 yield ToolFragment(key, _call_id(item), text(item.get("name")), "")
             yield ToolEnd(key, text(item.get(field)) or None)
 
     def _end(self, kind: str, response: dict[str, Any]) -> Iterator[Delta]:
         yield from self._start(response)
+        output = response.get("output")
+        for item in output if isinstance(output, list) else ():
+            yield from self._unsaid(mapping(item))
         usage = mapping(response.get("usage"))
         if usage:
             yield _used(usage)
@@ -172,9 +188,24 @@ class Parser:
         else:
             yield self._finish(kind, response, usage)
 
+    def _unsaid(self, item: dict[str, Any]) -> Iterator[Delta]:
+        """What stands in the terminal event alone."""
+        content = item.get("content")
+        for part in content if item.get("type") == "message" and isinstance(content, list) else ():
+            part = mapping(part)
+            for kind, field in ((Text, "text"), (Refusal, "refusal")):
+                if text(part.get(field)) and not any(said[0] is kind for said in self._said):
+                    yield kind(part[field])
+        field = _CALLS.get(text(item.get("type")), "")
+        if field and not self._calls:
+            yield ToolFragment(_call_id(item), _call_id(item), text(item.get("name")), "")
+            yield ToolEnd(_call_id(item), text(item.get(field)) or None)
+
     def _finish(self, kind: str, response: dict[str, Any], usage: dict[str, Any]) -> Finish:
         reason = kind.removeprefix("response.")
-        if kind == "response.incomplete":
+        if text(response.get("status")) == "incomplete":
+            reason = "incomplete"  # whatever the event's name says
+        if reason == "incomplete":
             reason = text(mapping(response.get("incomplete_details")).get("reason")) or reason
         status = _verdict.finish("openai_responses", reason)
         if status == "complete" and self._limit and (count(usage.get("output_tokens")) or 0) >= self._limit:
