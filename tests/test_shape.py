@@ -36,7 +36,7 @@ PACKAGE = Path(msgmodel.__file__).parent
 # --- import order ---
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_version", "events", "config", "_sse", "_json"),
+    ("_version", "events", "config", "_sse", "_json", "_watchdog"),
     ("errors", "_deltas"),
     ("response", "_ask", "_verdict"),
     ("_files", "_panel", "providers"),
@@ -54,7 +54,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """Lowest first. A module imports only from layers below its own; `""` is the package itself."""
 
-CORE = frozenset(name for layer in LAYERS[: LAYERS.index(("_exchange",)) + 1] for name in layer)
+CORE = frozenset(name for layer in LAYERS[: LAYERS.index(("_exchange",)) + 1] for name in layer) - {"_watchdog"}
 """No I/O and no clock."""
 
 OUTERMOST = ("__main__", "cli", "server", "testing")

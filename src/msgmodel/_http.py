@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import math
 import os
-import socket
 import ssl
 import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -24,7 +22,7 @@ from contextlib import (
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -33,6 +31,7 @@ import httpx2
 from ._ask import Broken, Request
 from ._verdict import presentable
 from ._version import __version__
+from ._watchdog import Alarm, Watchdog
 from .errors import ConfigurationError
 from .events import ErrorCode
 
@@ -127,7 +126,7 @@ class HTTP:
 
 
 class _Body:
-    def __init__(self, request: Request, response: httpx2.Response, alarm: _Alarm) -> None:
+    def __init__(self, request: Request, response: httpx2.Response, alarm: Alarm) -> None:
         self.status = response.status_code
         self.headers: Mapping[str, str] = dict(response.headers)
         self._request = request
@@ -158,94 +157,6 @@ class _Body:
                 return chunk
         self._ended = True
         return b""
-
-
-class _Alarm:
-    """Shuts one connection when a wait on it takes too long.
-
-    The pool's own limit starts anew with every byte, also with those of a ping or of a header that never ends; and a
-    blocking read can be ended from outside in no other way.
-    """
-
-    def __init__(self, watchdog: _Watchdog) -> None:
-        self.due = math.inf
-        self.rang = False
-        self._watchdog = watchdog
-        self._socket: socket.socket | None = None
-
-    def connected(self, name: str, info: Mapping[str, Any]) -> None:
-        """Takes the socket from what the pool tells of a connection that it made."""
-        get_extra_info = getattr(info.get("return_value"), "get_extra_info", None)
-        found = get_extra_info("socket") if get_extra_info is not None else None
-        if isinstance(found, socket.socket):
-            self._socket = found
-            if self.rang:
-                self.ring()
-
-    @contextmanager
-    def after(self, seconds: float) -> Iterator[None]:
-        """Rings when the context takes longer."""
-        self._watchdog.set(self, monotonic() + seconds)
-        try:
-            yield
-        finally:
-            self.due = math.inf
-
-    def ring(self) -> None:
-        self.rang, self.due = True, math.inf
-        if self._socket is not None:
-            with suppress(OSError):
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-    def reason(self, error: Exception) -> Exception:
-        """What ended a wait: the alarm, or else the error that came of it."""
-        return TimeoutError() if self.rang else error
-
-
-class _Watchdog:
-    """Rings the alarms that are due. One thread, which lives as long as there are any."""
-
-    def __init__(self) -> None:
-        self._alarms: set[_Alarm] = set()
-        self._changed = threading.Condition()
-        self._wakes = math.inf
-        self._running = False
-
-    @contextmanager
-    def alarm(self) -> Iterator[_Alarm]:
-        """A new alarm, watched within the context."""
-        alarm = _Alarm(self)
-        with self._changed:
-            self._alarms.add(alarm)
-        try:
-            yield alarm
-        finally:
-            with self._changed:
-                self._alarms.discard(alarm)
-                if not self._alarms:
-                    self._changed.notify()
-
-    def set(self, alarm: _Alarm, due: float) -> None:
-        with self._changed:
-            alarm.due = due
-            if not self._running:
-                thread = threading.Thread(target=self._watch, name="msgmodel-watchdog", daemon=True)
-                with suppress(RuntimeError):  # no more threads: then the pool's own limits must do
-                    thread.start()
-                    self._running = True
-            if due < self._wakes:
-                self._changed.notify()
-
-    def _watch(self) -> None:
-        with self._changed:
-            while self._alarms:
-                now = monotonic()
-                for alarm in self._alarms:
-                    if alarm.due <= now:
-                        alarm.ring()
-                self._wakes = min(alarm.due for alarm in self._alarms)
-                self._changed.wait(None if self._wakes == math.inf else max(0.0, self._wakes - now))
-            self._wakes, self._running = math.inf, False
 
 
 class AsyncHTTP:
@@ -367,7 +278,7 @@ def _host(request: Request) -> str:
 
 # --- the pools of the bare functions: one a process for blocking calls, one an event loop for asyncio ---
 
-_watchdog = _Watchdog()
+_watchdog = Watchdog()
 _lock = threading.Lock()
 _client: httpx2.Client | None = None
 _async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None, None]]]
@@ -445,7 +356,7 @@ def _close_default_client() -> None:
 def _forget_after_fork() -> None:
     """The sockets belong to the parent; a lock may have been held by a thread that does not exist here."""
     global _client, _lock, _async_clients, _watchdog
-    _watchdog = _Watchdog()
+    _watchdog = Watchdog()
     _inherited.extend((_client, _async_clients))
     _client, _lock, _async_clients = None, threading.Lock(), WeakKeyDictionary()
 
