@@ -167,7 +167,10 @@ def test_calls_of_anthropic_without_a_number_of_their_own(index: int | None) -> 
 def test_arguments_that_come_in_one_event_only() -> None:
     item = {"type": "function_call", "call_id": "a", "name": "f", "arguments": ""}
     done = {"type": "response.function_call_arguments.done", "output_index": 0, "arguments": '{"x": 1}'}
-    found = responses({"type": "response.output_item.added", "output_index": 0, "item": item}, done)
+    added, ended = "response.output_item.added", "response.output_item.done"
+    found = responses(
+        {"type": added, "output_index": 0, "item": item}, done, {"type": ended, "output_index": 0, "item": item}
+    )
     assert found[-1]["tool_calls"] == [call("a", "f", '{"x": 1}', {"x": 1})]
     found = responses(output=[item | {"arguments": '{"x": 1}'}, {"type": "reasoning"}, None])
     assert found[-1]["tool_calls"] == [call("a", "f", '{"x": 1}', {"x": 1})]

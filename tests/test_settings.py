@@ -176,6 +176,15 @@ def test_headers_that_are_not_the_callers(name: str) -> None:
         msgmodel.stream_panels("openai", "hi", KEY, config=OpenAIConfig(headers={name: "1"}))
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"headers": None}, {"headers": [("a", "b")]}, {"base_url": 5}, {"body": None}, {"stop": "END"}],
+)
+def test_config_fields_of_the_wrong_type(fields: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="must be a"):
+        msgmodel.stream_panels("openai", "hi", KEY, config=OpenAIConfig(**fields))
+
+
 class Whole(int):
     """A whole number as numpy has them: no `int` for a JSON encoder."""
 

@@ -67,6 +67,10 @@ def ask(
         config = row.config()
     if not isinstance(config, row.config):
         raise ConfigurationError(f"provider {row.name!r} takes {row.config.__name__}, not {type(config).__name__}")
+    if not isinstance(config.body, Mapping):
+        raise ConfigurationError(f"body must be a dict, not {type(config.body).__name__}")
+    if isinstance(config.stop, str):
+        raise ConfigurationError(f"stop must be a tuple of strings: ({config.stop!r},)")
     wire = row.wire
     if isinstance(config, OpenAIConfig) and config.api != "chat":
         if config.api != "responses":
