@@ -74,11 +74,9 @@ def call(function: Callable[..., Any], **arguments: Any) -> None:
 
 
 BEFORE = """
-import asyncio, faulthandler, gc, multiprocessing, os, signal, sys, threading
+import asyncio, gc, multiprocessing, os, signal, sys, threading
 import msgmodel
 from msgmodel import OpenAIConfig
-
-faulthandler.dump_traceback_later(50, exit=True)  # where it hangs, before its time is up
 
 ask = dict(provider="openai", prompt="Hi", api_key=sys.argv[2], config=OpenAIConfig(base_url=sys.argv[1]))
 
