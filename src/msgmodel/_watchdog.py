@@ -74,7 +74,7 @@ class Watchdog:
             with self._changed:
                 self._alarms.discard(alarm)
                 if not self._alarms:
-                    self._changed.notify()
+                    self._changed.notify_all()
 
     def set(self, alarm: Alarm, due: float) -> None:
         with self._changed:
@@ -85,7 +85,7 @@ class Watchdog:
                     thread.start()
                     self._running = True
             if due < self._wakes:
-                self._changed.notify()
+                self._changed.notify_all()
 
     def _watch(self) -> None:
         with self._changed:
