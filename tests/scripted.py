@@ -186,6 +186,8 @@ class ScriptedServer:
     """Listens on a free port of the loopback and answers request after request as it was told."""
 
     def __init__(self) -> None:
+        self.accepted = 0
+        """Connections accepted since the start."""
         self._lock = threading.Condition()
         self._queue: deque[Script] = deque()
         self._last = Script.json(500, {"error": {"message": "nothing was scripted"}})
@@ -274,6 +276,7 @@ class ScriptedServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with self._lock:
+            self.accepted += 1
             self._open += 1
             self._lock.notify_all()
         served = _Connection(connection, self, self._stop_watched, self._closing)

@@ -9,7 +9,6 @@ import asyncio
 import gc
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -30,22 +29,6 @@ PROMPT = 0.5
 """Seconds within which the server must see the hang-up, and a loop over a reply that ended must end."""
 STREAMS = 500
 PIECES = ["Hello", " world"]
-
-
-class Counting(ScriptedServer):
-    """Counts the connections that it accepted."""
-
-    accepted = 0
-
-    def _serve(self, connection: socket.socket) -> None:
-        self.accepted += 1
-        super()._serve(connection)
-
-
-@pytest.fixture
-def server() -> Iterator[Counting]:
-    with Counting() as running:
-        yield running
 
 
 def begun(wire: Wire = "openai_chat") -> Script:
@@ -106,7 +89,7 @@ class Boom(Exception):
 
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("function", [msgmodel.stream_panels, msgmodel.stream])
-def test_close(server: Counting, function: Callable[..., Any], wire: Wire) -> None:
+def test_close(server: ScriptedServer, function: Callable[..., Any], wire: Wire) -> None:
     server.say(begun(wire))
     stream = function(**asking(server, wire))
     next(stream)
@@ -115,7 +98,7 @@ def test_close(server: Counting, function: Callable[..., Any], wire: Wire) -> No
 
 
 @pytest.mark.parametrize("function", [msgmodel.stream_panels, msgmodel.stream])
-def test_break(server: Counting, function: Callable[..., Any]) -> None:
+def test_break(server: ScriptedServer, function: Callable[..., Any]) -> None:
     server.say(begun())
     with hangs_up(server):
         for _ in function(**asking(server)):
@@ -123,7 +106,7 @@ def test_break(server: Counting, function: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("function", [msgmodel.stream_panels, msgmodel.stream])
-def test_exception_in_the_consumer(server: Counting, function: Callable[..., Any]) -> None:
+def test_exception_in_the_consumer(server: ScriptedServer, function: Callable[..., Any]) -> None:
     def consume() -> None:
         for _ in function(**asking(server)):
             raise Boom
@@ -133,13 +116,13 @@ def test_exception_in_the_consumer(server: Counting, function: Callable[..., Any
         consume()
 
 
-def test_on_chunk_returns_false(server: Counting) -> None:
+def test_on_chunk_returns_false(server: ScriptedServer) -> None:
     server.say(begun())
     with hangs_up(server):
         assert list(msgmodel.stream(**asking(server), on_chunk=lambda text: False)) == []
 
 
-def test_on_chunk_raises(server: Counting) -> None:
+def test_on_chunk_raises(server: ScriptedServer) -> None:
     def on_chunk(text: str) -> None:
         raise Boom
 
@@ -148,13 +131,13 @@ def test_on_chunk_raises(server: Counting) -> None:
         list(msgmodel.stream(**asking(server), on_chunk=on_chunk))
 
 
-def test_only_false_stops(colour: Sync | Async, server: Counting) -> None:
+def test_only_false_stops(colour: Sync | Async, server: ScriptedServer) -> None:
     server.say(Script.body(reply("openai_chat", PIECES)))
     for kept in (None, True, 0, ""):
         assert colour.texts(**asking(server), on_chunk=lambda text, kept=kept: kept) == PIECES
 
 
-def test_close_from_another_thread_than_it_began_in(server: Counting) -> None:
+def test_close_from_another_thread_than_it_began_in(server: ScriptedServer) -> None:
     server.say(begun())
     stream: Any = msgmodel.stream_panels(**asking(server))
     next(stream)
@@ -164,7 +147,7 @@ def test_close_from_another_thread_than_it_began_in(server: Counting) -> None:
         thread.join()
 
 
-def test_never_started_sends_nothing(server: Counting) -> None:
+def test_never_started_sends_nothing(server: ScriptedServer) -> None:
     server.say(begun())
     unstarted: Any = msgmodel.stream_panels(**asking(server))
     unstarted.close()
@@ -174,7 +157,7 @@ def test_never_started_sends_nothing(server: Counting) -> None:
     assert server.accepted == 0
 
 
-def test_nothing_after_close(server: Counting) -> None:
+def test_nothing_after_close(server: ScriptedServer) -> None:
     server.say(begun())
     stream: Any = msgmodel.stream_panels(**asking(server))
     next(stream)
@@ -188,7 +171,7 @@ def test_nothing_after_close(server: Counting) -> None:
 
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("function", [msgmodel.astream_panels, msgmodel.astream])
-def test_aclose(server: Counting, function: Callable[..., Any], wire: Wire) -> None:
+def test_aclose(server: ScriptedServer, function: Callable[..., Any], wire: Wire) -> None:
     async def main() -> None:
         stream = function(**asking(server, wire))
         await anext(stream)
@@ -201,7 +184,7 @@ def test_aclose(server: Counting, function: Callable[..., Any], wire: Wire) -> N
 
 
 @pytest.mark.parametrize("function", [msgmodel.astream_panels, msgmodel.astream])
-def test_async_break(server: Counting, function: Callable[..., Any]) -> None:
+def test_async_break(server: ScriptedServer, function: Callable[..., Any]) -> None:
     async def main() -> None:
         async for _ in function(**asking(server)):
             began = time.monotonic()
@@ -213,7 +196,7 @@ def test_async_break(server: Counting, function: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("function", [msgmodel.astream_panels, msgmodel.astream])
-def test_async_exception_in_the_consumer(server: Counting, function: Callable[..., Any]) -> None:
+def test_async_exception_in_the_consumer(server: ScriptedServer, function: Callable[..., Any]) -> None:
     async def main() -> None:
         began = time.monotonic()
         with suppress(Boom):
@@ -226,7 +209,7 @@ def test_async_exception_in_the_consumer(server: Counting, function: Callable[..
     asyncio.run(main())
 
 
-def test_async_on_chunk_returns_false(server: Counting) -> None:
+def test_async_on_chunk_returns_false(server: ScriptedServer) -> None:
     async def main() -> None:
         began = time.monotonic()
         assert [text async for text in msgmodel.astream(**asking(server), on_chunk=lambda text: False)] == []
@@ -256,7 +239,7 @@ Reader = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
 @pytest.mark.parametrize("script", [begun(), NO_HEADERS], ids=["mid-text", "no-headers"])
 @pytest.mark.parametrize("reader", READERS)
-def test_cancel(server: Counting, reader: Reader, script: Script) -> None:
+def test_cancel(server: ScriptedServer, reader: Reader, script: Script) -> None:
     async def main() -> None:
         task = asyncio.create_task(reader(asking(server)))
         await requested(server)
@@ -273,7 +256,7 @@ def test_cancel(server: Counting, reader: Reader, script: Script) -> None:
 
 @pytest.mark.parametrize("script", [begun(), NO_HEADERS], ids=["mid-text", "no-headers"])
 @pytest.mark.parametrize("reader", READERS)
-def test_asyncio_timeout(server: Counting, reader: Reader, script: Script) -> None:
+def test_asyncio_timeout(server: ScriptedServer, reader: Reader, script: Script) -> None:
     """The caller's own time limit is no timeout of ours: it comes out as TimeoutError, not as an event."""
 
     async def main() -> None:
@@ -287,7 +270,7 @@ def test_asyncio_timeout(server: Counting, reader: Reader, script: Script) -> No
     asyncio.run(main())
 
 
-def test_cancel_before_a_retry(server: Counting) -> None:
+def test_cancel_before_a_retry(server: ScriptedServer) -> None:
     async def main() -> None:
         task = asyncio.create_task(_read_panels(asking(server)))
         await requested(server)
@@ -302,7 +285,7 @@ def test_cancel_before_a_retry(server: Counting) -> None:
     assert len(server.requests) == 1
 
 
-def test_cancel_between_two_events(server: Counting) -> None:
+def test_cancel_between_two_events(server: ScriptedServer) -> None:
     """The task is cancelled in the consumer's own await, while the stream is suspended."""
 
     async def slow() -> None:
@@ -322,7 +305,7 @@ def test_cancel_between_two_events(server: Counting) -> None:
     asyncio.run(main())
 
 
-def test_async_never_started_sends_nothing(server: Counting) -> None:
+def test_async_never_started_sends_nothing(server: ScriptedServer) -> None:
     async def main() -> None:
         unstarted: Any = msgmodel.astream_panels(**asking(server))
         await unstarted.aclose()
@@ -429,7 +412,7 @@ def said(process: subprocess.Popen[str]) -> list[str]:
 
 @pytest.mark.parametrize("code", [SYNC_CHILD, ASYNC_CHILD], ids=["sync", "async"])
 @pytest.mark.parametrize(("function", "before"), [("panels", ["panel_delta"]), ("texts", ["Hello"]), ("query", [])])
-def test_ctrl_c_mid_text(server: Counting, code: str, function: str, before: list[str]) -> None:
+def test_ctrl_c_mid_text(server: ScriptedServer, code: str, function: str, before: list[str]) -> None:
     server.say(begun())
     with child(code, server, function) as process:
         wait_for(lambda: bool(server.requests), 20)
@@ -440,7 +423,7 @@ def test_ctrl_c_mid_text(server: Counting, code: str, function: str, before: lis
 
 
 @pytest.mark.parametrize("code", [SYNC_CHILD, ASYNC_CHILD], ids=["sync", "async"])
-def test_ctrl_c_before_the_headers(server: Counting, code: str) -> None:
+def test_ctrl_c_before_the_headers(server: ScriptedServer, code: str) -> None:
     server.say(NO_HEADERS)
     with child(code, server, "panels") as process:
         wait_for(lambda: bool(server.requests), 20)
@@ -450,7 +433,7 @@ def test_ctrl_c_before_the_headers(server: Counting, code: str) -> None:
 
 
 @pytest.mark.parametrize("code", [SYNC_CHILD, ASYNC_CHILD], ids=["sync", "async"])
-def test_ctrl_c_before_a_retry(server: Counting, code: str) -> None:
+def test_ctrl_c_before_a_retry(server: ScriptedServer, code: str) -> None:
     server.say(TRY_LATER)
     with child(code, server, "panels") as process:
         wait_for(lambda: bool(server.requests), 20)
@@ -460,7 +443,7 @@ def test_ctrl_c_before_a_retry(server: Counting, code: str) -> None:
     assert len(server.requests) == 1
 
 
-def test_ctrl_c_while_only_pings_come(server: Counting) -> None:
+def test_ctrl_c_while_only_pings_come(server: ScriptedServer) -> None:
     """After the first ping another clock runs, in another thread."""
     server.say(Script(steps=(Repeat(b": ping\n\n", 0.05),)))
     with child(SYNC_CHILD, server, "panels") as process:
@@ -486,7 +469,7 @@ needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="coun
 
 
 @needs_proc
-def test_500_abandoned_streams(server: Counting) -> None:
+def test_500_abandoned_streams(server: ScriptedServer) -> None:
     def abandon() -> None:
         stream = msgmodel.stream_panels(**asking(server))
         assert next(stream)["event"] == "panel_delta"
@@ -504,7 +487,7 @@ def test_500_abandoned_streams(server: Counting) -> None:
 
 
 @needs_proc
-def test_200_streams_abandoned_at_once(server: Counting) -> None:
+def test_200_streams_abandoned_at_once(server: ScriptedServer) -> None:
     server.say(begun())
     files, running = open_files(), threads()
     streams = [msgmodel.stream_panels(**asking(server)) for _ in range(200)]
@@ -519,7 +502,7 @@ def test_200_streams_abandoned_at_once(server: Counting) -> None:
 
 
 @needs_proc
-def test_500_abandoned_async_streams(server: Counting) -> None:
+def test_500_abandoned_async_streams(server: ScriptedServer) -> None:
     def ask() -> AsyncIterator[PanelEvent]:
         return msgmodel.astream_panels(**asking(server))
 
@@ -555,7 +538,7 @@ def test_500_abandoned_async_streams(server: Counting) -> None:
 
 
 @needs_proc
-def test_100_cancelled_async_streams(server: Counting) -> None:
+def test_100_cancelled_async_streams(server: ScriptedServer) -> None:
     async def main() -> None:
         await asyncio.to_thread(int)  # the executor's thread is there before the count
         files, tasks = open_files(), asyncio.all_tasks()
@@ -578,7 +561,9 @@ def test_100_cancelled_async_streams(server: Counting) -> None:
 
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("framing", ["chunked", "length"])
-def test_sequential_calls_use_one_connection(colour: Sync | Async, server: Counting, wire: Wire, framing: Any) -> None:
+def test_sequential_calls_use_one_connection(
+    colour: Sync | Async, server: ScriptedServer, wire: Wire, framing: Any
+) -> None:
     server.say(Script.body(reply(wire, PIECES), framing=framing))
     for _ in range(5):
         assert colour.panels(**asking(server, wire))[-1]["event"] == "panel_final"
@@ -591,7 +576,7 @@ def test_sequential_calls_use_one_connection(colour: Sync | Async, server: Count
 
 @pytest.mark.parametrize("wire", WIRES)
 def test_one_connection_where_the_end_comes_in_its_own_piece(
-    colour: Sync | Async, server: Counting, wire: Wire
+    colour: Sync | Async, server: ScriptedServer, wire: Wire
 ) -> None:
     """The end of the body after the terminal event is waited for, or the connection would be lost."""
     server.say(Script(steps=tuple(Send(event) for event in events(wire, PIECES))))
@@ -600,7 +585,7 @@ def test_one_connection_where_the_end_comes_in_its_own_piece(
     assert server.accepted == 1
 
 
-def test_an_error_answer_gives_the_connection_back(colour: Sync | Async, server: Counting) -> None:
+def test_an_error_answer_gives_the_connection_back(colour: Sync | Async, server: ScriptedServer) -> None:
     server.say(Script.json(400, {"error": {"message": "No.", "type": "invalid_request_error"}}))
     for _ in range(5):
         assert colour.panels(**asking(server))[-1]["event"] == "panel_error"
@@ -614,7 +599,7 @@ TERMINATED: list[Wire] = ["openai_chat", "openai_responses", "anthropic"]
 @pytest.mark.parametrize("wire", TERMINATED)
 @pytest.mark.parametrize("after", [Stall(), Repeat(b": ping\n\n", 0.02), Repeat(b'data: {"type": "ping"}\n\n', 0.02)])
 def test_a_body_kept_open_does_not_hold_the_caller(
-    colour: Sync | Async, server: Counting, wire: Wire, after: Stall | Repeat
+    colour: Sync | Async, server: ScriptedServer, wire: Wire, after: Stall | Repeat
 ) -> None:
     server.say(Script(steps=(Send(reply(wire, PIECES)), after)))
     for count in (1, 2):
@@ -626,7 +611,7 @@ def test_a_body_kept_open_does_not_hold_the_caller(
 
 
 @pytest.mark.parametrize("wire", WIRES)
-def test_who_leaves_at_the_final_event_keeps_the_connection(server: Counting, wire: Wire) -> None:
+def test_who_leaves_at_the_final_event_keeps_the_connection(server: ScriptedServer, wire: Wire) -> None:
     """It is handed on when the connection is free again."""
     server.say(Script(steps=tuple(Send(event) for event in events(wire, PIECES))))
     for _ in range(5):

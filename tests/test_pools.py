@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -30,22 +29,6 @@ from scripted import Pause, Script, ScriptedServer, Send, Stall
 PIECES = ["Hello", " world"]
 TEXT = "".join(PIECES)
 GOOD = Script.body(reply("openai_chat", PIECES))
-
-
-class Counting(ScriptedServer):
-    """Counts the connections that it accepted."""
-
-    accepted = 0
-
-    def _serve(self, connection: socket.socket) -> None:
-        self.accepted += 1
-        super()._serve(connection)
-
-
-@pytest.fixture
-def server() -> Iterator[Counting]:
-    with Counting() as running:
-        yield running
 
 
 def slow(seconds: float) -> Script:
@@ -116,7 +99,7 @@ def process(code: str, server: ScriptedServer, *, quiet: bool = True) -> str:
 # --- the pools of the bare functions ---
 
 
-def test_one_pool_a_process(server: Counting) -> None:
+def test_one_pool_a_process(server: ScriptedServer) -> None:
     server.say(GOOD)
     for _ in range(3):
         list(msgmodel.stream_panels(**asking(server)))
@@ -127,7 +110,7 @@ def test_one_pool_a_process(server: Counting) -> None:
     assert server.accepted == 1
 
 
-def test_one_pool_an_event_loop(server: Counting) -> None:
+def test_one_pool_an_event_loop(server: ScriptedServer) -> None:
     async def ask() -> None:
         async for _ in msgmodel.astream_panels(**asking(server)):
             pass
@@ -142,7 +125,7 @@ def test_one_pool_an_event_loop(server: Counting) -> None:
         assert server.accepted == loop
 
 
-def test_first_calls_at_once_make_one_pool(server: Counting) -> None:
+def test_first_calls_at_once_make_one_pool(server: ScriptedServer) -> None:
     """The pool is made within a call: calls that begin together must not make two, one of which nobody closes."""
 
     async def main() -> None:
@@ -155,7 +138,7 @@ def test_first_calls_at_once_make_one_pool(server: Counting) -> None:
     asyncio.run(main())
 
 
-def test_the_loop_s_end_closes_its_pool(server: Counting) -> None:
+def test_the_loop_s_end_closes_its_pool(server: ScriptedServer) -> None:
     server.say(GOOD)
     asyncio.run(_ask(server))
     server.wait_open_connections(0, 1)
@@ -165,7 +148,7 @@ async def _ask(server: ScriptedServer) -> None:
     await msgmodel.aquery(**asking(server))
 
 
-def test_a_second_loop(server: Counting) -> None:
+def test_a_second_loop(server: ScriptedServer) -> None:
     server.say(GOOD)
     process(
         """
@@ -180,7 +163,7 @@ def test_a_second_loop(server: Counting) -> None:
 
 @pytest.mark.parametrize("function", ["astream_panels", "astream"])
 @pytest.mark.parametrize("way", ["break", "raise KeyError", "return"])
-def test_a_loop_that_ends_as_a_stream_is_left(server: Counting, function: str, way: str) -> None:
+def test_a_loop_that_ends_as_a_stream_is_left(server: ScriptedServer, function: str, way: str) -> None:
     """The last that `main` does is to leave a stream: its closing and the end of the loop meet."""
     server.say(Script(steps=(*slow(0).steps[:1], Stall())))
     process(
@@ -200,7 +183,7 @@ def test_a_loop_that_ends_as_a_stream_is_left(server: Counting, function: str, w
     server.wait_open_connections(0, 1)
 
 
-def test_a_loop_that_ends_with_streams_open(server: Counting) -> None:
+def test_a_loop_that_ends_with_streams_open(server: ScriptedServer) -> None:
     """Kept by a global, and never started: the loop's end closes what is open.
 
     It closes all generators at once, at which those within httpx2 get into each other's way; ours must not.
@@ -232,7 +215,7 @@ def test_a_loop_that_ends_with_streams_open(server: Counting) -> None:
     server.wait_open_connections(0, 1)
 
 
-def test_a_loop_of_the_old_kind(server: Counting) -> None:
+def test_a_loop_of_the_old_kind(server: ScriptedServer) -> None:
     """Run and shut down by hand, as servers and test tools do."""
     server.say(GOOD)
     process(
@@ -248,7 +231,7 @@ def test_a_loop_of_the_old_kind(server: Counting) -> None:
     )
 
 
-def test_loops_are_not_kept(server: Counting) -> None:
+def test_loops_are_not_kept(server: ScriptedServer) -> None:
     server.say(GOOD)
     process(
         """
@@ -268,7 +251,7 @@ def test_loops_are_not_kept(server: Counting) -> None:
     )
 
 
-def test_a_loop_in_each_of_ten_threads(server: Counting) -> None:
+def test_a_loop_in_each_of_ten_threads(server: ScriptedServer) -> None:
     server.say(GOOD)
     process(
         """
@@ -289,7 +272,7 @@ def test_a_loop_in_each_of_ten_threads(server: Counting) -> None:
     )
 
 
-def test_the_process_ends_with_streams_open(server: Counting) -> None:
+def test_the_process_ends_with_streams_open(server: ScriptedServer) -> None:
     server.say(Script(steps=(*slow(0).steps[:1], Stall())))
     process(
         """
@@ -302,7 +285,7 @@ def test_the_process_ends_with_streams_open(server: Counting) -> None:
     )
 
 
-def test_the_process_ends_while_threads_stream(server: Counting) -> None:
+def test_the_process_ends_while_threads_stream(server: ScriptedServer) -> None:
     """Daemon threads in a blocked read: the pool that is closed at exit must not wait for them."""
     server.say(Script(steps=(*slow(0).steps[:1], Stall())))
     process(
@@ -326,7 +309,7 @@ def test_the_process_ends_while_threads_stream(server: Counting) -> None:
 # --- many at once ---
 
 
-def test_20_threads_5_streams_each(server: Counting) -> None:
+def test_20_threads_5_streams_each(server: ScriptedServer) -> None:
     def work(_: int) -> list[str]:
         return ["".join(msgmodel.stream(**asking(server))) for _ in range(5)]
 
@@ -337,7 +320,7 @@ def test_20_threads_5_streams_each(server: Counting) -> None:
     assert server.accepted <= 20
 
 
-def test_200_async_streams_at_once(server: Counting) -> None:
+def test_200_async_streams_at_once(server: ScriptedServer) -> None:
     """Each waits after its first text until all have theirs: a limit of the pool would end in a timeout."""
 
     async def main() -> None:
@@ -364,7 +347,7 @@ def test_200_async_streams_at_once(server: Counting) -> None:
     assert server.accepted == 200
 
 
-def test_200_streams_at_once_in_one_thread(server: Counting) -> None:
+def test_200_streams_at_once_in_one_thread(server: ScriptedServer) -> None:
     server.say(slow(0.05))
     streams = [msgmodel.stream(**asking(server)) for _ in range(200)]
     assert [next(stream) for stream in streams] == ["Hello"] * 200
@@ -378,7 +361,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
 
 @needs_fork
-def test_fork(server: Counting) -> None:
+def test_fork(server: ScriptedServer) -> None:
     """In the middle of a stream, with an idle connection in the pool: both sides go on, and share no connection."""
     server.say(GOOD, slow(0.5), GOOD)
     process(
@@ -405,7 +388,7 @@ def test_fork(server: Counting) -> None:
 
 
 @needs_fork
-def test_fork_and_the_stream_is_dropped_in_the_child(server: Counting) -> None:
+def test_fork_and_the_stream_is_dropped_in_the_child(server: ScriptedServer) -> None:
     """The child closes its copy of the socket; the parent's stream lives on."""
     server.say(slow(0.5), GOOD)
     process(
@@ -427,7 +410,7 @@ def test_fork_and_the_stream_is_dropped_in_the_child(server: Counting) -> None:
 
 
 @needs_fork
-def test_fork_before_the_first_call(server: Counting) -> None:
+def test_fork_before_the_first_call(server: ScriptedServer) -> None:
     server.say(GOOD)
     process(
         """
@@ -442,7 +425,7 @@ def test_fork_before_the_first_call(server: Counting) -> None:
 
 
 @needs_fork
-def test_fork_in_a_running_loop(server: Counting) -> None:
+def test_fork_in_a_running_loop(server: ScriptedServer) -> None:
     server.say(GOOD, slow(0.5), GOOD)
     process(
         """
@@ -472,7 +455,7 @@ def test_fork_in_a_running_loop(server: Counting) -> None:
 
 
 @needs_fork
-def test_fork_after_a_loop(server: Counting) -> None:
+def test_fork_after_a_loop(server: ScriptedServer) -> None:
     """As in a server that forks its workers after a start-up check."""
     server.say(GOOD)
     process(
@@ -491,7 +474,7 @@ def test_fork_after_a_loop(server: Counting) -> None:
 
 @needs_fork
 @pytest.mark.parametrize("colour", ["query()", "run(aquery())"], ids=["sync", "async"])
-def test_fork_while_threads_stream(server: Counting, colour: str) -> None:
+def test_fork_while_threads_stream(server: ScriptedServer, colour: str) -> None:
     """A lock that another thread holds at the fork is held for ever in the child."""
     server.say(GOOD)
     process(
@@ -528,7 +511,7 @@ def test_fork_while_threads_stream(server: Counting, colour: str) -> None:
 
 
 @needs_fork
-def test_multiprocessing_with_fork(server: Counting) -> None:
+def test_multiprocessing_with_fork(server: ScriptedServer) -> None:
     server.say(GOOD)
     process(
         """
@@ -552,7 +535,7 @@ def test_multiprocessing_with_fork(server: Counting) -> None:
 # --- clients ---
 
 
-def test_client(server: Counting) -> None:
+def test_client(server: ScriptedServer) -> None:
     server.say(GOOD)
     with Client() as client:
         assert [event["event"] for event in client.stream_panels(**asking(server))][-1] == "panel_final"
@@ -566,7 +549,7 @@ def test_client(server: Counting) -> None:
     server.wait_open_connections(0, 1)
 
 
-def test_async_client(server: Counting) -> None:
+def test_async_client(server: ScriptedServer) -> None:
     async def main() -> None:
         async with AsyncClient() as client:
             panels = [event["event"] async for event in client.stream_panels(**asking(server))]
@@ -581,7 +564,7 @@ def test_async_client(server: Counting) -> None:
     asyncio.run(main())
 
 
-def test_a_client_shared_by_threads_makes_one_pool(server: Counting) -> None:
+def test_a_client_shared_by_threads_makes_one_pool(server: ScriptedServer) -> None:
     """The first calls come together: a second pool would be one that nobody closes."""
     server.say(slow(0.05))
     with Client() as client:
@@ -596,7 +579,7 @@ def test_a_client_shared_by_threads_makes_one_pool(server: Counting) -> None:
     server.wait_open_connections(0, 1)
 
 
-def test_clients_leave_nothing(server: Counting) -> None:
+def test_clients_leave_nothing(server: ScriptedServer) -> None:
     """Also those that never asked."""
     server.say(GOOD)
     process(
@@ -618,7 +601,7 @@ def test_clients_leave_nothing(server: Counting) -> None:
     )
 
 
-def test_a_client_handed_in_is_used_and_left_open(server: Counting) -> None:
+def test_a_client_handed_in_is_used_and_left_open(server: ScriptedServer) -> None:
     server.say(GOOD)
     with httpx2.Client(headers={"x-trace": "mine"}) as mine:
         with Client(mine) as client:
@@ -634,7 +617,7 @@ def test_a_client_handed_in_is_used_and_left_open(server: Counting) -> None:
     assert [request.headers["x-trace"] for request in server.requests] == ["mine"] * 5
 
 
-def test_an_async_client_handed_in_is_used_and_left_open(server: Counting) -> None:
+def test_an_async_client_handed_in_is_used_and_left_open(server: ScriptedServer) -> None:
     async def main() -> None:
         async with httpx2.AsyncClient(headers={"x-trace": "mine"}) as mine:
             async with AsyncClient(mine) as client:
@@ -655,7 +638,7 @@ def test_an_async_client_handed_in_is_used_and_left_open(server: Counting) -> No
 
 
 @pytest.mark.parametrize("wire", WIRES)
-def test_redirects_are_not_followed_by_a_client_that_would(server: Counting, wire: Wire) -> None:
+def test_redirects_are_not_followed_by_a_client_that_would(server: ScriptedServer, wire: Wire) -> None:
     with ScriptedServer() as elsewhere:
         elsewhere.say(Script.body(reply(wire, PIECES)))
         server.say(Script.json(307, {}, {"location": elsewhere.url}))
@@ -670,7 +653,7 @@ METHODS = ["stream_panels", "stream", "query"]
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("used", [True, False], ids=["used", "unused"])
-def test_a_closed_client_says_so(server: Counting, method: str, used: bool) -> None:
+def test_a_closed_client_says_so(server: ScriptedServer, method: str, used: bool) -> None:
     server.say(GOOD)
     client = Client()
     if used:
@@ -685,7 +668,7 @@ def test_a_closed_client_says_so(server: Counting, method: str, used: bool) -> N
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("used", [True, False], ids=["used", "unused"])
-def test_a_closed_async_client_says_so(server: Counting, method: str, used: bool) -> None:
+def test_a_closed_async_client_says_so(server: ScriptedServer, method: str, used: bool) -> None:
     async def main() -> None:
         client = AsyncClient()
         if used:
@@ -700,7 +683,7 @@ def test_a_closed_async_client_says_so(server: Counting, method: str, used: bool
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_closed_client_handed_in_is_refused_at_the_call(server: Counting, method: str) -> None:
+def test_a_closed_client_handed_in_is_refused_at_the_call(server: ScriptedServer, method: str) -> None:
     mine = httpx2.Client()
     mine.close()
     with pytest.raises(msgmodel.ConfigurationError, match="closed"):
@@ -708,7 +691,7 @@ def test_a_closed_client_handed_in_is_refused_at_the_call(server: Counting, meth
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_closed_async_client_handed_in_is_refused_at_the_call(server: Counting, method: str) -> None:
+def test_a_closed_async_client_handed_in_is_refused_at_the_call(server: ScriptedServer, method: str) -> None:
     mine = httpx2.AsyncClient()
     asyncio.run(mine.aclose())
     with pytest.raises(msgmodel.ConfigurationError, match="closed"):
@@ -716,13 +699,13 @@ def test_a_closed_async_client_handed_in_is_refused_at_the_call(server: Counting
 
 
 @pytest.mark.parametrize("function", [*METHODS, "astream_panels", "astream", "aquery"])
-def test_a_client_of_the_other_colour_is_refused_at_the_call(server: Counting, function: str) -> None:
+def test_a_client_of_the_other_colour_is_refused_at_the_call(server: ScriptedServer, function: str) -> None:
     wrong: Any = httpx2.Client() if function.startswith("a") else httpx2.AsyncClient()
     with pytest.raises(msgmodel.ConfigurationError, match="http_client"):
         call(getattr(msgmodel, function), **asking(server), http_client=wrong)
 
 
-def test_a_client_closed_in_the_middle_of_a_stream(server: Counting) -> None:
+def test_a_client_closed_in_the_middle_of_a_stream(server: ScriptedServer) -> None:
     """Not a hang, and never a reply that looks whole."""
     server.say(Script(steps=(*slow(0).steps[:1], Stall())))
     client = Client()
@@ -735,7 +718,7 @@ def test_a_client_closed_in_the_middle_of_a_stream(server: Counting) -> None:
     assert last["content"] == "Hello"
 
 
-def test_an_async_client_closed_in_the_middle_of_a_stream(server: Counting) -> None:
+def test_an_async_client_closed_in_the_middle_of_a_stream(server: ScriptedServer) -> None:
     async def main() -> None:
         client = AsyncClient()
         stream = client.stream_panels(**asking(server))
@@ -760,7 +743,7 @@ CLOSES_SILENTLY = Script(
 """Promises to keep the connection open, and closes it after the reply."""
 
 
-def test_a_stale_connection_is_survived(colour: Sync | Async, server: Counting) -> None:
+def test_a_stale_connection_is_survived(colour: Sync | Async, server: ScriptedServer) -> None:
     server.say(CLOSES_SILENTLY)
     for _ in range(4):
         assert colour.query(**asking(server), max_retries=0).text == TEXT
@@ -769,7 +752,7 @@ def test_a_stale_connection_is_survived(colour: Sync | Async, server: Counting) 
     assert server.accepted == 4
 
 
-def test_a_connection_that_closes_as_the_request_arrives(colour: Sync | Async, server: Counting) -> None:
+def test_a_connection_that_closes_as_the_request_arrives(colour: Sync | Async, server: ScriptedServer) -> None:
     """The other order: the request is on its way already. That is a retry, which is never told to the caller."""
     server.say(GOOD, Script(close_before_headers=True), GOOD)
     assert colour.query(**asking(server)).text == TEXT
@@ -784,7 +767,7 @@ ELSEWHERE = OpenAIConfig(base_url="http://api.example.test/v1")
 
 
 @pytest.fixture
-def proxied(server: Counting, monkeypatch: pytest.MonkeyPatch) -> Counting:
+def proxied(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> ScriptedServer:
     """The server is the proxy that the environment names."""
     for name in ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -821,7 +804,7 @@ Asks = Callable[..., str]
 
 
 @BY
-def test_a_proxy_is_used(proxied: Counting, ask: Asks) -> None:
+def test_a_proxy_is_used(proxied: ScriptedServer, ask: Asks) -> None:
     proxied.say(GOOD)
     assert ask(provider="openai", prompt="Hi", api_key=KEY, config=ELSEWHERE) == TEXT
     (request,) = proxied.requests
@@ -830,7 +813,7 @@ def test_a_proxy_is_used(proxied: Counting, ask: Asks) -> None:
 
 
 @BY
-def test_no_proxy_goes_past_it(proxied: Counting, ask: Asks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_goes_past_it(proxied: ScriptedServer, ask: Asks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,example.org")
     with ScriptedServer() as direct:
         direct.say(GOOD)
@@ -840,7 +823,7 @@ def test_no_proxy_goes_past_it(proxied: Counting, ask: Asks, monkeypatch: pytest
 
 
 @BY
-def test_https_goes_through_a_tunnel(proxied: Counting, ask: Asks) -> None:
+def test_https_goes_through_a_tunnel(proxied: ScriptedServer, ask: Asks) -> None:
     """The proxy sees the name of the host, never the request or its key."""
     ask_there = {"provider": "openai", "prompt": "Hi", "api_key": KEY, "max_retries": 0}
     proxied.say(Script.json(502, {}))
@@ -853,7 +836,7 @@ def test_https_goes_through_a_tunnel(proxied: Counting, ask: Asks) -> None:
 
 
 @BY
-def test_the_proxy_s_password_is_not_told(proxied: Counting, ask: Asks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxy_s_password_is_not_told(proxied: ScriptedServer, ask: Asks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxied.url.replace("//", "//me:proxy-secret@"))
     proxied.say(Script.json(407, {}))
     with pytest.raises(msgmodel.MsgModelError) as raised:
@@ -867,7 +850,7 @@ def test_the_proxy_s_password_is_not_told(proxied: Counting, ask: Asks, monkeypa
     assert "proxy-secret" not in f"{raised.value!r} {vars(raised.value)}"
 
 
-def test_the_blocking_functions_use_the_proxy(proxied: Counting) -> None:
+def test_the_blocking_functions_use_the_proxy(proxied: ScriptedServer) -> None:
     proxied.say(GOOD)
     process(
         """
