@@ -82,6 +82,9 @@ class Failure(NamedTuple):
     request_id: str | None = None
 
 
+CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)
+"""The verdict on a body that ended before its wire's rule of success was kept."""
+
 Delta: TypeAlias = Started | Text | Reasoning | Refusal | ToolFragment | ToolEnd | Cited | Used | Finish | Failure
 
 

@@ -17,6 +17,7 @@ import msgspec
 from .. import _verdict
 from .._ask import Ask, File, Request, Turn, given
 from .._deltas import (
+    CUT,
     Cited,
     Delta,
     Failure,
@@ -94,7 +95,6 @@ class _Event(msgspec.Struct):
 
 _EVENT = Decoder(_Event)
 _OBJECT = Decoder(dict[str, Any])
-_CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)
 
 
 class Parser:
@@ -131,7 +131,7 @@ class Parser:
                 yield Refusal(explanation)
             yield from self._used(mapping(event.usage))
         elif kind == "message_stop":
-            yield Finish(self._reason, _verdict.finish("anthropic", self._reason)) if self._reason else _CUT
+            yield Finish(self._reason, _verdict.finish("anthropic", self._reason)) if self._reason else CUT
         elif kind == "error" or event.error:
             yield _verdict.failure(_OBJECT.decode(frame.data))
         elif kind is None:
@@ -139,7 +139,7 @@ class Parser:
 
     def eof(self, clean: bool) -> Failure:
         """`message_stop` ends the reading before the body does, so an end of the body is always a cut."""
-        return _CUT
+        return CUT
 
     def _block(self, event: _Event) -> Iterator[Delta]:
         block = mapping(event.content_block)

@@ -20,6 +20,7 @@ import msgspec
 from .. import _verdict
 from .._ask import Ask, File, Request, Turn, given
 from .._deltas import (
+    CUT,
     Cited,
     Continue,
     Delta,
@@ -114,7 +115,6 @@ class _Chunk(msgspec.Struct, rename="camel"):
 _CHUNK = Decoder(_Chunk)
 _OBJECT = Decoder(dict[str, Any])
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
-_CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)
 
 
 class Parser:
@@ -167,7 +167,7 @@ class Parser:
             return Finish(self._blocked, "filtered" if status == "unknown" else status)
         if self._token:
             return Continue(self._token)
-        return Finish(self._reason, "paused") if self._reason else _CUT
+        return Finish(self._reason, "paused") if self._reason else CUT
 
     def _candidate(self, candidate: _Candidate) -> Iterator[Delta]:
         for part in (candidate.content.parts or ()) if candidate.content else ():

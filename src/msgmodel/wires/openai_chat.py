@@ -16,7 +16,7 @@ import msgspec
 
 from .. import _verdict
 from .._ask import Ask, File, Request, Turn, endpoint, given
-from .._deltas import Cited, Delta, Failure, Finish, Reasoning, Refusal, Started, Text, ToolFragment, Used, used
+from .._deltas import CUT, Cited, Delta, Failure, Finish, Reasoning, Refusal, Started, Text, ToolFragment, Used, used
 from .._json import Decoder, count, mapping, text
 from .._sse import Frame
 from ..config import LocalConfig, OpenAIConfig
@@ -165,11 +165,11 @@ class Parser:
 
     def eof(self, clean: bool) -> Finish | Failure:
         """The verdict where the body ended without `[DONE]`."""
-        return self._end() if clean else _CUT
+        return self._end() if clean else CUT
 
     def _end(self) -> Finish | Failure:
         if self._shown is None or None in self._reasons.values():
-            return _CUT
+            return CUT
         reason = self._reasons[self._shown]
         return Finish(reason, _verdict.finish("openai_chat", reason))
 
@@ -220,9 +220,6 @@ class Parser:
         if isinstance(arguments, dict):
             arguments = msgspec.json.encode(arguments).decode()
         return ToolFragment(key, id, function.name or "", text(arguments))
-
-
-_CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)
 
 
 def _parts(content: list[Any]) -> Iterator[Delta]:

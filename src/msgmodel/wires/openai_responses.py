@@ -17,6 +17,7 @@ import msgspec
 from .. import _verdict
 from .._ask import Ask, File, Request, Turn, endpoint, given
 from .._deltas import (
+    CUT,
     Cited,
     Delta,
     Failure,
@@ -85,7 +86,6 @@ class _Event(msgspec.Struct):
 _EVENT = Decoder(_Event)
 _OBJECT = Decoder(dict[str, Any])
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
-_CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)
 
 
 class Parser:
@@ -135,7 +135,7 @@ class Parser:
 
     def eof(self, clean: bool) -> Failure:
         """A terminal event ends the reading before the body does, so an end of the body is always a cut."""
-        return _CUT
+        return CUT
 
     def _piece(self, kind: type[Text] | type[Reasoning] | type[Refusal], event: _Event) -> Iterator[Delta]:
         piece = text(event.delta)
