@@ -23,6 +23,16 @@ class File:
     text: str | None = field(default=None, repr=False)
 
 
+Effort: TypeAlias = Literal["none", "low", "medium", "high"]
+
+EFFORT: Mapping[Effort, Mapping[str, Any]] = {
+    "none": {"reasoning_effort": "none"},
+    "low": {"reasoning_effort": "low"},
+    "medium": {"reasoning_effort": "medium"},
+    "high": {"reasoning_effort": "high"},
+}
+"""OpenAI's own words for how long to think; most servers that are compatible with it took them over."""
+
 Part: TypeAlias = str | File
 Role: TypeAlias = Literal["user", "assistant"]
 
@@ -47,6 +57,10 @@ class Dialect:
     """System text that is sent unless the caller gives one."""
     sampling: Mapping[str, Any] = field(default_factory=dict)
     """Fields that are sent unless the caller sets them."""
+    reasoning: Mapping[Effort, Mapping[str, Any]] = field(default_factory=lambda: EFFORT)
+    """What each level of `reasoning=` puts into the body; a level that is missing can't be asked for."""
+    echo_reasoning: str = ""
+    """The field in which an assistant's turn must carry its reasoning back; empty where it must not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
