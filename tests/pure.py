@@ -6,23 +6,26 @@ from typing import Any
 
 from conftest import KEY, PROVIDER, config
 from msgmodel._ask import Broken
-from msgmodel._exchange import Exchange
+from msgmodel._exchange import Clocks, Exchange, Rules
 from msgmodel._question import ask
 from msgmodel.wires import WIRES
 
 QUESTIONS = {
-    wire: ask(
-        PROVIDER[wire], "hi", KEY, None, None, None, config(wire, "http://localhost"), None, None, None,
-        messages=(), files=(),
-    )
+    wire: ask((PROVIDER[wire], "hi", KEY, None, None, None, config(wire, "http://localhost"), None, None, None), {})
     for wire in WIRES
-}  # fmt: skip
+}
 
 
 def exchange(wire: str) -> Exchange:
     """An exchange whose response has begun."""
-    question, name = QUESTIONS[wire]
-    begun = Exchange(question, name, panel_id="p", timeout=300, max_retries=0, clock=lambda: 0.0, random=lambda: 0.0)
+    begun = Exchange(
+        QUESTIONS[wire],
+        panel_id="p",
+        clocks=Clocks(300, 300),
+        rules=Rules(max_retries=0),
+        clock=lambda: 0.0,
+        random=lambda: 0.0,
+    )
     begun.request()
     begun.head(200, {})
     return begun

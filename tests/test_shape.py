@@ -36,14 +36,16 @@ PACKAGE = Path(msgmodel.__file__).parent
 # --- import order ---
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_version", "events", "config", "_sse", "_json", "_watchdog"),
-    ("errors", "_deltas"),
+    ("_version", "messages", "config", "_sse", "_json", "_watchdog", "_overlap"),
+    ("events",),
+    ("errors", "_deltas", "_turn", "_cost"),
     ("response", "_ask", "_verdict"),
-    ("_files", "_panel", "providers"),
+    ("_files", "_panel", "_tools", "providers"),
+    ("_messages",),
     ("wires.anthropic", "wires.gemini", "wires.openai_chat", "wires.openai_responses"),
     ("wires",),
     ("_exchange",),
-    ("_http", "local.weights"),
+    ("_http", "_observers", "local.weights"),
     ("local.engine",),
     ("local",),
     ("_stream", "_settings"),

@@ -8,7 +8,7 @@ for event in stream_panels("openai", "Tell me a story"):
 """
 
 from ._api import aquery, astream, astream_panels, query, stream, stream_panels
-from ._question import Message
+from ._question import Fallback, Options
 from ._version import __version__
 from .client import AsyncClient, Client
 from .config import AnthropicConfig, GeminiConfig, LocalConfig, OpenAIConfig, ProviderConfig
@@ -24,20 +24,25 @@ from .errors import (
 from .events import (
     ErrorCode,
     PanelDelta,
+    PanelEnd,
     PanelError,
     PanelEvent,
     PanelFinal,
     PanelReasoning,
     PanelRefusal,
+    PanelRetry,
     PanelSource,
     PanelToolCall,
+    PanelToolDelta,
     Privacy,
+    Segment,
     Source,
     Status,
     Timing,
     ToolCall,
     Usage,
 )
+from .messages import Message
 from .response import LLMResponse
 
 __all__ = [
@@ -48,6 +53,7 @@ __all__ = [
     "Client",
     "ConfigurationError",
     "ErrorCode",
+    "Fallback",
     "FileError",
     "GeminiConfig",
     "LLMResponse",
@@ -55,17 +61,22 @@ __all__ = [
     "Message",
     "MsgModelError",
     "OpenAIConfig",
+    "Options",
     "PanelDelta",
+    "PanelEnd",
     "PanelError",
     "PanelEvent",
     "PanelFinal",
     "PanelReasoning",
     "PanelRefusal",
+    "PanelRetry",
     "PanelSource",
     "PanelToolCall",
+    "PanelToolDelta",
     "Privacy",
     "ProviderConfig",
     "ReplyError",
+    "Segment",
     "Source",
     "Status",
     "StreamingError",

@@ -5,16 +5,16 @@ Rule: importing this costs little. The HTTP library and asyncio come in with the
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from pathlib import Path
 from random import random
 from secrets import token_hex
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from . import _question
+from . import _cost, _observers, _question
 from ._exchange import Exchange
-from ._question import Message
+from ._question import Options
 from .config import LocalConfig, ProviderConfig
 from .errors import ConfigurationError
 from .events import PanelEvent
@@ -26,17 +26,6 @@ if TYPE_CHECKING:
     from ._ask import Ask
     from ._files import FileLike
     from ._http import AsyncTransport, Transport
-
-
-class Options(TypedDict, total=False):
-    """What every function takes by keyword besides the arguments in its signature."""
-
-    messages: Sequence[Message]
-    """The conversation so far, which `prompt` continues."""
-    files: Sequence[FileLike | tuple[str, FileLike]]
-    """More attachments; as (name, file) where a file has no name of its own."""
-    max_retries: int
-    """How often a transient failure is tried again before the first text; 2 by default."""
 
 
 class SyncOptions(Options, total=False):
@@ -76,12 +65,12 @@ def stream_panels(
     config: OpenAIConfig, AnthropicConfig, GeminiConfig or LocalConfig; the arguments of the call go before it.
     max_tokens: most tokens of the reply. temperature: from 0. Both are sent only when set here or in the config.
     timeout: seconds that any wait may take, for the first text and for each silence; for the connection at most 10.
-    options: `messages`, `files`, `max_retries`, `http_client`; see `Options`.
+    options: by keyword, see `msgmodel.Options`: `messages`, `files`, `tools`, `reasoning`, `fallbacks` and others.
 
     Raises ConfigurationError, AuthenticationError or FileError at the call. What happens later is a `panel_error`.
     Closing the iterator, or leaving it, closes the connection.
     """
-    ask, exchange = _begin(
+    asks, exchange = _begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
         timeout,
         panel_id,
@@ -89,7 +78,7 @@ def stream_panels(
     )
     from ._stream import panels, run
 
-    return run(exchange, _transport(ask, options.get("http_client")), panels)
+    return run(exchange, _transports(asks, options.get("http_client")), panels)
 
 
 def stream(
@@ -112,7 +101,7 @@ def stream(
     on_chunk: is called with each piece of text before it is handed on; when it returns False the stream ends.
     Raises APIError or StreamingError, whose `content` is the text so far, when the reply does not come whole.
     """
-    ask, exchange = _begin(
+    asks, exchange = _begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
         timeout,
         None,
@@ -120,7 +109,7 @@ def stream(
     )
     from ._stream import run, texts
 
-    return run(exchange, _transport(ask, options.get("http_client")), texts(_question.callback(on_chunk)))
+    return run(exchange, _transports(asks, options.get("http_client")), texts(_question.callback("on_chunk", on_chunk)))
 
 
 def query(
@@ -141,7 +130,7 @@ def query(
 
     Raises APIError or StreamingError, whose `content` is the text so far, when the reply does not come whole.
     """
-    ask, exchange = _begin(
+    asks, exchange = _begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
         timeout,
         None,
@@ -149,7 +138,7 @@ def query(
     )
     from ._stream import panels, run, whole
 
-    return whole(run(exchange, _transport(ask, options.get("http_client")), panels))
+    return whole(run(exchange, _transports(asks, options.get("http_client")), panels))
 
 
 def astream_panels(
@@ -168,7 +157,7 @@ def astream_panels(
     **options: Unpack[AsyncOptions],
 ) -> AsyncGenerator[PanelEvent, None]:
     """`stream_panels` for asyncio. Cancelling the task closes the connection."""
-    ask, exchange = _begin(
+    asks, exchange = _begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
         timeout,
         panel_id,
@@ -176,7 +165,7 @@ def astream_panels(
     )
     from ._stream import async_run, panels
 
-    return async_run(exchange, _async_transport(ask, options.get("http_client")), panels)
+    return async_run(exchange, _async_transports(asks, options.get("http_client")), panels)
 
 
 def astream(
@@ -195,7 +184,7 @@ def astream(
     **options: Unpack[AsyncOptions],
 ) -> AsyncGenerator[str, None]:
     """`stream` for asyncio. Cancelling the task closes the connection."""
-    ask, exchange = _begin(
+    asks, exchange = _begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
         timeout,
         None,
@@ -203,7 +192,9 @@ def astream(
     )
     from ._stream import async_run, texts
 
-    return async_run(exchange, _async_transport(ask, options.get("http_client")), texts(_question.callback(on_chunk)))
+    return async_run(
+        exchange, _async_transports(asks, options.get("http_client")), texts(_question.callback("on_chunk", on_chunk))
+    )
 
 
 def aquery(
@@ -221,7 +212,7 @@ def aquery(
     **options: Unpack[AsyncOptions],
 ) -> Coroutine[Any, Any, LLMResponse]:
     """`query` for asyncio, to be awaited; the arguments are checked at the call all the same."""
-    ask, exchange = _begin(
+    asks, exchange = _begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
         timeout,
         None,
@@ -229,28 +220,36 @@ def aquery(
     )
     from ._stream import async_run, async_whole, panels
 
-    return async_whole(async_run(exchange, _async_transport(ask, options.get("http_client")), panels))
+    return async_whole(async_run(exchange, _async_transports(asks, options.get("http_client")), panels))
 
 
 def _begin(
     arguments: _question.Arguments, timeout: float, panel_id: str | None, options: Options
-) -> tuple[Ask, Exchange]:
+) -> tuple[list[Ask], Exchange]:
     unknown = options.keys() - SyncOptions.__annotations__.keys() - Options.__annotations__.keys()
     if unknown:
         raise TypeError(f"there is no argument {min(unknown)!r}")
     if panel_id is not None and not isinstance(panel_id, str):
         raise ConfigurationError(f"panel_id must be a string, not {type(panel_id).__name__}")
-    ask, wire = _question.ask(*arguments, messages=options.get("messages", ()), files=options.get("files", ()))
+    asks = _question.asks(arguments, options)
+    id = panel_id or token_hex(4)
     exchange = Exchange(
-        ask,
-        wire,
-        panel_id=panel_id or token_hex(4),
-        timeout=_question.seconds("timeout", timeout),
-        max_retries=_question.retries(options.get("max_retries", 2)),
+        asks[0],
+        fallbacks=asks[1:],
+        panel_id=id,
+        clocks=_question.clocks(timeout, options),
+        rules=_question.rules(options),
         clock=monotonic,
         random=random,
+        price=_cost.price,
+        observers=_observers.of(asks[0], id, _question.callback("on_end", options.get("on_end"))),
+        tool_deltas=bool(options.get("tool_deltas", False)),
     )
-    return ask, exchange
+    return asks, exchange
+
+
+def _transports(asks: list[Ask], client: httpx2.Client | None) -> list[Transport]:
+    return [_transport(ask, client) for ask in asks]
 
 
 def _transport(ask: Ask, client: httpx2.Client | None) -> Transport:
@@ -261,6 +260,10 @@ def _transport(ask: Ask, client: httpx2.Client | None) -> Transport:
     from ._http import HTTP
 
     return HTTP(client)
+
+
+def _async_transports(asks: list[Ask], client: httpx2.AsyncClient | None) -> list[AsyncTransport]:
+    return [_async_transport(ask, client) for ask in asks]
 
 
 def _async_transport(ask: Ask, client: httpx2.AsyncClient | None) -> AsyncTransport:

@@ -11,6 +11,7 @@ import msgspec
 from .config import ProviderConfig
 from .errors import ConfigurationError
 from .events import ErrorCode
+from .messages import JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,65 @@ EFFORT: Mapping[Effort, Mapping[str, Any]] = {
 }
 """OpenAI's own words for how long to think; most servers that are compatible with it took them over."""
 
-Part: TypeAlias = str | File
-Role: TypeAlias = Literal["user", "assistant"]
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Text with what its provider wants back beside it."""
+
+    text: str = field(repr=False)
+    opaque: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """Reasoning in an assistant's turn; `opaque` where this wire can take it back."""
+
+    text: str = field(repr=False)
+    opaque: JSON = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call in an assistant's turn. `arguments`: the text of a JSON object."""
+
+    id: str
+    name: str
+    arguments: str = field(repr=False)
+    opaque: JSON = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a call gave, in a turn of role `tool`."""
+
+    call: Call
+    content: str = field(repr=False)
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A block of the provider's own, to be sent as it came."""
+
+    opaque: JSON = field(repr=False)
+
+
+Part: TypeAlias = str | File | Marked | Thought | Call | Result | Kept
+Role: TypeAlias = Literal["user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call. `parameters`: a JSON schema of type object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of the conversation: text and files in the order in which they are to be read."""
+    """One turn of the conversation: its parts in the order in which they are to be read."""
 
     role: Role
     parts: tuple[Part, ...] = field(repr=False)
@@ -68,11 +121,16 @@ class Ask:
     """Everything that a wire needs to write the request. No repr shows `headers` and `secrets`: they hold the key."""
 
     provider: str
+    wire: str
     model: str
     turns: tuple[Turn, ...] = field(repr=False)
     system: str | None = field(default=None, repr=False)
     max_tokens: int | None = None
     temperature: float | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str | None = None
+    """"auto", "none", "required" or the name of a tool."""
+    reasoning: Effort | None = None
     config: ProviderConfig = field(repr=False)
     dialect: Dialect = field(default_factory=Dialect, repr=False)
     base_url: str = field(repr=False)
@@ -82,6 +140,14 @@ class Ask:
     @property
     def files(self) -> list[File]:
         return [part for turn in self.turns for part in turn.parts if isinstance(part, File)]
+
+    @property
+    def estimated_tokens(self) -> int | None:
+        """Tokens that the question may have; None where there is an image or the like in it, which has no text."""
+        if any(file.text is None for file in self.files):
+            return None
+        texts = [self.system or "", *(_text(part) for turn in self.turns for part in turn.parts)]
+        return sum(map(tokens, texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +179,11 @@ class Broken(Exception):
         self.message = message
 
 
+def tokens(text: str) -> int:
+    """An estimate, for where the provider does not count: a token for four bytes, begun ones included."""
+    return -(-len(text.encode()) // 4)
+
+
 def given(**fields: Any) -> dict[str, Any]:
     """The fields that are not None: only what the caller set is sent."""
     return {name: value for name, value in fields.items() if value is not None}
@@ -122,3 +193,15 @@ def endpoint(base_url: str, path: str) -> str:
     """`path` appended to the path of `base_url`, whose query (Azure's `api-version`) stays at the end."""
     base, mark, query = base_url.partition("?")
     return f"{base.rstrip('/')}/{path}{mark}{query}"
+
+
+def _text(part: Part) -> str:
+    if isinstance(part, str):
+        return part
+    if isinstance(part, File):
+        return part.text or ""
+    if isinstance(part, Marked):
+        return part.text
+    if isinstance(part, Call):
+        return part.name + part.arguments
+    return part.content if isinstance(part, Result) else ""

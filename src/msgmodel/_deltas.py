@@ -6,9 +6,10 @@ response, or `Continue`, which only the end of a body can say.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from .events import ErrorCode, Source, Status, Usage
+from .messages import JSON
 
 
 class Started(NamedTuple):
@@ -44,6 +45,21 @@ class ToolEnd(NamedTuple):
 
     key: str
     arguments: str | None = None
+
+
+class Sealed(NamedTuple):
+    """The open part of this kind ends here, with what the provider wants back unchanged.
+
+    Where none is open, it makes a part without text. `key`: which call, for `tool_call`.
+    """
+
+    kind: Literal["text", "reasoning", "tool_call", "opaque"]
+    data: JSON
+    key: str = ""
+
+
+class Boundary(NamedTuple):
+    """What comes now is a part of its own, though it may be of the same kind."""
 
 
 class Cited(NamedTuple):
@@ -85,7 +101,9 @@ class Failure(NamedTuple):
 CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)
 """The verdict on a body that ended before its wire's rule of success was kept."""
 
-Delta: TypeAlias = Started | Text | Reasoning | Refusal | ToolFragment | ToolEnd | Cited | Used | Finish | Failure
+Delta: TypeAlias = (
+    Started | Text | Reasoning | Refusal | ToolFragment | ToolEnd | Sealed | Boundary | Cited | Used | Finish | Failure
+)
 
 
 def used(

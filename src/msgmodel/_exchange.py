@@ -1,30 +1,34 @@
-"""One question from start to finish with the I/O taken out: statuses, retries, waiting, errors, continuation. Pure.
+"""One question from start to finish with the I/O taken out: statuses, retries, errors, continuation, fallbacks. Pure.
 
 A shell drives it (see `_stream`):
 
-    while (request := exchange.request()) is not None:      # sleep exchange.pause first
+    while (request := exchange.request()) is not None:      # hand on exchange.announced(), sleep exchange.pause
         open it, then exchange.head(status, headers)
         while exchange.reading: exchange.feed(what was read within exchange.patience())   # b"" is the end
         or, when the I/O broke: exchange.broken(...)
     exchange.ending()
+    exchange.leave()                                        # always, also when the caller leaves early
 
 Rules: the parser's verdict decides how it ended, never the end of the body. What can be asked again is asked again
-only before the first event was handed on. No wait without progress is longer than `timeout`, all attempts and pauses
-before the first text together; only what becomes an event is progress, so comments and pings are not.
+only before the first event was handed on, and somebody else only before the first text, unless the caller wants a
+broken stream resumed. No wait without progress is longer than `Clocks` say, all attempts and pauses before the first
+text together; only what becomes an event is progress, so comments and pings are not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
 
-from . import _verdict, providers
-from ._ask import Ask, Broken, Request
-from ._deltas import Continue, Delta, Failure, Finish, Started, ToolFragment
+from . import _messages, _verdict, providers
+from ._ask import Ask, Broken, Request, Turn
+from ._deltas import Continue, Delta, Failure, Finish, Started, Text, ToolFragment
 from ._json import Malformed, loads
-from ._panel import Panel
+from ._overlap import Overlap
+from ._panel import Panel, Price
 from ._sse import Decoder, TooLarge
-from .events import PanelEvent
+from .events import PanelEnd, PanelEvent
 from .wires import WIRES
 
 MAX_ERROR_BODY = 64 * 1024
@@ -33,6 +37,36 @@ MAX_CONTINUATIONS = 100
 MAX_STALE_CONTINUATIONS = 3
 """Continuations in a row that bring no text before it is called a cut; Google's own client allows as many."""
 
+GO_ON = (
+    "Your answer above was cut off. Go on exactly where it stopped, in the middle of the word if need be. "
+    "Repeat nothing and add no remark."
+)
+
+
+class Clocks(NamedTuple):
+    """Seconds. `first_token`: until the first text. `idle`: of a silence after it. `deadline`: for all of the panel."""
+
+    first_token: float
+    idle: float
+    deadline: float | None = None
+
+
+class Rules(NamedTuple):
+    """How often what is asked again."""
+
+    max_retries: int = 2
+    """Before the first event, with each provider."""
+    continue_truncated: int = 0
+    resume_interrupted: bool = False
+
+
+class Observer(Protocol):
+    """Who watches a panel: told when its first event came, and how it ended, also when the caller left early."""
+
+    def first(self) -> None: ...
+
+    def end(self, event: PanelEnd) -> None: ...
+
 
 class Exchange:
     """State of one panel. `clock` returns seconds; `random` a number in 0..1, for the jitter of retries."""
@@ -40,32 +74,53 @@ class Exchange:
     def __init__(
         self,
         ask: Ask,
-        wire: str,
         *,
         panel_id: str,
-        timeout: float,
-        max_retries: int,
+        clocks: Clocks,
+        rules: Rules,
         clock: Callable[[], float],
         random: Callable[[], float],
+        price: Price = lambda provider, model, usage: None,
+        fallbacks: Sequence[Ask] = (),
+        observers: Sequence[Observer] = (),
+        tool_deltas: bool = False,
     ) -> None:
         self.pause = 0.0
         """Seconds to sleep before the next request."""
         self.reading = False
         """Whether the shell shall read on."""
-        self._ask = ask
-        self._wire = WIRES[wire]
-        self.timeout = timeout
-        """Seconds that any wait without progress may take."""
-        self._retries = max_retries
+        self.route = 0
+        """Whom the next request is for: 0, or which of the fallbacks counted from 1."""
+        self._clocks = clocks
+        self._rules = rules
         self._clock = clock
         self._random = random
+        self._fallbacks = list(fallbacks)
+        self._observers = observers
+        self._asks(ask)
         self._next: Request | None = self._wire.request(ask, None)
-        self._panel = Panel(panel_id, ask.provider, ask.model, providers.privacy(ask, self._next), clock)
+        privacy = providers.privacy(ask, self._next)
+        self._panel = Panel(panel_id, ask, privacy, clock, price, tool_deltas=tool_deltas)
+        self._begin = clock()
         self._silent_since: float | None = None
-        self._last: Sequence[PanelEvent] = ()
+        self._news: list[PanelEvent] = []
+        self._last: list[PanelEvent] = []
+        self._overlap: Overlap | None = None
         self._stale = 0
+        self._tokens = 0
         self._continued = 0
         self._progressed = False
+        self._seen = False
+
+    def _asks(self, ask: Ask) -> None:
+        self._ask = self._asked = ask
+        self._wire = WIRES[ask.wire]
+        self._retries = self._rules.max_retries
+
+    @property
+    def silence(self) -> float:
+        """Seconds that no single wait is longer than."""
+        return max(self._clocks.first_token, self._clocks.idle)
 
     def request(self) -> Request | None:
         """The request to send now; None when the panel has ended."""
@@ -74,14 +129,19 @@ class Exchange:
             self._panel.attempts += 1
         return request
 
+    def announced(self) -> Sequence[PanelEvent]:
+        """What is to be handed on before the request is sent."""
+        news, self._news = self._news, []
+        return news
+
     def patience(self) -> float:
-        """Seconds that the wait which now begins may take: what is left of `timeout` since the last progress.
+        """Seconds that the wait which now begins may take: what is left of the limit since the last progress.
 
         The clock of a silence starts here, not when the event before it was made: a slow reader is no silence.
         """
         if self._silent_since is None:
             self._silent_since = self._clock()
-        return max(0.001, self.timeout - self._silence())
+        return max(0.001, min(self._limit() - self._silence(), self._left()))
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
         """The response began. `headers`: names in lower case."""
@@ -108,14 +168,16 @@ class Exchange:
             return
         if not chunk:
             self._end(self._judged(clean=True))
-        elif self._silence() >= self.timeout:
-            self._end(Failure("timeout", f"no text for {self.timeout:g} seconds", retryable=True))
+        elif self._left() <= 0 or self._silence() >= self._limit():
+            self._end(self._late())
 
     def broken(self, broken: Broken) -> None:
         """The request or the response broke. After the verdict that changes nothing."""
         if self._last or self._next is not None:
             return
         failure = Failure(broken.code, broken.message, retryable=_verdict.transient(broken.code))
+        if broken.code == "timeout" and self._left() <= 0:
+            failure = self._late()
         if not self.reading:
             self._end(failure)
         elif not 200 <= self._status < 300:
@@ -128,44 +190,132 @@ class Exchange:
         """The terminal event, after those that it brings to light. To be handed on when the connection is free."""
         return self._last
 
+    def leave(self) -> None:
+        """The caller takes no more events. A panel that has not ended is cancelled; its observers hear of it."""
+        self.reading = False
+        if not self._last:
+            self._close(Failure("cancelled", "cancelled before the reply had ended"))
+
     def _add(self, delta: Delta) -> Sequence[PanelEvent]:
         if isinstance(delta, (Finish, Failure)):
             self._end(delta)
             return ()
         if isinstance(delta, Started):
             delta = Started(self._safe(delta.model), self._safe(delta.request_id))
+        if isinstance(delta, Text) and self._overlap is not None:
+            self._progress()
+            delta = Text(self._overlap.feed(delta.text))
+            self._panel.overlap = self._overlap.removed
+            if not delta.text:
+                return ()
         events = self._panel.add(delta)
         # A call becomes an event when it is whole, which may take long.
         if events or (isinstance(delta, ToolFragment) and delta.arguments):
-            self._silent_since, self._progressed = None, True
+            self._progress()
+        if events and not self._seen:
+            self._seen = True
+            for observer in self._observers:
+                observer.first()
         return events
+
+    def _progress(self) -> None:
+        self._silent_since, self._progressed = None, True
 
     def _end(self, delta: Finish | Failure | Continue) -> None:
         """The response is over; the panel is too, unless there is something to ask again."""
         self.reading = False
+        flushed: list[PanelEvent] = []
+        if self._overlap is not None:
+            rest, self._panel.overlap = self._overlap.end(), self._overlap.removed
+            self._overlap = None
+            flushed = list(self._panel.add(Text(rest))) if rest else []
         if isinstance(delta, Continue):
             self._stale = 0 if self._progressed else self._stale + 1
-            self._continued += 1
-            if self._stale < MAX_STALE_CONTINUATIONS and self._continued <= MAX_CONTINUATIONS:
-                self._panel.go_on()
-                self._again(self._wire.request(self._ask, delta.token), 0.0)
+            self._tokens += 1
+            if self._stale < MAX_STALE_CONTINUATIONS and self._tokens <= MAX_CONTINUATIONS:
+                self._news = flushed
+                self._panel.go_on("paused", "CONTINUATION")
+                self._again(self._wire.request(self._asked, delta.token), 0.0)
                 return
             delta = Failure("interrupted", "the provider asks to go on and on, without an end")
         if isinstance(delta, Finish):
+            if self._may_go_on(delta):
+                self._continued += 1
+                self._news = flushed
+                self._panel.go_on(delta.status, delta.reason)
+                self._ask_on(paused=delta.status == "paused")
+                return
             if delta.status == "unknown":
                 delta = Finish(self._safe(delta.reason), delta.status)
         else:
             delta = delta._replace(message=self._explained(delta), request_id=self._safe(delta.request_id))
-            pause = self._retry_pause(delta)
-            if pause is not None:
-                self._retries -= 1
-                self._panel.start_over()
-                self._again(self._wire.request(self._ask, None), pause)
+            if (again := self._asked_again(delta)) is not None:
+                self._news = [*flushed, *again]
                 return
-        self._last = self._panel.add(delta)
+        self._close(delta, flushed)
+
+    def _close(self, delta: Finish | Failure, before: Sequence[PanelEvent] = ()) -> None:
+        events = self._panel.add(delta)
+        self._last = [*before, *events]
+        last = events[-1]
+        assert last["event"] == "panel_final" or last["event"] == "panel_error"
+        for observer in self._observers:
+            observer.end(last)
+
+    def _asked_again(self, failure: Failure) -> Sequence[PanelEvent] | None:
+        """What to announce where the same, or somebody else, is asked again; None where nobody is."""
+        pause = self._retry_pause(failure)
+        if pause is not None:
+            self._retries -= 1
+            self._panel.start_over()
+            self._again(self._wire.request(self._asked, None), pause)
+            return ()
+        if self._may_resume(failure):
+            self._retries -= 1
+            news = self._panel.resume(failure)
+            self._ask_on(paused=False)
+            return (news,)
+        if self._fallbacks and not self._panel.said and self._left() > 0 and failure.code != "content_policy":
+            self.route += 1
+            self._asks(self._fallbacks.pop(0))
+            request = self._wire.request(self._ask, None)
+            self._silent_since = None
+            self._again(request, 0.0)
+            return (self._panel.fall_back(self._ask, providers.privacy(self._ask, request), failure),)
+        return None
 
     def _again(self, request: Request, pause: float) -> None:
         self._next, self.pause, self._progressed = request, pause, False
+
+    def _ask_on(self, *, paused: bool) -> None:
+        """Asks for the rest: with the reply so far as the assistant's turn, and unless it only paused, a word to go on.
+
+        https://platform.claude.com/docs/en/api/handling-stop-reasons: a paused turn is sent back as it is.
+        """
+        _, turns = _messages.read([self._panel.message()], self._ask.provider, self._ask.wire)
+        if not paused:
+            turns.append(Turn("user", (GO_ON,)))
+            self._overlap = Overlap(self._panel.text)
+        self._asked = replace(self._ask, turns=(*self._ask.turns, *turns))
+        self._again(self._wire.request(self._asked, None), 0.0)
+
+    def _may_go_on(self, delta: Finish) -> bool:
+        """Whether a reply that was truncated or paused is to be continued."""
+        if self._continued >= self._rules.continue_truncated or self._left() <= 0:
+            return False
+        if delta.status == "paused":
+            return delta.reason == "pause_turn" and not self._panel.called
+        return delta.status == "truncated" and delta.reason in _verdict.CAN_GO_ON and self._panel.ends_in_text
+
+    def _may_resume(self, failure: Failure) -> bool:
+        return (
+            self._rules.resume_interrupted
+            and self._retries > 0
+            and failure.retryable
+            and not failure.answered
+            and self._panel.ends_in_text
+            and self._left() > 0
+        )
 
     def _retry_pause(self, failure: Failure) -> float | None:
         """Seconds to wait before the same is asked again; None when it is not to be."""
@@ -173,8 +323,8 @@ class Exchange:
             return None
         pause = failure.retry_after
         if pause is None:
-            pause = min(8.0, 0.5 * 2 ** (self._panel.attempts - 1)) * (1 - 0.25 * self._random())
-        return pause if self._silence() + pause < self.timeout else None
+            pause = min(8.0, 0.5 * 2 ** (self._rules.max_retries - self._retries)) * (1 - 0.25 * self._random())
+        return pause if self._silence() + pause < self._limit() and pause < self._left() else None
 
     def _judged(self, clean: bool) -> Finish | Failure | Continue:
         """The wire's verdict at the end of a body; where it is a cut, a bare error in the body is the better word."""
@@ -211,8 +361,23 @@ class Exchange:
         """What a server says of itself, without the key that it may have put there."""
         return text and _verdict.redacted(text, self._ask.secrets)
 
+    def _limit(self) -> float:
+        return self._clocks.idle if self._progressed else self._clocks.first_token
+
     def _silence(self) -> float:
         return 0.0 if self._silent_since is None else self._clock() - self._silent_since
+
+    def _left(self) -> float:
+        """Seconds until the deadline."""
+        deadline = self._clocks.deadline
+        return float("inf") if deadline is None else self._begin + deadline - self._clock()
+
+    def _late(self) -> Failure:
+        if self._left() <= 0:
+            return Failure(
+                "timeout", f"not done within the deadline of {self._clocks.deadline:g} seconds", retryable=True
+            )
+        return Failure("timeout", f"no text for {self._limit():g} seconds", retryable=True)
 
 
 def _decoded(body: bytes) -> Any:

@@ -7,23 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import iscoroutinefunction
 from operator import index
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
-from . import _files, _settings, providers
-from ._ask import Ask, File, Part, Turn
+from . import _files, _messages, _settings, _tools, providers
+from ._ask import EFFORT, Ask, Effort, File, Part, Turn
+from ._exchange import Clocks, Rules
 from ._files import FileLike
+from ._tools import ToolLike
 from .config import LocalConfig, OpenAIConfig, ProviderConfig
-from .errors import ConfigurationError, FileError
+from .errors import ConfigurationError, FileError, MsgModelError
+from .events import PanelEnd
+from .messages import Message
 from .providers import Provider
 
-
-class Message(TypedDict):
-    """One turn of a conversation so far, as every provider's documentation writes it."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
+Callback = TypeVar("Callback", bound=Callable[..., object] | None)
 
 MAX_SECONDS = 1e8
 """Three years: timers take no more."""
@@ -43,55 +41,138 @@ Arguments: TypeAlias = tuple[
 """The first ten arguments of every function, in their order."""
 
 
-def ask(
-    provider: str,
-    prompt: str,
-    api_key: str | None,
-    system_instruction: str | None,
-    file_like: FileLike | None,
-    filename: str | None,
-    config: ProviderConfig | None,
-    max_tokens: int | None,
-    model: str | None,
-    temperature: float | None,
-    *,
-    messages: Sequence[Message],
-    files: Sequence[FileLike | tuple[str, FileLike]],
-) -> tuple[Ask, str]:
-    """The question, and the name of its wire.
+class Fallback(TypedDict, total=False):
+    """Whom to ask where the first provider fails before its first text. What is missing comes from the surroundings."""
 
-    Raises ConfigurationError, AuthenticationError or FileError.
-    """
+    provider: str
+    model: str | None
+    api_key: str | None
+    config: ProviderConfig | None
+
+
+class Options(TypedDict, total=False):
+    """What every function takes by keyword besides the arguments in its signature."""
+
+    messages: Sequence[Message]
+    """The conversation so far, which `prompt` continues."""
+    files: Sequence[FileLike | tuple[str, FileLike]]
+    """More attachments; as (name, file) where a file has no name of its own."""
+    tools: Sequence[ToolLike]
+    """Functions that the model may call: dicts with a JSON schema, or Python functions (extra `[tools]`)."""
+    tool_choice: str | None
+    """"auto", "none", "required" or the name of a tool; the provider's default without."""
+    tool_deltas: bool
+    """Whether to show the arguments of calls as they come, as `panel_tool_delta`."""
+    reasoning: Effort | None
+    """How long the model shall think; its own default without."""
+    max_retries: int
+    """How often a transient failure is tried again before the first text; 2 by default."""
+    continue_truncated: int
+    """How often to go on by itself after a limit on the reply, or a pause; 0 by default."""
+    resume_interrupted: bool
+    """Whether to ask the same provider for the rest after a stream broke; `max_retries` says how often."""
+    fallbacks: Sequence[str | tuple[str, str] | Fallback]
+    """Providers, or providers and models, to ask in turn where one fails before its first text."""
+    first_token_timeout: float | None
+    """Seconds that the first text may take, with each provider; `timeout` without."""
+    idle_timeout: float | None
+    """Seconds that a silence after it may take; `timeout` without."""
+    deadline: float | None
+    """Seconds that all of it may take; no limit without."""
+    on_end: Callable[[PanelEnd], object] | None
+    """Called with the terminal event, also where you leave early: then it is a `panel_error` with code `cancelled`."""
+
+
+def asks(arguments: Arguments, options: Options) -> list[Ask]:
+    """The question, and the same for each fallback. Raises ConfigurationError, AuthenticationError or FileError."""
+    found = [ask(arguments, options)]
+    fallbacks = options.get("fallbacks", ())
+    if not isinstance(fallbacks, Sequence) or isinstance(fallbacks, (str, bytes)):
+        raise ConfigurationError(f"fallbacks must be a list of providers, not {type(fallbacks).__name__}")
+    for number, fallback in enumerate(fallbacks):
+        try:
+            found.append(ask(_instead(arguments, fallback), options))
+        except MsgModelError as error:
+            raise type(error)(f"fallbacks[{number}]: {error.message}") from None
+    return found
+
+
+def _instead(arguments: Arguments, fallback: str | tuple[str, str] | Fallback) -> Arguments:
+    """The arguments for another provider: the key, config and model of the first are not its own."""
+    if isinstance(fallback, str):
+        fallback = {"provider": fallback}
+    elif isinstance(fallback, tuple) and len(fallback) == 2:
+        fallback = {"provider": fallback[0], "model": fallback[1]}
+    elif not isinstance(fallback, Mapping):
+        raise ConfigurationError("must be a provider, a tuple of provider and model, or a dict")
+    unknown = fallback.keys() - Fallback.__annotations__.keys()
+    if unknown or "provider" not in fallback:
+        raise ConfigurationError(f"must be a dict with {', '.join(Fallback.__annotations__)}")
+    _, prompt, _, system, file_like, filename, _, max_tokens, _, temperature = arguments
+    model, api_key, config = (fallback.get(name) for name in ("model", "api_key", "config"))
+    return (
+        *(fallback["provider"], prompt, api_key, system),
+        *(file_like, filename, config, max_tokens, model, temperature),
+    )  # type: ignore[return-value]
+
+
+def ask(arguments: Arguments, options: Options) -> Ask:
+    """The question. Raises ConfigurationError, AuthenticationError or FileError."""
+    provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature = (
+        arguments
+    )
     row = providers.find(provider)
     if config is None:
         config = row.config()
     if not isinstance(config, row.config):
         raise ConfigurationError(f"provider {row.name!r} takes {row.config.__name__}, not {type(config).__name__}")
+    config = replace(config)  # what the caller does with it afterwards changes nothing here
     if not isinstance(config.body, Mapping):
         raise ConfigurationError(f"body must be a dict, not {type(config.body).__name__}")
     if isinstance(config.stop, str):
         raise ConfigurationError(f"stop must be a tuple of strings: ({config.stop!r},)")
-    wire = row.wire
-    if isinstance(config, OpenAIConfig) and config.api != "chat":
-        if config.api != "responses":
-            raise ConfigurationError(f'api must be "chat" or "responses", not {config.api!r}')
-        wire = "openai_responses"
-    system, turns = _turns(prompt, system_instruction, messages, _attachments(row, wire, file_like, filename, files))
+    tools, tool_choice = _tools.read(options.get("tools", ()), options.get("tool_choice"))
+    name = _name(model, config.model, row.default_model)
+    wire = _wire(row, config, name, bool(tools))
+    attachments = _attachments(file_like, filename, options.get("files", ()))
+    system, turns = _turns(prompt, system_instruction, attachments, options.get("messages", ()), row.name, wire)
     question = Ask(
         provider=row.name,
-        model=_name(model, config.model, row.default_model),
+        wire=wire,
+        model=name,
         system=system,
         turns=turns,
         max_tokens=_count("max_tokens", config.max_tokens if max_tokens is None else max_tokens),
         temperature=_number("temperature", config.temperature if temperature is None else temperature),
+        tools=tools,
+        tool_choice=tool_choice,
+        reasoning=_effort(options.get("reasoning")),
         config=config,
         dialect=row.dialect,
         base_url=row.base_url,
         headers={},
     )
-    if isinstance(config, LocalConfig):
-        return _located(question), wire
-    return _addressed(question, row, config, api_key), wire
+    limits = _files.LIMITS["local" if row.name == "local" else wire]
+    for file in question.files:
+        _files.check(file, row.name, limits)
+    question = _located(question) if isinstance(config, LocalConfig) else _addressed(question, row, config, api_key)
+    if question.reasoning and wire == "openai_chat" and question.reasoning not in question.dialect.reasoning:
+        levels = ", ".join(question.dialect.reasoning) or "none of them"
+        raise ConfigurationError(f"reasoning={question.reasoning!r} can't be asked of {row.name}: it takes {levels}")
+    return question
+
+
+def _wire(row: Provider, config: ProviderConfig, model: str, tools: bool) -> str:
+    """The row's; for OpenAI what the config says, else Responses where GPT-6 is to call tools.
+
+    https://developers.openai.com/api/docs/guides/migrate-to-responses: Chat Completions refuses them there.
+    """
+    if not isinstance(config, OpenAIConfig):
+        return row.wire
+    if config.api not in (None, "chat", "responses"):
+        raise ConfigurationError(f'api must be "chat" or "responses", not {config.api!r}')
+    responses = config.api == "responses" or (config.api is None and tools and model.startswith("gpt-6"))
+    return "openai_responses" if responses else "openai_chat"
 
 
 def _addressed(question: Ask, row: Provider, config: Any, api_key: str | None) -> Ask:
@@ -126,40 +207,28 @@ def _located(question: Ask) -> Ask:
 
 
 def _turns(
-    prompt: str, system: str | None, messages: Sequence[Message], files: tuple[File, ...]
+    prompt: str,
+    system: str | None,
+    files: tuple[File, ...],
+    messages: Sequence[Message],
+    provider: str,
+    wire: str,
 ) -> tuple[str | None, tuple[Turn, ...]]:
     if not isinstance(prompt, str):
         raise ConfigurationError(f"prompt must be a string, not {type(prompt).__name__}")
     if system is not None and not isinstance(system, str):
         raise ConfigurationError(f"system_instruction must be a string, not {type(system).__name__}")
-    systems = [system] if system else []
-    turns: list[Turn] = []
-    if not isinstance(messages, Sequence) or isinstance(messages, str):
-        raise ConfigurationError(f"messages must be a list of dicts, not {type(messages).__name__}")
-    for number, message in enumerate(messages):
-        if not isinstance(message, Mapping) or not isinstance(message.get("content"), str):
-            raise ConfigurationError(f"messages[{number}] must be a dict with role and content, both strings")
-        role = message.get("role")
-        if role == "system":
-            systems.append(message["content"])
-        elif role in ("user", "assistant"):
-            turns.append(Turn(role, (message["content"],)))
-        else:
-            raise ConfigurationError(f"messages[{number}]: role must be system, user or assistant")
+    systems, turns = _messages.read(messages, provider, wire)
     parts: tuple[Part, ...] = (*files, *((prompt,) if prompt.strip() else ()))
     if parts:
         turns.append(Turn("user", parts))
-    elif not turns or turns[-1].role != "user":
+    elif not turns or turns[-1].role == "assistant":
         raise ConfigurationError("prompt is empty, and there is no file and no message of the user to answer")
-    return "\n\n".join(systems) or None, tuple(turns)
+    return "\n\n".join(filter(None, (system, *systems))) or None, tuple(turns)
 
 
 def _attachments(
-    row: Provider,
-    wire: str,
-    file_like: FileLike | None,
-    filename: str | None,
-    files: Sequence[FileLike | tuple[str, FileLike]],
+    file_like: FileLike | None, filename: str | None, files: Sequence[FileLike | tuple[str, FileLike]]
 ) -> tuple[File, ...]:
     if filename is not None and file_like is None:
         raise FileError("filename was given without file_like: pass the file's content too")
@@ -169,11 +238,13 @@ def _attachments(
         raise FileError("a tuple in files must be a name and a file")
     given: list[tuple[str | None, FileLike]] = [] if file_like is None else [(filename, file_like)]
     given += [file if isinstance(file, tuple) else (None, file) for file in files]
-    attachments = tuple(_files.read(file, name) for name, file in given)
-    limits = _files.LIMITS["local" if row.name == "local" else wire]
-    for file in attachments:
-        _files.check(file, row.name, limits)
-    return attachments
+    return tuple(_files.read(file, name) for name, file in given)
+
+
+def _effort(value: object) -> Effort | None:
+    if value is not None and value not in EFFORT:
+        raise ConfigurationError(f"reasoning must be none, low, medium or high, not {value!r}")
+    return value  # type: ignore[return-value]
 
 
 def _name(*names: str | None) -> str:
@@ -240,17 +311,35 @@ def seconds(name: str, value: object) -> float:
     return min(number, MAX_SECONDS)
 
 
-def callback(value: Callable[[str], object] | None) -> Callable[[str], object] | None:
+def callback(name: str, value: Callback) -> Callback:
     """Raises ConfigurationError for what can't be called."""
     if value is not None and not callable(value):
-        raise ConfigurationError(f"on_chunk must be a function, not {type(value).__name__}")
+        raise ConfigurationError(f"{name} must be a function, not {type(value).__name__}")
     if iscoroutinefunction(value):
-        raise ConfigurationError("on_chunk must be a plain function: nobody would await it")
+        raise ConfigurationError(f"{name} must be a plain function: nobody would await it")
     return value
 
 
-def retries(value: object) -> int:
-    """A number of retries from 0. Raises ConfigurationError."""
+def clocks(timeout: float, options: Options) -> Clocks:
+    """The limits on waiting. Raises ConfigurationError."""
+    longest = seconds("timeout", timeout)
+    first, idle, deadline = (
+        None if options.get(name) is None else seconds(name, options.get(name))
+        for name in ("first_token_timeout", "idle_timeout", "deadline")
+    )
+    return Clocks(longest if first is None else first, longest if idle is None else idle, deadline)
+
+
+def rules(options: Options) -> Rules:
+    """What may be asked again. Raises ConfigurationError."""
+    return Rules(
+        _times("max_retries", options.get("max_retries", 2)),
+        _times("continue_truncated", options.get("continue_truncated", 0)),
+        bool(options.get("resume_interrupted", False)),
+    )
+
+
+def _times(name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ConfigurationError(f"max_retries must be a whole number of at least 0, not {value!r}")
+        raise ConfigurationError(f"{name} must be a whole number of at least 0, not {value!r}")
     return value

@@ -7,7 +7,7 @@ any way (close, break, exception, cancellation, Ctrl-C) leaves the `with`, which
 from __future__ import annotations
 
 from asyncio import sleep as async_sleep
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing as async_closing
 from contextlib import closing
 from time import sleep
@@ -25,46 +25,60 @@ Show = Callable[[PanelEvent], T | None]
 """What to hand on of an event; None for nothing."""
 
 
-def run(exchange: Exchange, transport: Transport, show: Show[T]) -> Generator[T, None, None]:
-    """What `show` makes of the events of one panel, from blocking I/O."""
-    while (request := exchange.request()) is not None:
-        if exchange.pause:
-            sleep(exchange.pause)
-        try:
-            with transport.open(request, exchange.patience(), exchange.timeout) as response:
-                exchange.head(response.status, response.headers)
-                while exchange.reading:
-                    for event in exchange.feed(response.read(exchange.patience())):
-                        if (shown := show(event)) is not None:
-                            yield shown
-        except Broken as broken:
-            exchange.broken(broken)
-        except Stopped:
-            return
-    for event in exchange.ending():
-        if (shown := show(event)) is not None:
-            yield shown
+def run(exchange: Exchange, transports: Sequence[Transport], show: Show[T]) -> Generator[T, None, None]:
+    """What `show` makes of the events of one panel, from blocking I/O. `transports`: one for each route."""
+    try:
+        while (request := exchange.request()) is not None:
+            for event in exchange.announced():
+                if (shown := show(event)) is not None:
+                    yield shown
+            if exchange.pause:
+                sleep(exchange.pause)
+            try:
+                transport = transports[exchange.route]
+                with transport.open(request, exchange.patience(), exchange.silence) as response:
+                    exchange.head(response.status, response.headers)
+                    while exchange.reading:
+                        for event in exchange.feed(response.read(exchange.patience())):
+                            if (shown := show(event)) is not None:
+                                yield shown
+            except Broken as broken:
+                exchange.broken(broken)
+        for event in exchange.ending():
+            if (shown := show(event)) is not None:
+                yield shown
+    except Stopped:
+        return
+    finally:
+        exchange.leave()
 
 
-async def async_run(exchange: Exchange, transport: AsyncTransport, show: Show[T]) -> AsyncGenerator[T, None]:
+async def async_run(exchange: Exchange, transports: Sequence[AsyncTransport], show: Show[T]) -> AsyncGenerator[T, None]:
     """The same from asyncio."""
-    while (request := exchange.request()) is not None:
-        if exchange.pause:
-            await async_sleep(exchange.pause)
-        try:
-            async with transport.open(request, exchange.patience(), exchange.timeout) as response:
-                exchange.head(response.status, response.headers)
-                while exchange.reading:
-                    for event in exchange.feed(await response.read(exchange.patience())):
-                        if (shown := show(event)) is not None:
-                            yield shown
-        except Broken as broken:
-            exchange.broken(broken)
-        except Stopped:
-            return
-    for event in exchange.ending():
-        if (shown := show(event)) is not None:
-            yield shown
+    try:
+        while (request := exchange.request()) is not None:
+            for event in exchange.announced():
+                if (shown := show(event)) is not None:
+                    yield shown
+            if exchange.pause:
+                await async_sleep(exchange.pause)
+            try:
+                transport = transports[exchange.route]
+                async with transport.open(request, exchange.patience(), exchange.silence) as response:
+                    exchange.head(response.status, response.headers)
+                    while exchange.reading:
+                        for event in exchange.feed(await response.read(exchange.patience())):
+                            if (shown := show(event)) is not None:
+                                yield shown
+            except Broken as broken:
+                exchange.broken(broken)
+        for event in exchange.ending():
+            if (shown := show(event)) is not None:
+                yield shown
+    except Stopped:
+        return
+    finally:
+        exchange.leave()
 
 
 class Stopped(Exception):

@@ -92,6 +92,9 @@ _GEMINI: Final[dict[str, Status]] = {
     "4": "filtered",
 }
 
+CAN_GO_ON: Final = frozenset({"length", "max_output_tokens", "max_tokens", "MAX_TOKENS", "2"})
+"""Finish reasons after which the model can be asked to go on: a limit on the reply, not a full context or a fault."""
+
 FINISH: Final[dict[str, dict[str, Status]]] = {
     "openai_chat": _CHAT,
     "openai_responses": _RESPONSES,

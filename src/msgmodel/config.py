@@ -14,7 +14,8 @@ from typing import Any, Literal, TypeAlias
 class OpenAIConfig:
     """For provider `openai` and every server that speaks its API.
 
-    api: "chat" is Chat Completions, "responses" the Responses API. base_url: up to and including `/v1`; without one
+    api: "chat" is Chat Completions, "responses" the Responses API; None is chat, but Responses where a GPT-6 model is
+    to call tools, which it does only there. base_url: up to and including `/v1`; without one
     `OPENAI_BASE_URL` or OpenAI itself. store: None sends `false` to OpenAI (never stored) and nothing to other
     servers. include_usage: asks for the usage chunk of a chat stream; None asks OpenAI and not other servers.
     headers, body: added to the request, over whatever is there.
@@ -28,7 +29,7 @@ class OpenAIConfig:
     api_key: str | None = field(default=None, repr=False)
     stop: tuple[str, ...] | None = field(default=None, kw_only=True)
     seed: int | None = field(default=None, kw_only=True)
-    api: Literal["chat", "responses"] = field(default="chat", kw_only=True)
+    api: Literal["chat", "responses"] | None = field(default=None, kw_only=True)
     base_url: str | None = field(default=None, kw_only=True)
     store: bool | None = field(default=None, kw_only=True)
     include_usage: bool | None = field(default=None, kw_only=True)

@@ -6,7 +6,9 @@ text of all `panel_delta` events joined is the `content` of that last event.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+from .messages import JSON, Message
 
 Status: TypeAlias = Literal["complete", "truncated", "filtered", "tool_calls", "paused", "unknown"]
 """Our verdict on a reply that ended by the rules of its wire.
@@ -36,11 +38,9 @@ ErrorCode: TypeAlias = Literal[
 ]
 """What went wrong. The first eleven are answers of the provider; `network` to `cancelled` are about the stream."""
 
-JSON: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
-
 
 class Usage(TypedDict):
-    """Tokens of one reply. None where the provider did not say."""
+    """Tokens of one reply, over all the requests that it took. None where nobody knows."""
 
     input_tokens: int | None
     """Everything that went in, cached tokens included."""
@@ -52,7 +52,8 @@ class Usage(TypedDict):
     """The part of `input_tokens` that was read from the provider's cache."""
     cache_write_tokens: int | None
     """The part of `input_tokens` that was written to the provider's cache."""
-    source: Literal["provider"]
+    source: Literal["provider", "estimated"]
+    """`estimated` when the provider did not say all of it, as after a cut: then a token is counted for four bytes."""
 
 
 class Privacy(TypedDict):
@@ -95,6 +96,22 @@ class ToolCall(TypedDict):
     arguments: str
     arguments_json: JSON
     complete: bool
+
+
+class Segment(TypedDict):
+    """One of the responses that make up a reply which was continued or resumed."""
+
+    provider: str
+    model: str
+    characters: int
+    """How many characters of `content` are this segment's."""
+    overlap: int
+    """How many more it said that repeated the end of the segment before, and were left out."""
+    status: Status | ErrorCode
+    """How it ended."""
+    finish_reason: str | None
+    request_id: str | None
+    usage: Usage | None
 
 
 class Source(TypedDict):
@@ -141,6 +158,34 @@ class PanelToolCall(TypedDict):
     complete: bool
 
 
+class PanelToolDelta(TypedDict):
+    """A piece of a tool call's arguments, for who asked for `tool_deltas`. Nothing to execute."""
+
+    event: Literal["panel_tool_delta"]
+    panel_id: str
+    id: str
+    name: str
+    delta: str
+
+
+class PanelRetry(TypedDict):
+    """The question is asked again, after something was shown or elsewhere.
+
+    `fallback`: another provider is asked from the start; reasoning that was shown does not count any more.
+    `resume`: the stream broke, and the same provider is asked to go on; the text that was shown stands.
+    """
+
+    event: Literal["panel_retry"]
+    panel_id: str
+    reason: Literal["fallback", "resume"]
+    provider: str
+    """Who is asked now."""
+    model: str
+    code: ErrorCode
+    """What happened before."""
+    error: str
+
+
 class PanelSource(TypedDict):
     """A citation or a search result that the reply rests on."""
 
@@ -162,12 +207,21 @@ class PanelFinal(TypedDict):
     """The provider's own word, untouched."""
     status: Status
     truncated: bool
+    truncated_in: Literal["reasoning", "text", "tool_call"] | None
+    """What the model was at when it was truncated."""
     provider: str
+    wire: str
+    """The API that was spoken: openai_chat, openai_responses, anthropic or gemini."""
     model: str
     """The model that answered, as the provider names it; the one asked for where it does not say."""
     usage: Usage | None
+    cost: float | None
+    """US dollars by the provider's price list; None where the price is unknown or the extra `[cost]` is missing."""
     timing: Timing
     request_id: str | None
+    message: Message
+    """The assistant's turn, to be appended to `messages`."""
+    segments: NotRequired[list[Segment]]
     reasoning: NotRequired[str]
     refusal: NotRequired[str]
     tool_calls: NotRequired[list[ToolCall]]
@@ -185,20 +239,26 @@ class PanelError(TypedDict):
     content: str
     """The text that had arrived."""
     provider: str
+    wire: str
     model: str
     status_code: int | None
     retryable: bool
     retry_after: float | None
     """Seconds that the provider asks to wait."""
     usage: Usage | None
+    cost: float | None
     timing: Timing
     request_id: str | None
+    message: Message
+    """The assistant's turn as far as it came, with `partial` set."""
+    segments: NotRequired[list[Segment]]
     reasoning: NotRequired[str]
     refusal: NotRequired[str]
     tool_calls: NotRequired[list[ToolCall]]
     sources: NotRequired[list[Source]]
 
 
+PanelEnd: TypeAlias = PanelFinal | PanelError
 PanelEvent: TypeAlias = (
-    PanelDelta | PanelReasoning | PanelRefusal | PanelToolCall | PanelSource | PanelFinal | PanelError
+    PanelDelta | PanelReasoning | PanelRefusal | PanelToolDelta | PanelToolCall | PanelSource | PanelRetry | PanelEnd
 )

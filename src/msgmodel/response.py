@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 
 from .errors import exception
 from .events import PanelEvent, PanelFinal, Privacy, Source, Status, ToolCall, Usage
+from .messages import Message
 
 
 @dataclass(frozen=True, slots=True)
 class LLMResponse:
     """What `query` returns. Its repr shows no content, so that logging it is safe.
 
-    text: the reply. raw_response: the `panel_final` event whole, with reasoning, refusal, tool calls and sources where
-    there are any. finish_reason: the provider's own word. status: our verdict, see `msgmodel.events.Status`.
+    text: the reply. message: the turn to append to `messages`. finish_reason: the provider's own word. status: our
+    verdict, see `msgmodel.events.Status`. cost: US dollars, see `PanelFinal`. raw_response: the `panel_final` event
+    whole, with reasoning, refusal, tool calls and sources where there are any.
     """
 
     text: str
@@ -30,6 +32,8 @@ class LLMResponse:
     tool_calls: tuple[ToolCall, ...] = field(default=())
     sources: tuple[Source, ...] = field(default=())
     request_id: str | None = None
+    cost: float | None = None
+    message: Message = field(default_factory=lambda: Message(role="assistant", content=""))
 
     def __repr__(self) -> str:
         return (
@@ -58,6 +62,8 @@ def reply(last: PanelEvent | None) -> LLMResponse:
             tool_calls=tuple(last.get("tool_calls", ())),
             sources=tuple(last.get("sources", ())),
             request_id=last["request_id"],
+            cost=last["cost"],
+            message=last["message"],
         )
     assert last is not None
     assert last["event"] == "panel_error", "a panel ends with its terminal event"

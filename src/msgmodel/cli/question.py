@@ -10,14 +10,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from secrets import token_hex
-from time import monotonic
 from typing import Any, Final
 
 from .. import Message, _settings, stream_panels
 from ..config import ProviderConfig
 from ..errors import AuthenticationError, ConfigurationError
-from ..events import PanelError, PanelEvent, PanelFinal
+from ..events import PanelEnd, PanelEvent
 from ..local import weights
 from ..providers import PROVIDERS, Provider, find
 from .prompt import instruction as instruction_text
@@ -64,48 +62,27 @@ class Question:
 
     def check(self) -> None:
         """Raises now what every `ask` would raise, whatever its prompt."""
-        self._events("?", (), "").close()  # a stream that was not begun: nothing is sent
+        self._events("?", (), None).close()  # a stream that was not begun: nothing is sent
 
-    def ask(
-        self, prompt: str, messages: Sequence[Message], show: Callable[[PanelEvent], object]
-    ) -> PanelFinal | PanelError:
+    def ask(self, prompt: str, messages: Sequence[Message], show: Callable[[PanelEvent], object]) -> PanelEnd:
         """Hands each event to `show`, but for the last one, which it returns.
 
         Ctrl-C closes the connection at once, and makes the last event an error with the code `cancelled`.
         """
-        began, panel_id = monotonic(), token_hex(4)
-        text: list[str] = []
-        first: float | None = None
+        ended: list[PanelEnd] = []
         try:
-            with closing(self._events(prompt, messages, panel_id)) as events:
+            with closing(self._events(prompt, messages, ended.append)) as events:
                 for event in events:
-                    if event["event"] == "panel_final" or event["event"] == "panel_error":
-                        return event
-                    if first is None:
-                        first = monotonic() - began
-                    if event["event"] == "panel_delta":
-                        text.append(event["delta"])
-                    show(event)
+                    if event["event"] != "panel_final" and event["event"] != "panel_error":
+                        show(event)
         except KeyboardInterrupt:
-            pass
-        return {
-            "event": "panel_error",
-            "panel_id": panel_id,
-            "error": "stopped by Ctrl-C",
-            "error_type": "StreamingError",
-            "code": "cancelled",
-            "content": "".join(text),
-            "provider": self.provider.name,
-            "model": self.model or self.provider.default_model,
-            "status_code": None,
-            "retryable": False,
-            "retry_after": None,
-            "usage": None,
-            "timing": {"first_delta_seconds": first, "total_seconds": monotonic() - began, "attempts": 1},
-            "request_id": None,
-        }
+            if not ended:  # before the question was asked
+                raise
+        return ended[0]
 
-    def _events(self, prompt: str, messages: Sequence[Message], panel_id: str) -> Generator[PanelEvent, None, None]:
+    def _events(
+        self, prompt: str, messages: Sequence[Message], on_end: Callable[[PanelEnd], object] | None
+    ) -> Generator[PanelEvent, None, None]:
         return stream_panels(
             self.provider.name,
             prompt,
@@ -115,9 +92,9 @@ class Question:
             model=self.model,
             temperature=self.temperature,
             timeout=self.timeout,
-            panel_id=panel_id,
             messages=messages,
             files=self.files,
+            on_end=on_end,
         )
 
 

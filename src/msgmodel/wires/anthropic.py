@@ -9,33 +9,41 @@ JSON, so a proxy that strips `event:` lines does no harm. Numbers in `usage` are
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from .. import _verdict
-from .._ask import Ask, File, Request, Turn, given
+from .._ask import Ask, Call, Effort, File, Kept, Marked, Part, Request, Result, Thought, Tool, given
 from .._deltas import (
     CUT,
+    Boundary,
     Cited,
     Delta,
     Failure,
     Finish,
     Reasoning,
     Refusal,
+    Sealed,
     Started,
     Text,
     ToolEnd,
     ToolFragment,
     used,
 )
-from .._json import Decoder, Malformed, count, mapping, text
+from .._json import Decoder, Malformed, count, loads, mapping, text
 from .._sse import Frame
 from ..config import AnthropicConfig
+from ..errors import ConfigurationError
 
 MAX_TOKENS = 16_384
 """Sent where the caller sets none: the API requires one, and thinking counts towards it."""
+
+LEAST_BUDGET = 1_024
+BUDGETS: dict[Effort, int] = {"low": 1_024, "medium": 4_096, "high": 12_288}
+"""Tokens to think, for the models that take a budget and not an effort."""
 
 VERSION = "2026-10-21"
 VERSION_WITH_SAMPLING = "2023-06-01"
@@ -49,12 +57,15 @@ def request(ask: Ask, token: str | None = None) -> Request:
         model=ask.model,
         max_tokens=ask.max_tokens or MAX_TOKENS,
         system=ask.system,
-        messages=[{"role": turn.role, "content": _content(turn)} for turn in ask.turns],
+        messages=_messages(ask),
         stream=True,
         temperature=ask.temperature,
         top_p=config.top_p,
         top_k=config.top_k,
         stop_sequences=config.stop,
+        tools=[_tool(tool) for tool in ask.tools] or None,
+        tool_choice=_choice(ask.tool_choice),
+        **_thinking(ask),
     )
     sampling = not payload.keys().isdisjoint(("temperature", "top_p", "top_k"))
     version = config.api_version or (VERSION_WITH_SAMPLING if sampling else VERSION)
@@ -64,10 +75,74 @@ def request(ask: Ask, token: str | None = None) -> Request:
     )
 
 
-def _content(turn: Turn) -> str | list[dict[str, Any]]:
-    if len(turn.parts) == 1 and isinstance(turn.parts[0], str):
-        return turn.parts[0]
-    return [{"type": "text", "text": part} if isinstance(part, str) else _file(part) for part in turn.parts]
+def _tool(tool: Tool) -> dict[str, Any]:
+    return {"name": tool.name, "description": tool.description, "input_schema": {"type": "object", **tool.parameters}}
+
+
+def _choice(choice: str | None) -> dict[str, Any] | None:
+    if choice is None or choice in ("auto", "none"):
+        return choice and {"type": choice}  # type: ignore[return-value]
+    return {"type": "any"} if choice == "required" else {"type": "tool", "name": choice}
+
+
+def _thinking(ask: Ask) -> dict[str, Any]:
+    """How long to think: by effort, and by a budget for the 4.5 models, which know no other way."""
+    effort = ask.reasoning
+    if effort is None:
+        return {}
+    if not re.match(r"claude-(opus|sonnet|haiku)-4-5", ask.model):
+        if effort == "none":
+            return {"thinking": {"type": "disabled"}}
+        return {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": effort}}
+    if effort == "none":
+        return {}  # they think only when asked to
+    most = ask.max_tokens or MAX_TOKENS
+    if most <= LEAST_BUDGET:
+        raise ConfigurationError(f"max_tokens must be above {LEAST_BUDGET} for {ask.model} to reason: it counts both")
+    return {"thinking": {"type": "enabled", "budget_tokens": min(BUDGETS[effort], most - 1)}}
+
+
+def _messages(ask: Ask) -> list[dict[str, Any]]:
+    """Results of tools go first into the user's message; two messages of one role would be merged anyway."""
+    messages: list[dict[str, Any]] = []
+    for turn in ask.turns:
+        role = "assistant" if turn.role == "assistant" else "user"
+        content: str | list[dict[str, Any]]
+        if len(turn.parts) == 1 and isinstance(turn.parts[0], str):
+            content = turn.parts[0]
+        else:
+            content = [block for part in turn.parts for block in _blocks(part)]
+        if not content:
+            continue
+        if messages and messages[-1]["role"] == role:
+            before = messages[-1]["content"]
+            messages[-1]["content"] = _listed(before) + _listed(content)
+        else:
+            messages.append({"role": role, "content": content})
+    return messages
+
+
+def _listed(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _blocks(part: Part) -> list[dict[str, Any]]:
+    """Reasoning goes back as the block that it came in; without its signature it can't."""
+    if isinstance(part, str | Marked):
+        said = part if isinstance(part, str) else part.text
+        return [{"type": "text", "text": said}] if said.strip() else []
+    if isinstance(part, File):
+        return [_file(part)]
+    if isinstance(part, Call):
+        return [{"type": "tool_use", "id": _id(part), "name": part.name, "input": loads(part.arguments)}]
+    if isinstance(part, Result):
+        result = {"type": "tool_result", "tool_use_id": _id(part.call), "content": part.content}
+        return [result | {"is_error": True} if part.is_error else result]
+    return [part.opaque] if isinstance(part, Thought | Kept) and isinstance(part.opaque, dict) else []
+
+
+def _id(call: Call) -> str:
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", call.id)  # the only characters that this API takes there
 
 
 def _file(file: File) -> dict[str, Any]:
@@ -105,6 +180,8 @@ class Parser:
         self._usage: dict[str, Any] = {}
         self._calls: dict[int | None, str] = {}
         self._blocks = 0
+        self._kept: dict[str, Any] | None = None
+        self._input: list[str] = []
 
     def feed(self, frame: Frame) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
@@ -117,8 +194,7 @@ class Parser:
         elif kind == "content_block_start":
             yield from self._block(event)
         elif kind == "content_block_stop":
-            if event.index in self._calls:
-                yield ToolEnd(self._calls.pop(event.index))
+            yield from self._stop(event)
         elif kind == "message_start":
             message = mapping(event.message)
             yield Started(text(message.get("model")) or None, text(message.get("id")) or None)
@@ -151,10 +227,29 @@ class Parser:
             given_input = block.get("input")
             arguments = msgspec.json.encode(given_input).decode() if given_input else ""
             yield ToolFragment(key, text(block.get("id")), text(block.get("name")), arguments)
-        elif kind == "text" and text(block.get("text")):
-            yield Text(block["text"])
-        elif kind == "thinking" and text(block.get("thinking")):
-            yield Reasoning(block["thinking"])
+        elif kind == "text":
+            yield Boundary()
+            if text(block.get("text")):
+                yield Text(block["text"])
+        elif isinstance(kind, str):  # wanted back as it came
+            yield Boundary()
+            self._kept, self._input = block, []
+            if kind == "thinking" and text(block.get("thinking")):
+                yield Reasoning(block["thinking"])
+
+    def _stop(self, event: _Event) -> Iterator[Delta]:
+        if event.index in self._calls:
+            yield ToolEnd(self._calls.pop(event.index))
+            return
+        block, self._kept = self._kept, None
+        if block is None:
+            return
+        if self._input:
+            block["input"] = _object("".join(self._input))
+        if block["type"] == "redacted_thinking" or (block["type"] == "thinking" and block.get("signature")):
+            yield Sealed("reasoning", block)
+        elif block["type"] != "thinking":  # the provider's own tools and what they found
+            yield Sealed("opaque", block)
 
     def _delta(self, event: _Event) -> Iterator[Delta]:
         delta = mapping(event.delta)
@@ -164,10 +259,20 @@ class Parser:
                 yield Text(delta["text"])
         elif kind == "thinking_delta":
             if text(delta.get("thinking")):
+                if self._kept is not None:
+                    self._kept["thinking"] = text(self._kept.get("thinking")) + delta["thinking"]
                 yield Reasoning(delta["thinking"])
+        elif kind == "signature_delta":
+            if self._kept is not None:
+                self._kept["signature"] = text(delta.get("signature"))
+        elif kind == "compaction_delta":
+            if self._kept is not None:
+                self._kept |= given(content=delta.get("content"), encrypted_content=delta.get("encrypted_content"))
         elif kind == "input_json_delta":
             if event.index in self._calls:
                 yield ToolFragment(self._calls[event.index], "", "", text(delta.get("partial_json")))
+            else:
+                self._input.append(text(delta.get("partial_json")))
         elif kind == "citations_delta":
             citation = mapping(delta.get("citation"))
             yield Cited(
@@ -193,3 +298,10 @@ class Parser:
             cached=cached,
             cache_write=written,
         )
+
+
+def _object(arguments: str) -> dict[str, Any]:
+    try:
+        return mapping(loads(arguments or "{}"))
+    except ValueError:
+        return {}

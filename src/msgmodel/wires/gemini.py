@@ -18,15 +18,17 @@ from urllib.parse import quote
 import msgspec
 
 from .. import _verdict
-from .._ask import Ask, File, Request, Turn, given
+from .._ask import Ask, Call, Effort, File, Marked, Part, Request, Result, Thought, Tool, given
 from .._deltas import (
     CUT,
+    Boundary,
     Cited,
     Continue,
     Delta,
     Failure,
     Finish,
     Reasoning,
+    Sealed,
     Started,
     Text,
     ToolEnd,
@@ -34,10 +36,13 @@ from .._deltas import (
     Used,
     used,
 )
-from .._json import Decoder, Malformed, count, mapping, text
+from .._json import Decoder, Malformed, count, loads, mapping, text
 from .._sse import Frame
 from ..config import GeminiConfig
 
+NO_SIGNATURE = "skip_thought_signature_validator"
+_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+_BUDGETS: dict[Effort, int] = {"none": 0, "low": 1_024, "medium": 8_192, "high": 24_576}
 _HARMS = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 
 
@@ -53,16 +58,17 @@ def request(ask: Ask, token: str | None = None) -> Request:
         candidateCount=config.candidate_count,
         stopSequences=config.stop,
         seed=config.seed,
+        thinkingConfig=_thinking(ask),
     )
     payload = given(
-        contents=[
-            {"role": "model" if turn.role == "assistant" else "user", "parts": list(_parts(turn))} for turn in ask.turns
-        ],
+        contents=_contents(ask),
         systemInstruction={"parts": [{"text": ask.system}]} if ask.system else None,
         generationConfig=generation or None,
         safetySettings=[{"category": f"HARM_CATEGORY_{harm}", "threshold": config.safety_threshold} for harm in _HARMS]
         if config.safety_threshold
         else None,
+        tools=[{"functionDeclarations": [_tool(tool) for tool in ask.tools]}] if ask.tools else None,
+        toolConfig={"functionCallingConfig": _choice(ask.tool_choice)} if ask.tool_choice else None,
         store=config.store or False,
         continuationToken=token,
     )
@@ -75,12 +81,75 @@ def request(ask: Ask, token: str | None = None) -> Request:
     return Request.post(url, ask.headers, payload | dict(config.body))
 
 
-def _parts(turn: Turn) -> Iterator[dict[str, Any]]:
-    for part in turn.parts:
-        if isinstance(part, str):
-            yield {"text": part}
-        else:
-            yield from _file(part)
+def _tool(tool: Tool) -> dict[str, Any]:
+    declared = {"name": tool.name, "description": tool.description}
+    return declared | ({"parametersJsonSchema": tool.parameters} if tool.parameters.get("properties") else {})
+
+
+def _choice(choice: str) -> dict[str, Any]:
+    if choice in _MODES:
+        return {"mode": _MODES[choice]}
+    return {"mode": "ANY", "allowedFunctionNames": [choice]}
+
+
+def _thinking(ask: Ask) -> dict[str, Any] | None:
+    """By level, and by a budget for the 2.5 models. Later ones can't be told not to think: `none` is their least."""
+    effort = ask.reasoning
+    if effort is None:
+        return None
+    model = ask.model.removeprefix("models/")
+    shown = {"includeThoughts": effort != "none"}
+    if model.startswith("gemini-2.5"):
+        least = 128 if "pro" in model else 0
+        return shown | {"thinkingBudget": max(_BUDGETS[effort], least)}
+    if effort == "none":
+        return shown | {"thinkingLevel": "LOW" if re.match(r"gemini-(3\.[78]|4)", model) else "MINIMAL"}
+    return shown | {"thinkingLevel": effort.upper()}
+
+
+def _contents(ask: Ask) -> list[dict[str, Any]]:
+    contents = []
+    for turn in ask.turns:
+        parts = [made for part in turn.parts for made in _part(part)]
+        first = next((part for part in turn.parts if isinstance(part, Call)), None)
+        if first is not None and first.opaque is None:
+            # A call that another model made has no signature, and Gemini 3 refuses the first one of a turn without
+            # (https://ai.google.dev/gemini-api/docs/thought-signatures, "FAQs").
+            next(part for part in parts if "functionCall" in part)["thoughtSignature"] = NO_SIGNATURE
+        if parts:
+            contents.append({"role": "model" if turn.role == "assistant" else "user", "parts": parts})
+    return contents
+
+
+def _part(part: Part) -> list[dict[str, Any]]:
+    if isinstance(part, str):
+        return [{"text": part}]
+    if isinstance(part, Marked):
+        return [{"text": part.text, **mapping(part.opaque)}]
+    if isinstance(part, File):
+        return list(_file(part))
+    if isinstance(part, Call):
+        own = mapping(part.opaque)
+        call = given(id=_id(part), name=part.name, args=loads(part.arguments))
+        return [{"functionCall": call, **given(thoughtSignature=own.get("thoughtSignature"))}]
+    if isinstance(part, Result):
+        response = {"error" if part.is_error else "output": _value(part.content)}
+        return [{"functionResponse": given(id=_id(part.call), name=part.call.name, response=response)}]
+    if isinstance(part, Thought):
+        return [{"text": part.text, "thought": True, **part.opaque}] if isinstance(part.opaque, dict) else []
+    return [part.opaque] if isinstance(part.opaque, dict) else []
+
+
+def _id(call: Call) -> str | None:
+    """The id that this API gave; none where it gave none. Calls that another provider made keep theirs."""
+    return call.id if call.opaque is None else mapping(call.opaque).get("id")
+
+
+def _value(content: str) -> Any:
+    try:
+        return loads(content)
+    except ValueError:
+        return content
 
 
 def _file(file: File) -> Iterator[dict[str, Any]]:
@@ -114,6 +183,7 @@ class _Chunk(msgspec.Struct, rename="camel"):
 
 _CHUNK = Decoder(_Chunk)
 _OBJECT = Decoder(dict[str, Any])
+_BY_REFERENCE = {"executableCode", "codeExecutionResult", "toolCall", "toolResponse"}
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -178,19 +248,29 @@ class Parser:
         yield from _cited(mapping(candidate.grounding_metadata), mapping(candidate.citation_metadata))
 
     def _part(self, part: dict[str, Any]) -> Iterator[Delta]:
-        if text(part.get("text")):
-            yield Reasoning(part["text"]) if part.get("thought") else Text(part["text"])
+        signature = given(thoughtSignature=part.get("thoughtSignature"))
         call = part.get("functionCall")
         if isinstance(call, dict):
-            yield from self._call(call)
+            yield from self._call(call, signature)
+        elif "text" in part:
+            thought = bool(part.get("thought"))
+            if signature:
+                yield Boundary()  # what is signed may not be joined with what is not
+            if text(part["text"]):
+                yield Reasoning(part["text"]) if thought else Text(part["text"])
+            if signature:
+                yield Sealed("reasoning" if thought else "text", signature)
+        elif not _BY_REFERENCE.isdisjoint(part):
+            yield Sealed("opaque", part)  # the provider's own tools, to be echoed
 
-    def _call(self, call: dict[str, Any]) -> Iterator[Delta]:
+    def _call(self, call: dict[str, Any], signature: dict[str, Any]) -> Iterator[Delta]:
         """A call comes whole; where arguments are streamed (Vertex), its later pieces have no name."""
         if call.get("name") or not self._calls:
             self._calls += 1
             self._arguments = dict(mapping(call.get("args")))
             key = f"{self._calls}"
             yield ToolFragment(key, text(call.get("id")) or f"call_{key}", text(call.get("name")), "")
+            yield Sealed("tool_call", given(id=text(call.get("id")) or None) | signature, key)
         pieces = call.get("partialArgs")
         for piece in pieces if isinstance(pieces, list) else ():
             _grow(self._arguments, mapping(piece))

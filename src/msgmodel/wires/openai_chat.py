@@ -15,8 +15,22 @@ from typing import Any
 import msgspec
 
 from .. import _verdict
-from .._ask import Ask, File, Request, Turn, endpoint, given
-from .._deltas import CUT, Cited, Delta, Failure, Finish, Reasoning, Refusal, Started, Text, ToolFragment, Used, used
+from .._ask import Ask, Call, Dialect, File, Marked, Request, Result, Thought, Tool, Turn, endpoint, given
+from .._deltas import (
+    CUT,
+    Cited,
+    Delta,
+    Failure,
+    Finish,
+    Reasoning,
+    Refusal,
+    Sealed,
+    Started,
+    Text,
+    ToolFragment,
+    Used,
+    used,
+)
 from .._json import Decoder, count, mapping, text
 from .._sse import Frame
 from ..config import LocalConfig, OpenAIConfig
@@ -30,9 +44,11 @@ def request(ask: Ask, token: str | None = None) -> Request:
     system = ask.system or dialect.system
     if system:
         messages.append({"role": dialect.system_role, "content": system})
-    messages += [{"role": turn.role, "content": _content(turn)} for turn in ask.turns]
+    for turn in ask.turns:
+        messages += _messages(turn, dialect)
     payload = {
         **dialect.sampling,
+        **(dialect.reasoning[ask.reasoning] if ask.reasoning else {}),
         **given(
             model=ask.model,
             messages=messages,
@@ -41,6 +57,8 @@ def request(ask: Ask, token: str | None = None) -> Request:
             top_p=config.top_p,
             stop=config.stop,
             seed=config.seed,
+            tools=[_tool(tool) for tool in ask.tools] or None,
+            tool_choice=_choice(ask.tool_choice),
         ),
     }
     if ask.max_tokens is not None:
@@ -54,10 +72,60 @@ def request(ask: Ask, token: str | None = None) -> Request:
     return Request.post(endpoint(ask.base_url, "chat/completions"), ask.headers, payload | dict(config.body))
 
 
-def _content(turn: Turn) -> str | list[dict[str, Any]]:
+def _tool(tool: Tool) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
+
+
+def _choice(choice: str | None) -> str | dict[str, Any] | None:
+    if choice is None or choice in ("auto", "none", "required"):
+        return choice
+    return {"type": "function", "function": {"name": choice}}
+
+
+def _messages(turn: Turn, dialect: Dialect) -> list[dict[str, Any]]:
+    """One message, but one for each result of a tool."""
+    if turn.role == "assistant":
+        return [_assistant(turn, dialect)]
+    if turn.role == "tool":
+        return [
+            {"role": "tool", "tool_call_id": part.call.id, "content": part.content}
+            for part in turn.parts
+            if isinstance(part, Result)
+        ]
     if len(turn.parts) == 1 and isinstance(turn.parts[0], str):
-        return turn.parts[0]
-    return [{"type": "text", "text": part} if isinstance(part, str) else _file(part) for part in turn.parts]
+        return [{"role": turn.role, "content": turn.parts[0]}]
+    parts = [
+        {"type": "text", "text": part} if isinstance(part, str) else _file(part)
+        for part in turn.parts
+        if isinstance(part, (str, File))
+    ]
+    return [{"role": turn.role, "content": parts}]
+
+
+def _assistant(turn: Turn, dialect: Dialect) -> dict[str, Any]:
+    """Text as one string: compatible servers know no parts here. Reasoning goes back only where it must."""
+    said = "".join(
+        part.text if isinstance(part, Marked) else part for part in turn.parts if isinstance(part, str | Marked)
+    )
+    calls = [part for part in turn.parts if isinstance(part, Call)]
+    thoughts = [part for part in turn.parts if isinstance(part, Thought)]
+    message: dict[str, Any] = {"role": "assistant", "content": said or (None if calls else "")}
+    for thought in thoughts:
+        message |= mapping(thought.opaque)
+    if dialect.echo_reasoning and calls:  # DeepSeek refuses calls without the reasoning that led to them
+        message[dialect.echo_reasoning] = "".join(thought.text for thought in thoughts)
+    if calls:
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+                **mapping(call.opaque),
+            }
+            for call in calls
+        ]
+    return message
 
 
 def _file(file: File) -> dict[str, Any]:
@@ -87,12 +155,14 @@ class _ToolCall(msgspec.Struct):
     index: int | None = None
     id: Any = None
     function: _Function | None = None
+    extra_content: Any = None
 
 
 class _Delta(msgspec.Struct):
     content: str | list[Any] | None = None
     reasoning_content: str | None = None
     reasoning: Any = None
+    reasoning_details: Any = None
     refusal: str | None = None
     tool_calls: list[_ToolCall | None] | None = None
     function_call: _Function | None = None
@@ -131,6 +201,7 @@ class Parser:
         self._open: dict[int | None, str] = {}  # index, None for the last one, to the call that is open there
         self._ids: dict[str, str] = {}
         self._cited = False
+        self._details: list[Any] = []
 
     def feed(self, frame: Frame) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
@@ -189,6 +260,12 @@ class Parser:
         reasoning = delta.reasoning_content or text(delta.reasoning)
         if reasoning:
             yield Reasoning(reasoning)
+        if isinstance(delta.reasoning_details, list) and delta.reasoning_details:
+            # OpenRouter: signed, and wanted back in the order in which they came.
+            self._details = _joined(self._details + delta.reasoning_details)
+        if self._details and (delta.content or delta.tool_calls or choice.finish_reason):
+            yield Sealed("reasoning", {"reasoning_details": self._details})
+            self._details = []
         if delta.content:
             if isinstance(delta.content, str):
                 yield Text(delta.content)
@@ -198,7 +275,10 @@ class Parser:
             yield Refusal(delta.refusal)
         for call in delta.tool_calls or ():
             if call is not None:
-                yield self._tool(call)
+                fragment = self._tool(call)
+                yield fragment
+                if isinstance(call.extra_content, dict):  # Gemini's signature in its OpenAI dialect
+                    yield Sealed("tool_call", {"extra_content": call.extra_content}, fragment.key)
         if delta.function_call is not None:
             yield self._tool(_ToolCall(0, None, delta.function_call))
         for annotation in delta.annotations if isinstance(delta.annotations, list) else ():
@@ -220,6 +300,32 @@ class Parser:
         if isinstance(arguments, dict):
             arguments = msgspec.json.encode(arguments).decode()
         return ToolFragment(key, id, function.name or "", text(arguments))
+
+
+def _joined(details: list[Any]) -> list[Any]:
+    """Pieces of the same text detail as one; each other detail as it came."""
+    joined: list[Any] = []
+    for detail in details:
+        last = joined[-1] if joined else None
+        if isinstance(detail, dict) and isinstance(last, dict) and _same(last, detail):
+            grown = {
+                name: text(last.get(name)) + text(detail.get(name)) for name in ("text", "summary") if name in detail
+            }
+            joined[-1] = last | given(**detail) | grown
+        else:
+            joined.append(detail)
+    return joined
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    kind = one.get("type")
+    texts = ("reasoning.text", "reasoning.summary")
+    return (
+        kind in texts
+        and kind == other.get("type")
+        and one.get("index") == other.get("index")
+        and not one.get("signature")
+    )
 
 
 def _parts(content: list[Any]) -> Iterator[Delta]:

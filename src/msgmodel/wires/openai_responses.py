@@ -15,15 +15,17 @@ from typing import Any
 import msgspec
 
 from .. import _verdict
-from .._ask import Ask, File, Request, Turn, endpoint, given
+from .._ask import Ask, Call, File, Kept, Marked, Request, Result, Thought, Tool, Turn, endpoint, given
 from .._deltas import (
     CUT,
+    Boundary,
     Cited,
     Delta,
     Failure,
     Finish,
     Reasoning,
     Refusal,
+    Sealed,
     Started,
     Text,
     ToolEnd,
@@ -43,21 +45,70 @@ def request(ask: Ask, token: str | None = None) -> Request:
     payload = given(
         model=ask.model,
         instructions=ask.system,
-        input=[{"type": "message", "role": turn.role, "content": _content(turn)} for turn in ask.turns],
+        input=[item for turn in ask.turns for item in _items(turn)],
         stream=True,
         store=config.store or False,
         max_output_tokens=ask.max_tokens,
         temperature=ask.temperature,
         top_p=config.top_p,
+        tools=[_tool(tool) for tool in ask.tools] or None,
+        tool_choice=_choice(ask.tool_choice),
     )
+    if ask.reasoning == "none":
+        payload["reasoning"] = {"effort": "none"}
+    elif ask.reasoning:
+        payload |= {
+            "reasoning": {"effort": ask.reasoning, "summary": "auto"},
+            "include": ["reasoning.encrypted_content"],  # what goes back in the next turn, as nothing is stored
+        }
     return Request.post(endpoint(ask.base_url, "responses"), ask.headers, payload | dict(config.body))
 
 
+def _tool(tool: Tool) -> dict[str, Any]:
+    # `strict` is a required key; true would refuse every schema with an optional field.
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+        "strict": False,
+    }
+
+
+def _choice(choice: str | None) -> str | dict[str, Any] | None:
+    if choice is None or choice in ("auto", "none", "required"):
+        return choice
+    return {"type": "function", "name": choice}
+
+
+def _items(turn: Turn) -> list[dict[str, Any]]:
+    """A user's turn is one message; an assistant's is a list of items, in the order in which they came."""
+    if turn.role == "user":
+        return [{"type": "message", "role": "user", "content": _content(turn)}]
+    items: list[dict[str, Any]] = []
+    for part in turn.parts:
+        if isinstance(part, str | Marked):
+            said = part if isinstance(part, str) else part.text
+            phase = mapping(part.opaque) if isinstance(part, Marked) else {}
+            content = [{"type": "output_text", "text": said}]
+            items.append({"type": "message", "role": "assistant", "content": content, **phase})
+        elif isinstance(part, Call):
+            items.append({"type": "function_call", "call_id": part.id, "name": part.name, "arguments": part.arguments})
+        elif isinstance(part, Result):
+            items.append({"type": "function_call_output", "call_id": part.call.id, "output": part.content})
+        elif isinstance(part, Thought | Kept) and isinstance(part.opaque, dict):
+            items.append(part.opaque)
+    return items
+
+
 def _content(turn: Turn) -> str | list[dict[str, Any]]:
-    kind = "input_text" if turn.role == "user" else "output_text"
-    if kind == "input_text" and len(turn.parts) == 1 and isinstance(turn.parts[0], str):
+    if len(turn.parts) == 1 and isinstance(turn.parts[0], str):
         return turn.parts[0]
-    return [{"type": kind, "text": part} if isinstance(part, str) else _file(part) for part in turn.parts]
+    return [
+        {"type": "input_text", "text": part} if isinstance(part, str) else _file(part)
+        for part in turn.parts
+        if isinstance(part, str | File)
+    ]
 
 
 def _file(file: File) -> dict[str, Any]:
@@ -174,6 +225,12 @@ class Parser:
                 self._calls.add(key)  # its `added` event was lost, or its place has another name by now
                 yield ToolFragment(key, _call_id(item), text(item.get("name")), "")
             yield ToolEnd(key, text(item.get(field)) or None)
+        elif item.get("type") == "reasoning" and item.get("encrypted_content"):
+            yield Sealed("reasoning", item)
+        elif item.get("type") == "reasoning":
+            yield Boundary()
+        elif item.get("type") == "message" and item.get("phase"):
+            yield Sealed("text", {"phase": item["phase"]})
 
     def _end(self, kind: str, response: dict[str, Any]) -> Iterator[Delta]:
         yield from self._start(response)

@@ -1,0 +1,197 @@
+"""`messages=` as callers write them, checked, to the turns that a wire sends. Pure.
+
+Rules: what is wrong is said by the number of its message. What is opaque is kept only for the provider and the wire
+that made it. Every call that is sent has an id of its own and a result after it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from . import _files
+from ._ask import Call, File, Kept, Marked, Part, Result, Thought, Turn
+from ._json import loads
+from .errors import ConfigurationError
+from .messages import JSON, Message
+
+_PARTS = {
+    "user": ("text", "file", "tool_result"),
+    "assistant": ("text", "reasoning", "tool_call", "opaque"),
+    "tool": ("tool_result",),
+}
+
+
+def read(messages: Sequence[Message], provider: str, wire: str) -> tuple[list[str], list[Turn]]:
+    """System texts, and turns. Raises ConfigurationError."""
+    if not isinstance(messages, Sequence) or isinstance(messages, str):
+        raise ConfigurationError(f"messages must be a list of dicts, not {type(messages).__name__}")
+    reader = _Reader(provider, wire)
+    for number, message in enumerate(messages):
+        try:
+            reader.message(message)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"messages[{number}]: {error.message}") from None
+    try:
+        reader.answered()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"messages: {error.message}") from None
+    return reader.systems, reader.turns
+
+
+class _Reader:
+    def __init__(self, provider: str, wire: str) -> None:
+        self.systems: list[str] = []
+        self.turns: list[Turn] = []
+        self._provider, self._wire = provider, wire
+        self._ids: set[str] = set()
+        self._waiting: dict[str, Call] = {}  # calls of the latest assistant's turn, by the id that the caller knows
+        self._partial = False
+
+    def message(self, message: Any) -> None:
+        if not isinstance(message, Mapping):
+            raise ConfigurationError("must be a dict with role and content")
+        role, content = message.get("role"), message.get("content")
+        if role in ("system", "developer"):
+            if not isinstance(content, str):
+                raise ConfigurationError(f"the content of a {role} message must be a string")
+            self.systems.append(content)
+            return
+        if role not in _PARTS:
+            raise ConfigurationError("role must be system, user, assistant or tool")
+        if "tool_calls" in message:
+            raise ConfigurationError("calls are parts of the content: {'type': 'tool_call', 'id', 'name', 'arguments'}")
+        if role == "tool" and "tool_call_id" in message:
+            content = [{**message, "type": "tool_result"}]
+        elif isinstance(content, str):
+            content = [{"type": "text", "text": content}]
+        if not isinstance(content, Sequence) or isinstance(content, (str, bytes)):
+            raise ConfigurationError("content must be a string or a list of parts")
+        if role == "tool" and not content:
+            raise ConfigurationError("a tool message must hold a result")
+        if role == "assistant":
+            self.answered()
+            self._partial = bool(message.get("partial"))
+        self._turn(role, content)
+
+    def _turn(self, role: Any, content: Sequence[Any]) -> None:
+        parts: list[Part] = []
+        results: list[Part] = []
+        for number, part in enumerate(content):
+            kind = part.get("type") if isinstance(part, Mapping) else None
+            if kind not in _PARTS[role]:
+                allowed = ", ".join(_PARTS[role])
+                raise ConfigurationError(
+                    f"content[{number}]: a part of a {role} message must be a dict of type {allowed}"
+                )
+            try:
+                made = self._part(kind, part)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"content[{number}]: {error.message}") from None
+            if made is not None:
+                (results if isinstance(made, Result) else parts).append(made)
+        if results and self.turns and self.turns[-1].role == "tool":
+            results = [*self.turns.pop().parts, *results]
+        if results:
+            self.turns.append(Turn("tool", tuple(results)))
+        if role == "user":
+            self.answered()
+        if parts:
+            self.turns.append(Turn(role, tuple(parts)))
+
+    def answered(self) -> None:
+        """Sees to it that each call has its result before something else is said. Raises ConfigurationError."""
+        if self._waiting and not self._partial:
+            raise ConfigurationError(
+                f"the call {next(iter(self._waiting))!r} has no result: providers refuse that. Add "
+                "{'role': 'tool', 'tool_call_id': ..., 'content': ...}"
+            )
+        if self._waiting:  # of a turn that broke off: nobody ran them
+            unanswered = {call.id for call in self._waiting.values()}
+            self._waiting = {}
+            place = max(number for number, turn in enumerate(self.turns) if turn.role == "assistant")
+            kept = tuple(
+                part for part in self.turns[place].parts if not (isinstance(part, Call) and part.id in unanswered)
+            )
+            self.turns[place : place + 1] = [Turn("assistant", kept)] if kept else []
+
+    def _part(self, kind: str, part: Mapping[str, Any]) -> Part | None:
+        if kind == "text":
+            text = _string(part, "text")
+            opaque = self._opaque(part)
+            return Marked(text, opaque) if opaque is not None else text or None
+        if kind == "reasoning":
+            return Thought(_string(part, "text"), self._opaque(part))
+        if kind == "opaque":
+            opaque = self._opaque(part)
+            return None if opaque is None else Kept(opaque)
+        if kind == "file":
+            return _file(part)
+        return self._call(part) if kind == "tool_call" else self._result(part)
+
+    def _call(self, part: Mapping[str, Any]) -> Call:
+        known, arguments = _string(part, "id"), part.get("arguments")
+        if isinstance(arguments, Mapping):
+            arguments = _written(dict(arguments))
+        try:
+            if not isinstance(loads(arguments or "{}"), dict):
+                raise ValueError
+        except (TypeError, ValueError):
+            raise ConfigurationError("arguments must be a JSON object, or its text") from None
+        id, number = known or "call", 2
+        while id in self._ids:  # some servers say the same id twice, and others refuse that
+            id, number = f"{known or 'call'}_{number}", number + 1
+        self._ids.add(id)
+        call = Call(id, _string(part, "name"), arguments or "{}", self._opaque(part))
+        self._waiting[known if known not in self._waiting else id] = call
+        return call
+
+    def _result(self, part: Mapping[str, Any]) -> Result:
+        id = _string(part, "tool_call_id")
+        call = self._waiting.pop(id, None)
+        if call is None:
+            raise ConfigurationError(f"the message before it has no call {id!r} that waits for a result")
+        if "content" not in part:
+            raise ConfigurationError("a result must have content")
+        content = part["content"]
+        return Result(call, content if isinstance(content, str) else _written(content), bool(part.get("is_error")))
+
+    def _opaque(self, part: Mapping[str, Any]) -> JSON:
+        opaque = part.get("opaque")
+        if opaque is None:
+            return None
+        if not isinstance(opaque, Mapping) or not {"provider", "wire", "data"} <= opaque.keys():
+            raise ConfigurationError("opaque must be a dict with provider, wire and data, as it came")
+        mine = opaque["provider"] == self._provider and opaque["wire"] == self._wire
+        data: JSON = opaque["data"] if mine else None
+        return data
+
+
+def _string(part: Mapping[str, Any], name: str) -> str:
+    value = part.get(name)
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be a string")
+    return value
+
+
+def _written(value: object) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"can't be written as JSON: {error}") from None
+
+
+def _file(part: Mapping[str, Any]) -> File:
+    data = part.get("data")
+    if isinstance(data, str):
+        try:
+            data = base64.b64decode(data, validate=True)
+        except (binascii.Error, ValueError):
+            raise ConfigurationError("the data of a file must be bytes, or their base64 text") from None
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise ConfigurationError("the data of a file must be bytes, or their base64 text")
+    return _files.read(data, _string(part, "name") if "name" in part else None)

@@ -1,0 +1,59 @@
+"""Who watches the panels: the caller's `on_end`, the log, and what was registered, such as tracing.
+
+The logger `msgmodel` says at DEBUG how each panel ended: provider, model, status or code, seconds, tokens; never a
+word of a prompt or a reply.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from ._ask import Ask
+from ._exchange import Observer
+from .events import PanelEnd
+
+_log = logging.getLogger("msgmodel")
+
+FACTORIES: list[Callable[[Ask, str], Observer]] = []
+"""Makes an observer for each panel, from the question and the panel's id."""
+
+
+class _Callback:
+    def __init__(self, callback: Callable[[PanelEnd], object]) -> None:
+        self._callback = callback
+
+    def first(self) -> None:
+        pass
+
+    def end(self, event: PanelEnd) -> None:
+        self._callback(event)
+
+
+class _Log:
+    def first(self) -> None:
+        pass
+
+    def end(self, event: PanelEnd) -> None:
+        usage = event["usage"]
+        _log.debug(
+            "panel %s: %s %s %s in %.3f s, %s attempts, %s tokens in, %s out",
+            event["panel_id"],
+            event["provider"],
+            event["model"],
+            event["status"] if event["event"] == "panel_final" else event["code"],
+            event["timing"]["total_seconds"],
+            event["timing"]["attempts"],
+            usage and usage["input_tokens"],
+            usage and usage["output_tokens"],
+        )
+
+
+def of(ask: Ask, panel_id: str, on_end: Callable[[PanelEnd], object] | None) -> list[Observer]:
+    """The observers of one panel. The caller's comes last, as it may raise."""
+    observers: list[Observer] = [factory(ask, panel_id) for factory in FACTORIES]
+    if _log.isEnabledFor(logging.DEBUG):
+        observers.append(_Log())
+    if on_end is not None:
+        observers.append(_Callback(on_end))
+    return observers

@@ -1,0 +1,76 @@
+"""The assistant's turn, folded from deltas: what is appended to the conversation and can go back to the provider.
+
+Rule: parts stand in the order in which they came; a call that did not come whole is not in it. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from .events import ToolCall
+from .messages import JSON, Message, Opaque
+
+Kind = Literal["text", "reasoning", "tool_call", "opaque"]
+
+
+class Turn:
+    """Grows with the deltas of one panel."""
+
+    def __init__(self) -> None:
+        self._parts: list[dict[str, Any]] = []
+        self._open: dict[str, Any] | None = None
+        self._calls: dict[str, dict[str, Any]] = {}
+
+    def say(self, kind: Literal["text", "reasoning"], text: str) -> None:
+        """More of the open part, or a new one."""
+        if self._open is None or self._open["type"] != kind:
+            self._open = {"type": kind, "text": []}
+            self._parts.append(self._open)
+        self._open["text"].append(text)
+
+    def boundary(self) -> None:
+        """What comes now is a part of its own."""
+        self._open = None
+
+    def place(self, key: str) -> None:
+        """A call begins here."""
+        self._open = None
+        self._calls[key] = {"type": "tool_call"}
+        self._parts.append(self._calls[key])
+
+    def call(self, key: str, call: ToolCall) -> None:
+        """The call is whole."""
+        self._calls[key] |= {"id": call["id"], "name": call["name"], "arguments": call["arguments"]}
+
+    def seal(self, kind: Kind, opaque: Opaque, key: str = "") -> None:
+        """The open part of this kind, or a new one without text, has this to be sent back."""
+        if kind == "tool_call":
+            part = self._calls.get(key)
+            if part is None:
+                return
+        elif self._open is not None and self._open["type"] == kind:
+            part = self._open
+        else:
+            part = {"type": kind} if kind == "opaque" else {"type": kind, "text": []}
+            self._parts.append(part)
+        part["opaque"] = opaque
+        self._open = None
+
+    def message(self, *, partial: bool) -> Message:
+        """The turn as a message. Text alone is a string."""
+        parts = [
+            part | {"text": "".join(part["text"])} if "text" in part else dict(part)
+            for part in self._parts
+            if part["type"] != "tool_call" or "id" in part
+        ]
+        plain = all(part["type"] == "text" and "opaque" not in part for part in parts)
+        content: Any = "".join(part["text"] for part in parts) if plain else parts
+        message: Message = {"role": "assistant", "content": content}
+        if partial:
+            message["partial"] = True
+        return message
+
+
+def opaque(provider: str, wire: str, data: JSON) -> Opaque:
+    """`data` with who made it."""
+    return {"provider": provider, "wire": wire, "data": data}
