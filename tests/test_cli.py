@@ -177,8 +177,13 @@ def assert_final(event: dict[str, Any], content: str) -> None:
     assert timing["attempts"] == 1
     assert privacy["endpoint"] == "127.0.0.1"
     assert privacy["local"] is False
+    cost = event.pop("cost")
+    assert cost is None or cost > 0
     assert event == {
         "event": "panel_final",
+        "wire": "openai_chat",
+        "truncated_in": None,
+        "message": {"role": "assistant", "content": content},
         "content": content,
         "finish_reason": "stop",
         "status": "complete",
@@ -469,8 +474,9 @@ def test_ctrl_c_with_events(shell: Shell) -> None:
     assert done.code == exits.INTERRUPTED
     *deltas, last = (json.loads(line) for line in done.out.splitlines())
     assert [event["delta"] for event in deltas] == ["Hel", "lo"]
-    timing = last.pop("timing")
+    timing, cost = last.pop("timing"), last.pop("cost")
     assert 0 < timing["first_delta_seconds"] <= timing["total_seconds"]
+    assert cost is None or cost > 0
     assert last == {
         "event": "panel_error",
         "panel_id": deltas[0]["panel_id"],
@@ -483,8 +489,17 @@ def test_ctrl_c_with_events(shell: Shell) -> None:
         "status_code": None,
         "retryable": False,
         "retry_after": None,
-        "usage": None,
-        "request_id": None,
+        "usage": {
+            "input_tokens": 1,
+            "output_tokens": 2,
+            "reasoning_tokens": None,
+            "cached_tokens": None,
+            "cache_write_tokens": None,
+            "source": "estimated",
+        },
+        "request_id": RESPONSE_ID["openai_chat"],
+        "wire": "openai_chat",
+        "message": {"role": "assistant", "content": "Hello", "partial": True},
     }
 
 

@@ -117,10 +117,20 @@ def ask(
 
 
 def settled(event: Any) -> Any:
-    """A terminal event without what depends on the clock, and the words of an error."""
+    """A terminal event without what depends on the clock and on price lists, and the words of an error."""
     event = dict(event)
+    cost = event.pop("cost")
+    assert cost is None or cost >= 0
     timing = event.pop("timing")
     assert 0 <= (timing["first_delta_seconds"] or 0) <= timing["total_seconds"]
+    segments = event.pop("segments", None)
+    if segments is not None:
+        assert sum(segment["characters"] for segment in segments) == len(event["content"])
+        assert 1 < len(segments) <= timing["attempts"]
+    message = event["message"]
+    if event["wire"] == "openai_responses" and isinstance(message["content"], list):
+        (part,) = message["content"]  # the phase goes back with the text: see test_messages
+        event["message"] = message | {"content": part["text"]}
     if event["event"] == "panel_final":
         assert event.pop("privacy")["endpoint"] == "127.0.0.1"
     else:
@@ -138,30 +148,34 @@ def delta(text: str) -> Any:
 
 def final(wire: Wire, reason: str | None = None, status: Status = "complete", **changes: Any) -> Any:
     """The last event of a reply that ended by the rule of its wire, settled."""
-    return {
+    event = {
         "event": "panel_final",
         "panel_id": "p",
         "content": TEXT,
         "finish_reason": reason or NORMAL_FINISH[wire],
         "status": status,
         "truncated": status == "truncated",
+        "truncated_in": "text" if status == "truncated" else None,
         "provider": PROVIDER[wire],
+        "wire": wire,
         "model": MODEL[wire],
         "usage": usage(wire),
         "request_id": RESPONSE_ID[wire],
         "attempts": 1,
     } | changes
+    return spoken(event, partial=status not in ("complete", "tool_calls"))
 
 
 def error(wire: Wire, code: ErrorCode, retryable: bool, error_type: str = "StreamingError", **changes: Any) -> Any:
     """The last event of a reply of which nothing had arrived, settled."""
-    return {
+    event = {
         "event": "panel_error",
         "panel_id": "p",
         "error_type": error_type,
         "code": code,
         "content": "",
         "provider": PROVIDER[wire],
+        "wire": wire,
         "model": MODEL[wire],
         "status_code": None,
         "retryable": retryable,
@@ -170,6 +184,21 @@ def error(wire: Wire, code: ErrorCode, retryable: bool, error_type: str = "Strea
         "request_id": None,
         "attempts": 1,
     } | changes
+    return spoken(event, partial=True)
+
+
+def spoken(event: Any, partial: bool) -> Any:
+    """The event with the assistant's turn, and with what is estimated where the provider did not count."""
+    text = event["content"]
+    message = {"role": "assistant", "content": text} | ({"partial": True} if partial else {})
+    used = event["usage"] or dict.fromkeys(usage(event["wire"]), None)
+    output = -(-len(text.encode()) // 4)
+    if used["output_tokens"] is None or (event["event"] == "panel_error" and used["output_tokens"] < output):
+        used = used | {"output_tokens": output, "source": "estimated"}
+    if used["input_tokens"] is None:
+        refused = event["event"] == "panel_error" and event["error_type"] == "APIError" and event["status_code"]
+        used = used | {"input_tokens": 0 if refused else 1, "source": "estimated"}
+    return {"message": message} | event | {"usage": used}
 
 
 def broken(wire: Wire, code: ErrorCode, retryable: bool, error_type: str = "StreamingError", **changes: Any) -> Any:
@@ -483,8 +512,8 @@ def test_cut_before_any_text(shared_colour: Colour, server: ScriptedServer, wire
     first = events(wire, PIECES)[: FIRST[wire]]
     server.say(Script.body(b"".join(first)))
     (last,) = ask(shared_colour, wire, server)
-    seen = broken(wire, "interrupted", True) if first else error(wire, "interrupted", True)
-    assert settled(last) == seen | {"content": ""}
+    seen = {"usage": PARTIAL_USAGE[wire], "request_id": RESPONSE_ID[wire]} if first else {}
+    assert settled(last) == error(wire, "interrupted", True, **seen)
 
 
 def without(wire: Wire, *lost: bytes) -> bytes:

@@ -160,5 +160,5 @@ def pieces(path: Path, data: bytes) -> Any:
 
 def timeless(events: list[PanelEvent]) -> list[Any]:
     """The events without what depends on the clock and the address."""
-    changed: Any = {"timing": None, "privacy": None}
+    changed: Any = {"timing": None, "privacy": None, "cost": None}
     return [event | changed if "timing" in event else event for event in events]

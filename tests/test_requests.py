@@ -36,8 +36,8 @@ def official(provider: str, **kwargs: Any) -> tuple[Ask, Request]:
     arguments: dict[str, Any] = dict.fromkeys(
         ("system_instruction", "file_like", "filename", "config", "max_tokens", "model", "temperature")
     )
-    question, wire = ask(provider, "hi", KEY, **(arguments | kwargs), messages=(), files=())
-    return question, WIRES[wire].request(question, None)
+    question = ask((provider, "hi", KEY, *(arguments | kwargs).values()), {})
+    return question, WIRES[question.wire].request(question, None)
 
 
 def body(request: Request) -> Any:

@@ -110,11 +110,11 @@ def official_privacy(provider: str, **kwargs: Any) -> Any:
     from msgmodel._question import ask
     from msgmodel.wires import WIRES
 
-    nothing: dict[str, Any] = dict.fromkeys(
-        ("system_instruction", "file_like", "filename", "max_tokens", "model", "temperature")
+    arguments: dict[str, Any] = dict.fromkeys(
+        ("system_instruction", "file_like", "filename", "config", "max_tokens", "model", "temperature")
     )
-    question, wire = ask(provider, "hi", KEY, **nothing, **kwargs, messages=(), files=())
-    return providers.privacy(question, WIRES[wire].request(question, None))
+    question = ask((provider, "hi", KEY, *(arguments | kwargs).values()), {})
+    return providers.privacy(question, WIRES[question.wire].request(question, None))
 
 
 def test_privacy_of_the_providers_themselves() -> None:

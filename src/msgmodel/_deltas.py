@@ -83,6 +83,8 @@ class Continue(NamedTuple):
     """The reply goes on in another request, which must carry this token."""
 
     token: str
+    reason: str | None = None
+    """The finish reason that says so; None at a cut after a checkpoint."""
 
 
 class Failure(NamedTuple):

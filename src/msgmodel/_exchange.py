@@ -234,7 +234,7 @@ class Exchange:
             self._tokens += 1
             if self._stale < MAX_STALE_CONTINUATIONS and self._tokens <= MAX_CONTINUATIONS:
                 self._news = flushed
-                self._panel.go_on("paused", "CONTINUATION")
+                self._panel.go_on("paused" if delta.reason else "interrupted", delta.reason)
                 self._again(self._wire.request(self._asked, delta.token), 0.0)
                 return
             delta = Failure("interrupted", "the provider asks to go on and on, without an end")

@@ -61,7 +61,7 @@ class _Reader:
                 raise ConfigurationError(f"the content of a {role} message must be a string")
             self.systems.append(content)
             return
-        if role not in _PARTS:
+        if not isinstance(role, str) or role not in _PARTS:
             raise ConfigurationError("role must be system, user, assistant or tool")
         if "tool_calls" in message:
             raise ConfigurationError("calls are parts of the content: {'type': 'tool_call', 'id', 'name', 'arguments'}")

@@ -78,6 +78,8 @@ class Question:
         except KeyboardInterrupt:
             if not ended:  # before the question was asked
                 raise
+            if ended[0]["event"] == "panel_error" and ended[0]["code"] == "cancelled":
+                ended[0]["error"] = "stopped by Ctrl-C"
         return ended[0]
 
     def _events(

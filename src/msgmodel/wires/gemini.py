@@ -236,7 +236,7 @@ class Parser:
             status = _verdict.finish("gemini", self._blocked)
             return Finish(self._blocked, "filtered" if status == "unknown" else status)
         if self._token:
-            return Continue(self._token)
+            return Continue(self._token, self._reason)
         return Finish(self._reason, "paused") if self._reason else CUT
 
     def _candidate(self, candidate: _Candidate) -> Iterator[Delta]:

@@ -229,8 +229,11 @@ class Parser:
             yield Sealed("reasoning", item)
         elif item.get("type") == "reasoning":
             yield Boundary()
-        elif item.get("type") == "message" and item.get("phase"):
+        elif item.get("type") == "message" and item.get("phase") and self._spoke(event):
             yield Sealed("text", {"phase": item["phase"]})
+
+    def _spoke(self, event: _Event) -> bool:
+        return any(kind is Text and place in (_place(event), event.item_id) for kind, place, _ in self._said)
 
     def _end(self, kind: str, response: dict[str, Any]) -> Iterator[Delta]:
         yield from self._start(response)
