@@ -51,7 +51,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_stream", "_settings"),
     ("_question",),
     ("_api",),
-    ("client",),
+    ("client", "conversation"),
     ("",),
 )
 """Lowest first. A module imports only from layers below its own; `""` is the package itself."""

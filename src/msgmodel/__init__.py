@@ -12,6 +12,7 @@ from ._question import Fallback, Options
 from ._version import __version__
 from .client import AsyncClient, Client
 from .config import AnthropicConfig, GeminiConfig, LocalConfig, OpenAIConfig, ProviderConfig
+from .conversation import Conversation
 from .errors import (
     APIError,
     AuthenticationError,
@@ -52,6 +53,7 @@ __all__ = [
     "AuthenticationError",
     "Client",
     "ConfigurationError",
+    "Conversation",
     "ErrorCode",
     "Fallback",
     "FileError",

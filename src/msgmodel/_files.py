@@ -7,7 +7,7 @@ back to where it was. No path is opened but one that the caller hands in.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import MappingProxyType
@@ -169,6 +169,21 @@ def read(file: FileLike, filename: str | None = None) -> File:
             raise FileError(f"{name} {kind}: give it a filename= with the right ending")
         return File(name, media_type or "text/plain", data, text)
     return File(name, media_type, data)
+
+
+def attachments(
+    file_like: FileLike | None, filename: str | None, files: Sequence[FileLike | tuple[str, FileLike]]
+) -> tuple[File, ...]:
+    """`file_like` with its name, then `files`. Raises FileError."""
+    if filename is not None and file_like is None:
+        raise FileError("filename was given without file_like: pass the file's content too")
+    if not isinstance(files, Sequence) or isinstance(files, (str, bytes)):
+        raise FileError(f"files must be a list of files, not {type(files).__name__}")
+    if any(isinstance(file, tuple) and len(file) != 2 for file in files):
+        raise FileError("a tuple in files must be a name and a file")
+    given: list[tuple[str | None, FileLike]] = [] if file_like is None else [(filename, file_like)]
+    given += [file if isinstance(file, tuple) else (None, file) for file in files]
+    return tuple(read(file, name) for name, file in given)
 
 
 def check(file: File, provider: str, limits: Limits) -> None:

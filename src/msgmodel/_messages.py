@@ -28,19 +28,28 @@ _PARTS = {
 
 def read(messages: Sequence[Message], provider: str, wire: str) -> tuple[list[str], list[Turn]]:
     """System texts, and turns. Raises ConfigurationError."""
-    if not isinstance(messages, Sequence) or isinstance(messages, str):
-        raise ConfigurationError(f"messages must be a list of dicts, not {type(messages).__name__}")
     reader = _Reader(provider, wire)
-    for number, message in enumerate(messages):
-        try:
-            reader.message(message)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"messages[{number}]: {error.message}") from None
+    _read(messages, reader)
     try:
         reader.answered()
     except ConfigurationError as error:
         raise ConfigurationError(f"messages: {error.message}") from None
     return reader.systems, reader.turns
+
+
+def check(messages: Sequence[Message]) -> None:
+    """Raises ConfigurationError for what no provider could be sent. Calls may still wait for their results."""
+    _read(messages, _Reader("", ""))
+
+
+def _read(messages: Sequence[Message], reader: _Reader) -> None:
+    if not isinstance(messages, Sequence) or isinstance(messages, str):
+        raise ConfigurationError(f"messages must be a list of dicts, not {type(messages).__name__}")
+    for number, message in enumerate(messages):
+        try:
+            reader.message(message)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"messages[{number}]: {error.message}") from None
 
 
 class _Reader:

@@ -16,7 +16,7 @@ from ._exchange import Clocks, Rules
 from ._files import FileLike
 from ._tools import ToolLike
 from .config import LocalConfig, OpenAIConfig, ProviderConfig
-from .errors import ConfigurationError, FileError, MsgModelError
+from .errors import ConfigurationError, MsgModelError
 from .events import PanelEnd
 from .messages import Message
 from .providers import Provider
@@ -134,7 +134,7 @@ def ask(arguments: Arguments, options: Options) -> Ask:
     tools, tool_choice = _tools.read(options.get("tools", ()), options.get("tool_choice"))
     name = _name(model, config.model, row.default_model)
     wire = _wire(row, config, name, bool(tools))
-    attachments = _attachments(file_like, filename, options.get("files", ()))
+    attachments = _files.attachments(file_like, filename, options.get("files", ()))
     system, turns = _turns(prompt, system_instruction, attachments, options.get("messages", ()), row.name, wire)
     question = Ask(
         provider=row.name,
@@ -225,20 +225,6 @@ def _turns(
     elif not turns or turns[-1].role == "assistant":
         raise ConfigurationError("prompt is empty, and there is no file and no message of the user to answer")
     return "\n\n".join(filter(None, (system, *systems))) or None, tuple(turns)
-
-
-def _attachments(
-    file_like: FileLike | None, filename: str | None, files: Sequence[FileLike | tuple[str, FileLike]]
-) -> tuple[File, ...]:
-    if filename is not None and file_like is None:
-        raise FileError("filename was given without file_like: pass the file's content too")
-    if not isinstance(files, Sequence) or isinstance(files, (str, bytes)):
-        raise FileError(f"files must be a list of files, not {type(files).__name__}")
-    if any(isinstance(file, tuple) and len(file) != 2 for file in files):
-        raise FileError("a tuple in files must be a name and a file")
-    given: list[tuple[str | None, FileLike]] = [] if file_like is None else [(filename, file_like)]
-    given += [file if isinstance(file, tuple) else (None, file) for file in files]
-    return tuple(_files.read(file, name) for name, file in given)
 
 
 def _effort(value: object) -> Effort | None:

@@ -85,6 +85,10 @@ def narrows_by_match(event: PanelEvent) -> str:
             return event["delta"]
         case "panel_tool_call":
             return event["name"]
+        case "panel_tool_delta":
+            return event["delta"]
+        case "panel_retry":
+            return event["error"]
         case "panel_source":
             return event["url"] or ""
         case "panel_final":
