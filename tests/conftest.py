@@ -12,7 +12,7 @@ import pytest
 import msgmodel
 from msgmodel import AnthropicConfig, GeminiConfig, LLMResponse, OpenAIConfig, PanelEvent
 from msgmodel.providers import PROVIDERS
-from scripted import ScriptedServer
+from msgmodel.testing.server import ScriptedServer
 
 T = TypeVar("T")
 

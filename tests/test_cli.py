@@ -21,8 +21,9 @@ from typing import Any, NamedTuple, Self
 import pytest
 
 from msgmodel.cli import exits
-from replies import INPUT_TOKENS, MODEL, OUTPUT_TOKENS, RESPONSE_ID, Wire, error_body, events, reply
-from scripted import Cut, Script, ScriptedServer, Send, Stall
+from msgmodel.testing.errors import error_body
+from msgmodel.testing.server import Cut, Script, ScriptedServer, Send, Stall
+from msgmodel.testing.wires import INPUT_TOKENS, MODEL, OUTPUT_TOKENS, RESPONSE_ID, Wire, events, reply
 
 KEY = "sk-planted-0123456789"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)

@@ -22,8 +22,8 @@ import pytest
 import msgmodel
 from conftest import KEY, PROVIDER, Async, Sync, config
 from msgmodel import PanelEvent
-from replies import WIRES, Wire, events, reply
-from scripted import Repeat, Script, ScriptedServer, Send, Stall
+from msgmodel.testing.server import Repeat, Script, ScriptedServer, Send, Stall
+from msgmodel.testing.wires import WIRES, Wire, events, reply
 
 PROMPT = 0.5
 """Seconds within which the server must see the hang-up, and a loop over a reply that ended must end."""

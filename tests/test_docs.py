@@ -11,12 +11,12 @@ from typing import Any, get_args
 import pytest
 
 import msgmodel
-import replies
 from conftest import KEY
 from msgmodel import _verdict
 from msgmodel.local import weights
 from msgmodel.providers import ALIASES, PROVIDERS
-from scripted import Script, ScriptedServer
+from msgmodel.testing import wires as replies
+from msgmodel.testing.server import Script, ScriptedServer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -22,24 +22,20 @@ import msgmodel
 from conftest import KEY, PROVIDER, Async, Sync, config
 from msgmodel._sse import Decoder, TooLarge
 from msgmodel.events import ErrorCode, Status
-from replies import (
+from msgmodel.testing.errors import ERROR_STATUSES, RETRY_AFTER_SECONDS, error_body, error_event
+from msgmodel.testing.server import Cut, Flood, Framing, Pause, Repeat, Reset, Script, ScriptedServer, Send, Stall, Step
+from msgmodel.testing.wires import (
     CONTINUATION_TOKEN,
-    ERROR_STATUSES,
     MODEL,
     NORMAL_FINISH,
     REQUEST_ID,
     RESPONSE_ID,
-    RETRY_AFTER_SECONDS,
-    TRANSFORMATIONS,
     WIRES,
     Wire,
-    error_body,
-    error_event,
     events,
-    first_chunk_without_choices,
     reply,
 )
-from scripted import Cut, Flood, Framing, Pause, Repeat, Reset, Script, ScriptedServer, Send, Stall, Step
+from transformations import TRANSFORMATIONS, first_chunk_without_choices
 
 Colour = Sync | Async
 

@@ -17,9 +17,9 @@ import pytest
 import uvicorn
 
 import msgmodel
-import replies
 from conftest import KEY, SHARED
-from scripted import Script, ScriptedServer
+from msgmodel.testing import wires as replies
+from msgmodel.testing.server import Script, ScriptedServer
 
 GUIDE = SHARED / "guide" / "stream_panels_guide.md"
 

@@ -9,8 +9,8 @@ import pytest
 
 from conftest import KEY, Async, Sync, config
 from msgmodel._ask import Broken
+from msgmodel.testing.server import Script, ScriptedServer
 from pure import exchange, play
-from scripted import Script, ScriptedServer
 
 
 def sse(*payloads: Any) -> list[bytes]:

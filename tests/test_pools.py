@@ -23,8 +23,8 @@ import pytest
 import msgmodel
 from conftest import KEY, PROVIDER, Async, Sync, config
 from msgmodel import AsyncClient, Client, OpenAIConfig
-from replies import WIRES, Wire, events, reply
-from scripted import Pause, Script, ScriptedServer, Send, Stall
+from msgmodel.testing.server import Pause, Script, ScriptedServer, Send, Stall
+from msgmodel.testing.wires import WIRES, Wire, events, reply
 
 PIECES = ["Hello", " world"]
 TEXT = "".join(PIECES)

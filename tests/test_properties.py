@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 import pure
 from conftest import SHARED
 from msgmodel._ask import Broken
-from replies import TRANSFORMATIONS, WIRES, Wire, error_event, events, reply
+from msgmodel.testing.errors import error_event
+from msgmodel.testing.wires import WIRES, Wire, events, reply
+from transformations import TRANSFORMATIONS
 
 settings.register_profile(
     "properties",

@@ -14,9 +14,9 @@ import pytest
 
 from conftest import KEY, PROVIDER, SHARED, Async, Sync, config
 from msgmodel import PanelEvent
+from msgmodel.testing.server import Script, ScriptedServer
 from msgmodel.wires import WIRES
 from pure import play
-from scripted import Script, ScriptedServer
 
 STREAMS = SHARED / "streams"
 

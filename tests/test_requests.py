@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 import msgmodel
-import replies
 from conftest import KEY, PROVIDER, Async, Sync, config
 from msgmodel import AnthropicConfig, ConfigurationError, GeminiConfig, OpenAIConfig
 from msgmodel._ask import Ask, Request
 from msgmodel._question import ask
+from msgmodel.testing import wires as replies
+from msgmodel.testing.server import Received, Script, ScriptedServer
 from msgmodel.wires import WIRES
-from scripted import Received, Script, ScriptedServer
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 

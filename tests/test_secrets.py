@@ -30,8 +30,9 @@ from msgmodel import (
     OpenAIConfig,
     ReplyError,
 )
-from replies import WIRES, Wire, error_body, error_event, events, reply
-from scripted import Cut, Pause, Reset, Script, ScriptedServer, Send, Stall
+from msgmodel.testing.errors import error_body, error_event
+from msgmodel.testing.server import Cut, Pause, Reset, Script, ScriptedServer, Send, Stall
+from msgmodel.testing.wires import WIRES, Wire, events, reply
 
 Colour = Sync | Async
 

@@ -12,11 +12,11 @@ import httpx2
 import pytest
 
 import msgmodel
-import replies
 from conftest import KEY, PROVIDER, Async, Sync, config
 from msgmodel import AnthropicConfig, AuthenticationError, ConfigurationError, GeminiConfig, OpenAIConfig
 from msgmodel.providers import PROVIDERS
-from scripted import Script, ScriptedServer
+from msgmodel.testing import wires as replies
+from msgmodel.testing.server import Script, ScriptedServer
 
 
 def key_of(server: ScriptedServer, wire: str = "openai_chat", **kwargs: Any) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import SHARED
 from msgmodel import _verdict
-from replies import ERROR_STATUSES, error_body
+from msgmodel.testing.errors import ERROR_STATUSES, error_body
 
 FACTS = SHARED / "wire" / "WIRE.md"
 

@@ -12,24 +12,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from replies import (
-    CONTINUATION_TOKEN,
-    ERROR_STATUSES,
-    OUTPUT_TOKENS,
-    TRANSFORMATIONS,
-    WIRES,
-    Wire,
-    comments,
-    error_body,
-    error_event,
-    events,
-    first_chunk_without_choices,
-    lone_cr,
-    nulls,
-    reply,
-    without_event_lines,
-)
-from scripted import (
+from msgmodel.testing.errors import ERROR_STATUSES, error_body, error_event
+from msgmodel.testing.server import (
     Cut,
     End,
     Flood,
@@ -44,6 +28,8 @@ from scripted import (
     Step,
     cut,
 )
+from msgmodel.testing.wires import CONTINUATION_TOKEN, OUTPUT_TOKENS, WIRES, Wire, events, reply
+from transformations import TRANSFORMATIONS, comments, first_chunk_without_choices, lone_cr, nulls, without_event_lines
 
 PROMPT_SECONDS = 0.02
 SLACK_SECONDS = 0.2  # for a busy machine; the detection itself is one wake-up from poll

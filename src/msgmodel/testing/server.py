@@ -189,8 +189,10 @@ class ScriptedServer:
         self.accepted = 0
         """Connections accepted since the start."""
         self._lock = threading.Condition()
-        self._queue: deque[Script] = deque()
-        self._last = Script.json(500, {"error": {"message": "nothing was scripted"}})
+        self._queue: deque[Script | Callable[[Received], Script]] = deque()
+        self._last: Script | Callable[[Received], Script] = Script.json(
+            500, {"error": {"message": "nothing was scripted"}}
+        )
         self._requests: list[Received] = []
         self._hangups: list[float] = []
         self._open = 0
@@ -225,10 +227,15 @@ class ScriptedServer:
         self._listener.close()
         self._stop_watched.close()
 
-    def say(self, *scripts: Script) -> None:
-        """Queue answers, one for each request in turn; the last one repeats for ever."""
+    def say(self, *scripts: Script | Callable[[Received], Script]) -> None:
+        """Queue answers, or what makes one from a request; one for each in turn, the last one for ever."""
         with self._lock:
             self._queue.extend(scripts)
+
+    def forget(self) -> None:
+        """Take back what is queued and was not yet said."""
+        with self._lock:
+            self._queue.clear()
 
     @property
     def requests(self) -> list[Received]:
@@ -290,7 +297,8 @@ class ScriptedServer:
             self._requests.append(received)
             if self._queue:
                 self._last = self._queue.popleft()
-            return self._last
+            answer = self._last
+        return answer if isinstance(answer, Script) else answer(received)
 
     def _note_hangup(self) -> None:
         """For a connection whose client hung up."""

@@ -1,0 +1,22 @@
+"""The pytest fixture `scripted_provider`. Found by pytest itself: nothing to import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .provider import ScriptedProvider
+
+
+@pytest.fixture
+def scripted_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedProvider]:
+    """A scripted provider in the place of all real ones: the application under test needs no change."""
+    from .provider import ScriptedProvider
+
+    with ScriptedProvider() as provider:
+        for name, value in provider.environment().items():
+            monkeypatch.setenv(name, value)
+        yield provider

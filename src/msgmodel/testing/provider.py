@@ -1,0 +1,122 @@
+"""A provider on loopback that says what it is told, on whichever of the four wires it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeAlias, cast, get_args
+from urllib.parse import urlsplit
+
+from ..config import AnthropicConfig, GeminiConfig, OpenAIConfig
+from ..errors import ConfigurationError
+from ..providers import PROVIDERS, find
+from .reply import Reply
+from .server import Received, Script, ScriptedServer
+from .wires import Wire
+
+KEY = "test-key-0123456789"
+"""The key that `config` and `environment` give."""
+
+Answer: TypeAlias = str | Reply | Script | Callable[[Received], "str | Reply | Script"]
+"""A text, a reply, exact bytes, or what makes one of them from the request."""
+
+
+class ScriptedProvider:
+    """A context manager; between `with` and its end it listens on a free port of 127.0.0.1.
+
+    with ScriptedProvider() as provider:
+        provider.say("Hello", Reply("Hel", truncated=True), Reply(error=429))
+        query("openai", "hi", config=provider.config("openai"))
+    """
+
+    def __init__(self) -> None:
+        self.server = ScriptedServer()
+        """The server underneath: its connections and hang-ups."""
+        self.say("Hello from a scripted provider.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drops every connection."""
+        self.server.close()
+
+    @property
+    def url(self) -> str:
+        """Its address, without a path."""
+        return self.server.url
+
+    @property
+    def requests(self) -> list[Received]:
+        """What was asked so far; `requests[-1].json` is the body of the last one."""
+        return self.server.requests
+
+    def say(self, *answers: Answer) -> None:
+        """What to answer from now on, one to each request, the last one for ever. Raises ConfigurationError."""
+        if not answers:
+            raise ConfigurationError("there must be something to say")
+        for answer in answers:
+            if not isinstance(answer, (str, Reply, Script)) and not callable(answer):
+                raise ConfigurationError(f"an answer must be a text, a Reply or a Script, not {type(answer).__name__}")
+        self.server.forget()
+        self.server.say(*(_scripted(answer) for answer in answers))
+
+    def config(self, name: str, **fields: Any) -> Any:
+        """The config that sends a provider's questions here. `name`: a provider, or a wire for its main provider."""
+        fields = {"api_key": KEY, **fields}
+        if name == "openai_responses":
+            return OpenAIConfig(base_url=f"{self.url}/v1", **{"api": "responses", **fields})
+        row = PROVIDERS["openai"] if name == "openai_chat" else find(name)
+        if row.config is OpenAIConfig:
+            return OpenAIConfig(base_url=self.url + _path(row.base_url), **fields)
+        if row.config not in (AnthropicConfig, GeminiConfig):
+            raise ConfigurationError(f"{row.name} is not reached over a network")
+        return cast(Any, row.config)(base_url=self.url, **fields)
+
+    def environment(self) -> dict[str, str]:
+        """Variables that send every provider's questions here, with a key, past any proxy."""
+        found = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+        for row in PROVIDERS.values():
+            if row.base_url_variable:
+                found[row.base_url_variable] = self.url + _path(row.base_url)
+            found |= dict.fromkeys(list(row.keys)[:1], KEY)
+        return found
+
+
+def _path(base_url: str) -> str:
+    return urlsplit(base_url).path.rstrip("/")
+
+
+def _scripted(answer: Answer) -> Callable[[Received], Script]:
+    def script(request: Received) -> Script:
+        said = answer(request) if callable(answer) else answer
+        if isinstance(said, str):
+            said = Reply(said)
+        if isinstance(said, Script):
+            return said
+        wire = wire_of(request.path)
+        if wire is None:
+            return Script.json(404, {"error": {"message": f"no wire has the path {request.path.partition('?')[0]}"}})
+        return said.script(wire)
+
+    return script
+
+
+_ENDS: dict[str, Wire] = {
+    "/chat/completions": "openai_chat",
+    "/responses": "openai_responses",
+    "/messages": "anthropic",
+    ":streamGenerateContent": "gemini",
+}
+assert set(_ENDS.values()) == set(get_args(Wire))
+
+
+def wire_of(path: str) -> Wire | None:
+    """The wire that a request speaks, by the end of its path."""
+    path = path.partition("?")[0]
+    return next((wire for end, wire in _ENDS.items() if path.endswith(end)), None)
