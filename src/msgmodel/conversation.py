@@ -160,12 +160,14 @@ class Conversation:
         """The calls of the last answer that have no result yet. Those of an answer that broke off don't count."""
         answered: set[str] = set()
         for message in reversed(self.messages):
-            parts = message["content"] if not isinstance(message["content"], str) else ()
+            if "tool_call_id" in message:
+                answered.add(message["tool_call_id"])
+                continue
+            parts = () if isinstance(message["content"], str) else message["content"]
             if message["role"] == "assistant":
                 calls = [] if message.get("partial") else [part for part in parts if part["type"] == "tool_call"]
                 return [call for call in calls if call["id"] not in answered]
             answered |= {part["tool_call_id"] for part in parts if part["type"] == "tool_result"}
-            answered.add(message.get("tool_call_id", ""))
         return []
 
     def add_tool_result(self, tool_call_id: str, content: JSON, *, is_error: bool = False) -> None:

@@ -69,9 +69,9 @@ class ScriptedProvider:
     def config(self, name: str, **fields: Any) -> Any:
         """The config that sends a provider's questions here. `name`: a provider, or a wire for its main provider."""
         fields = {"api_key": KEY, **fields}
-        if name == "openai_responses":
-            return OpenAIConfig(base_url=f"{self.url}/v1", **{"api": "responses", **fields})
-        row = PROVIDERS["openai"] if name == "openai_chat" else find(name)
+        if name in ("openai_chat", "openai_responses"):
+            return OpenAIConfig(base_url=f"{self.url}/v1", **{"api": name.removeprefix("openai_"), **fields})
+        row = find(name)
         if row.config is OpenAIConfig:
             return OpenAIConfig(base_url=self.url + _path(row.base_url), **fields)
         if row.config not in (AnthropicConfig, GeminiConfig):
