@@ -34,6 +34,8 @@ class Overlap:
 
     def end(self) -> str:
         """What is left to hand on: nothing more is held back from here."""
+        if not self._open:
+            return ""
         held, self._held, self._open = self._held, "", False
         self.removed = self._repeated(held)
         return held[self.removed :]

@@ -91,7 +91,11 @@ def _items(turn: Turn) -> list[dict[str, Any]]:
             said = part if isinstance(part, str) else part.text
             phase = mapping(part.opaque) if isinstance(part, Marked) else {}
             content = [{"type": "output_text", "text": said}]
-            items.append({"type": "message", "role": "assistant", "content": content, **phase})
+            item = {"type": "message", "role": "assistant", **phase}
+            if items and {**items[-1], "content": None} == {**item, "content": None}:
+                items[-1]["content"] += content
+            else:
+                items.append({**item, "content": content})
         elif isinstance(part, Call):
             items.append({"type": "function_call", "call_id": part.id, "name": part.name, "arguments": part.arguments})
         elif isinstance(part, Result):
