@@ -52,6 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_question",),
     ("_api",),
     ("client", "conversation"),
+    ("many",),
     ("",),
 )
 """Lowest first. A module imports only from layers below its own; `""` is the package itself."""

@@ -7,6 +7,8 @@ for event in stream_panels("openai", "Tell me a story"):
         print(event["delta"], end="", flush=True)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ._api import aquery, astream, astream_panels, query, stream, stream_panels
 from ._question import Fallback, Options
 from ._version import __version__
@@ -23,6 +25,8 @@ from .errors import (
     StreamingError,
 )
 from .events import (
+    BatchEvent,
+    BatchFinal,
     ErrorCode,
     PanelDelta,
     PanelEnd,
@@ -33,6 +37,7 @@ from .events import (
     PanelRefusal,
     PanelRetry,
     PanelSource,
+    PanelSummary,
     PanelToolCall,
     PanelToolDelta,
     Privacy,
@@ -46,11 +51,18 @@ from .events import (
 from .messages import Message
 from .response import LLMResponse
 
+if TYPE_CHECKING:
+    from .many import AsyncBatch, Batch, Panel, astream_many, stream_many
+
 __all__ = [
     "APIError",
     "AnthropicConfig",
+    "AsyncBatch",
     "AsyncClient",
     "AuthenticationError",
+    "Batch",
+    "BatchEvent",
+    "BatchFinal",
     "Client",
     "ConfigurationError",
     "Conversation",
@@ -64,6 +76,7 @@ __all__ = [
     "MsgModelError",
     "OpenAIConfig",
     "Options",
+    "Panel",
     "PanelDelta",
     "PanelEnd",
     "PanelError",
@@ -73,6 +86,7 @@ __all__ = [
     "PanelRefusal",
     "PanelRetry",
     "PanelSource",
+    "PanelSummary",
     "PanelToolCall",
     "PanelToolDelta",
     "Privacy",
@@ -88,8 +102,26 @@ __all__ = [
     "__version__",
     "aquery",
     "astream",
+    "astream_many",
     "astream_panels",
     "query",
     "stream",
+    "stream_many",
     "stream_panels",
 ]
+
+_LAZY = dict.fromkeys(("AsyncBatch", "Batch", "Panel", "astream_many", "stream_many"), "many")
+"""Names whose modules cost more to import than all the rest: they come in when they are first used."""
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -70,7 +70,7 @@ def stream_panels(
     Raises ConfigurationError, AuthenticationError or FileError at the call. What happens later is a `panel_error`.
     Closing the iterator, or leaving it, closes the connection.
     """
-    asks, exchange = _begin(
+    asks, exchange = begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
         timeout,
         panel_id,
@@ -101,7 +101,7 @@ def stream(
     on_chunk: is called with each piece of text before it is handed on; when it returns False the stream ends.
     Raises APIError or StreamingError, whose `content` is the text so far, when the reply does not come whole.
     """
-    asks, exchange = _begin(
+    asks, exchange = begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
         timeout,
         None,
@@ -130,7 +130,7 @@ def query(
 
     Raises APIError or StreamingError, whose `content` is the text so far, when the reply does not come whole.
     """
-    asks, exchange = _begin(
+    asks, exchange = begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
         timeout,
         None,
@@ -157,15 +157,22 @@ def astream_panels(
     **options: Unpack[AsyncOptions],
 ) -> AsyncGenerator[PanelEvent, None]:
     """`stream_panels` for asyncio. Cancelling the task closes the connection."""
-    asks, exchange = _begin(
+    asks, exchange = begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
         timeout,
         panel_id,
         options,
     )
+    return async_panels(asks, exchange, options.get("http_client"))
+
+
+def async_panels(
+    asks: list[Ask], exchange: Exchange, client: httpx2.AsyncClient | None
+) -> AsyncGenerator[PanelEvent, None]:
+    """The events of an exchange that was begun."""
     from ._stream import async_run, panels
 
-    return async_run(exchange, _async_transports(asks, options.get("http_client")), panels)
+    return async_run(exchange, _async_transports(asks, client), panels)
 
 
 def astream(
@@ -184,7 +191,7 @@ def astream(
     **options: Unpack[AsyncOptions],
 ) -> AsyncGenerator[str, None]:
     """`stream` for asyncio. Cancelling the task closes the connection."""
-    asks, exchange = _begin(
+    asks, exchange = begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
         timeout,
         None,
@@ -212,7 +219,7 @@ def aquery(
     **options: Unpack[AsyncOptions],
 ) -> Coroutine[Any, Any, LLMResponse]:
     """`query` for asyncio, to be awaited; the arguments are checked at the call all the same."""
-    asks, exchange = _begin(
+    asks, exchange = begin(
         (provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature),
         timeout,
         None,
@@ -223,9 +230,10 @@ def aquery(
     return async_whole(async_run(exchange, _async_transports(asks, options.get("http_client")), panels))
 
 
-def _begin(
+def begin(
     arguments: _question.Arguments, timeout: float, panel_id: str | None, options: Options
 ) -> tuple[list[Ask], Exchange]:
+    """The question for each route, and the exchange that asks it; nothing is sent yet."""
     unknown = options.keys() - SyncOptions.__annotations__.keys() - Options.__annotations__.keys()
     if unknown:
         raise TypeError(f"there is no argument {min(unknown)!r}")

@@ -262,3 +262,35 @@ PanelEnd: TypeAlias = PanelFinal | PanelError
 PanelEvent: TypeAlias = (
     PanelDelta | PanelReasoning | PanelRefusal | PanelToolDelta | PanelToolCall | PanelSource | PanelRetry | PanelEnd
 )
+
+
+class PanelSummary(TypedDict):
+    """How one panel of a batch ended."""
+
+    panel_id: str
+    provider: str
+    model: str
+    status: Status | None
+    """Of a `panel_final`; None where it was a `panel_error`."""
+    code: ErrorCode | None
+    """Of a `panel_error`; None where it was a `panel_final`."""
+    first_delta_seconds: float | None
+    total_seconds: float
+    usage: Usage | None
+    cost: float | None
+
+
+class BatchFinal(TypedDict):
+    """The last event of `stream_many`, after the terminal events of all panels."""
+
+    event: Literal["batch_final"]
+    panel_id: None
+    panels: list[PanelSummary]
+    """In the order in which they were asked."""
+    total_seconds: float
+    """Until the last one had ended."""
+    cost: float | None
+    """The sum; None where a panel's is unknown."""
+
+
+BatchEvent: TypeAlias = PanelEvent | BatchFinal

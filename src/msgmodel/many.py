@@ -1,0 +1,448 @@
+"""Many panels at once: one merged stream of events, one terminal event a panel, one summary at the end.
+
+Rules: what happens to one panel never disturbs another. No panel has more than `BUFFER` events waiting for a slow
+reader: its connection is not read until there is room. Leaving the batch closes all connections at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack, cast
+
+from . import _api, providers
+from ._exchange import Exchange
+from .conversation import AsyncSettings
+from .errors import ConfigurationError, MsgModelError
+from .events import BatchEvent, BatchFinal, ErrorCode, PanelEnd, PanelEvent, PanelSummary
+
+if TYPE_CHECKING:
+    from ._files import FileLike
+
+BUFFER = 64
+"""Events of one panel that may wait for the reader."""
+
+_log = logging.getLogger("msgmodel")
+_OWN = ("api_key", "config", "model", "panel_id")
+
+
+class Panel:
+    """What is asked of one provider in a batch, where it differs from the rest: any keyword of `stream_panels`.
+
+    panel_id: made from the provider's name where it is not given. prompt: in the place of the batch's. Its repr shows
+    neither a key nor a prompt.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        *,
+        panel_id: str | None = None,
+        prompt: str | None = None,
+        **settings: Unpack[AsyncSettings],
+    ) -> None:
+        self.provider = provider
+        self.panel_id = panel_id
+        self.prompt = prompt
+        self.settings = settings
+
+    def __repr__(self) -> str:
+        return f"Panel({self.provider!r}, panel_id={self.panel_id!r}, model={self.settings.get('model')!r})"
+
+
+PanelLike: TypeAlias = Panel | str | tuple[str, str]
+"""A panel, or a provider, or a provider and a model."""
+
+
+def stream_many(
+    panels: Sequence[PanelLike],
+    prompt: str = "",
+    file_like: FileLike | None = None,
+    filename: str | None = None,
+    **settings: Unpack[AsyncSettings],
+) -> Batch:
+    """Asks all panels at once; returns one iterator over the events of all of them, then a `batch_final`.
+
+    settings: any keyword of `stream_panels` that is the same for all; `api_key`, `config` and `model` belong to a
+    Panel. The work is done on an event loop in a thread of its own, with its own connections: for an HTTP client of
+    yours use `astream_many`.
+
+    Raises ConfigurationError, AuthenticationError or FileError at the call, for the panel that is wrong by its number.
+    """
+    if "http_client" in settings:
+        raise ConfigurationError("stream_many makes its own connections: use astream_many with a client of yours")
+    return Batch(_Merged(_prepared(panels, prompt, file_like, filename, settings)))
+
+
+def astream_many(
+    panels: Sequence[PanelLike],
+    prompt: str = "",
+    file_like: FileLike | None = None,
+    filename: str | None = None,
+    **settings: Unpack[AsyncSettings],
+) -> AsyncBatch:
+    """`stream_many` for asyncio, on the running event loop."""
+    return AsyncBatch(_Merged(_prepared(panels, prompt, file_like, filename, settings)))
+
+
+class Batch:
+    """A running batch: iterate over it, in a `with` or not. It can be cancelled from any thread."""
+
+    def __init__(self, merged: _Merged) -> None:
+        self._merged = merged
+        self._ready: deque[BatchEvent] = deque()
+        self._loop: _Loop | None = None
+        self._closed = False
+
+    @property
+    def panel_ids(self) -> list[str]:
+        """Of all panels, in the order in which they were given."""
+        return [job.panel_id for job in self._merged.jobs]
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> BatchEvent:
+        if not self._ready:
+            if self._closed:
+                raise StopIteration
+            try:
+                if self._loop is None:
+                    self._loop = _Loop(self._merged)
+                self._ready += self._loop.take()
+            except BaseException:  # Ctrl-C too
+                self.close()
+                raise
+            if not self._ready:
+                self.close()
+                raise StopIteration
+        return self._ready.popleft()
+
+    def cancel(self, panel_id: str | None = None) -> None:
+        """Ends a panel, or all, with a `panel_error` of code `cancelled` that holds the text so far.
+
+        Raises ConfigurationError for a panel that there is not; one that has ended is left as it is.
+        """
+        self._merged.cancel(panel_id)
+
+    def close(self) -> None:
+        """Closes all connections and the thread; no more events come."""
+        self._closed = True
+        self._ready.clear()
+        if self._loop is not None:
+            self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not self._closed:
+            self.close()
+
+
+class AsyncBatch:
+    """A running batch for asyncio: iterate over it, in an `async with` or not."""
+
+    def __init__(self, merged: _Merged) -> None:
+        self._merged = merged
+        self._ready: deque[BatchEvent] = deque()
+
+    @property
+    def panel_ids(self) -> list[str]:
+        """Of all panels, in the order in which they were given."""
+        return [job.panel_id for job in self._merged.jobs]
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> BatchEvent:
+        if not self._ready:
+            try:
+                self._ready += await self._merged.take()
+            except BaseException:
+                await self.aclose()
+                raise
+            if not self._ready:
+                raise StopAsyncIteration
+        return self._ready.popleft()
+
+    def cancel(self, panel_id: str | None = None) -> None:
+        """Ends a panel, or all, with a `panel_error` of code `cancelled` that holds the text so far.
+
+        Raises ConfigurationError for a panel that there is not; one that has ended is left as it is.
+        """
+        self._merged.cancel(panel_id)
+
+    async def aclose(self) -> None:
+        """Closes all connections; no more events come."""
+        self._ready.clear()
+        await self._merged.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        self._merged.abandon()
+
+
+class _Job:
+    """One panel of a batch."""
+
+    def __init__(self, panel_id: str, exchange: Exchange, events: AsyncGenerator[PanelEvent, None]) -> None:
+        self.panel_id = panel_id
+        self.exchange = exchange
+        self.events = events
+        self.task: asyncio.Task[None] | None = None
+        self.cancelled = False
+        self.last: PanelEvent | None = None
+        self.waiting = 0
+        self.room = asyncio.Event()
+
+    @property
+    def ended(self) -> PanelEnd | None:
+        """The terminal event, once it was handed on."""
+        last = self.last
+        return last if last is not None and (last["event"] == "panel_final" or last["event"] == "panel_error") else None
+
+
+class _Merged:
+    """The panels on one event loop. The tasks know this, not the batch: so a batch that is let go of can end them."""
+
+    def __init__(self, jobs: list[_Job]) -> None:
+        self.jobs = jobs
+        self._begin = monotonic()
+        self._events: deque[tuple[_Job, PanelEvent]] = deque()
+        self._news = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = False
+
+    async def take(self) -> list[BatchEvent]:
+        """The events that are there, after waiting for the first one; none after the summary."""
+        if self._over:
+            return []
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            for job in self.jobs:
+                job.task = self._loop.create_task(self._run(job))
+        while not self._events and any(job.ended is None for job in self.jobs):
+            self._news.clear()
+            await self._news.wait()
+        taken: list[BatchEvent] = []
+        while self._events:
+            job, event = self._events.popleft()
+            taken.append(event)
+            job.waiting -= 1
+            job.room.set()
+        if all(job.ended is not None for job in self.jobs):
+            self._over = True
+            taken.append(self._summary())
+        return taken
+
+    def cancel(self, panel_id: str | None) -> None:
+        chosen = [job for job in self.jobs if panel_id is None or job.panel_id == panel_id]
+        if not chosen:
+            known = ", ".join(job.panel_id for job in self.jobs)
+            raise ConfigurationError(f"there is no panel {panel_id!r}; there are {known}")
+        for job in chosen:
+            job.cancelled = True
+        self._on_the_loop(lambda: [job.task.cancel() for job in chosen if job.task and job.ended is None])
+
+    def abandon(self) -> None:
+        """Nobody reads any more. Callable from anywhere, also while the interpreter ends."""
+        self._over = True
+        self._on_the_loop(lambda: [job.task.cancel() for job in self.jobs if job.task])
+
+    async def aclose(self) -> None:
+        self._over = True
+        tasks = [job.task for job in self.jobs if job.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _on_the_loop(self, work: Any) -> None:
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(work)
+            except RuntimeError:  # the loop is closed, and with it all that ran on it
+                pass
+
+    async def _run(self, job: _Job) -> None:
+        code: ErrorCode = "cancelled"
+        words = ""
+        try:
+            if not job.cancelled:
+                async for event in job.events:
+                    await self._put(job, event)
+        except asyncio.CancelledError:
+            if not job.cancelled:
+                raise  # the batch was left
+        except Exception as error:  # such as one of the caller's own, out of on_end
+            code, words = "protocol", f"unexpected {type(error).__name__}"
+            _log.exception("panel %s: unexpected", job.panel_id)
+        finally:
+            await job.events.aclose()
+        if job.ended is None:
+            job.exchange.leave()
+            rest = list(job.exchange.ending())
+            begun = next((number for number, event in enumerate(rest) if event is job.last), -1)
+            for event in rest[begun + 1 :]:
+                if words and event["event"] == "panel_error" and event["code"] == "cancelled":
+                    event["code"], event["error"] = code, words
+                self._append(job, event)
+
+    async def _put(self, job: _Job, event: PanelEvent) -> None:
+        self._append(job, event)
+        while job.waiting >= BUFFER:
+            job.room.clear()
+            await job.room.wait()
+
+    def _append(self, job: _Job, event: PanelEvent) -> None:
+        job.last = event
+        job.waiting += 1
+        self._events.append((job, event))
+        self._news.set()
+
+    def _summary(self) -> BatchFinal:
+        panels: list[PanelSummary] = []
+        for job in self.jobs:
+            end = job.ended
+            assert end is not None
+            panels.append(
+                {
+                    "panel_id": job.panel_id,
+                    "provider": end["provider"],
+                    "model": end["model"],
+                    "status": end["status"] if end["event"] == "panel_final" else None,
+                    "code": end["code"] if end["event"] == "panel_error" else None,
+                    "first_delta_seconds": end["timing"]["first_delta_seconds"],
+                    "total_seconds": end["timing"]["total_seconds"],
+                    "usage": end["usage"],
+                    "cost": end["cost"],
+                }
+            )
+        costs = [panel["cost"] for panel in panels]
+        return {
+            "event": "batch_final",
+            "panel_id": None,
+            "panels": panels,
+            "total_seconds": monotonic() - self._begin,
+            "cost": None if None in costs else sum(cost for cost in costs if cost is not None),
+        }
+
+
+class _Loop:
+    """An event loop in a thread, for as long as one batch lives."""
+
+    def __init__(self, merged: _Merged) -> None:
+        self._merged = merged
+        self._started = threading.Event()
+        self._stop: asyncio.Event | None = None
+        self._thread = threading.Thread(target=self._serve, name="msgmodel batch", daemon=True)
+        self._thread.start()
+        self._started.wait()
+
+    def take(self) -> list[BatchEvent]:
+        return asyncio.run_coroutine_threadsafe(self._merged.take(), self._runs).result()
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            try:
+                assert self._stop is not None
+                self._runs.call_soon_threadsafe(self._stop.set)
+            except RuntimeError:  # closed meanwhile
+                pass
+            if threading.current_thread() is not self._thread:
+                self._thread.join()
+
+    def _serve(self) -> None:
+        asyncio.run(self._until_closed())
+
+    async def _until_closed(self) -> None:
+        self._runs = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self._started.set()
+        await self._stop.wait()
+        await self._merged.aclose()
+
+
+def _prepared(
+    panels: Sequence[PanelLike],
+    prompt: str,
+    file_like: FileLike | None,
+    filename: str | None,
+    settings: AsyncSettings,
+) -> list[_Job]:
+    if not isinstance(panels, Sequence) or isinstance(panels, (str, bytes)) or not panels:
+        raise ConfigurationError("panels must be a list of panels, with at least one")
+    common = cast(dict[str, Any], dict(settings))
+    for name in _OWN:
+        if name in common:
+            raise ConfigurationError(f"{name} belongs to one panel: Panel(provider, {name}=...)")
+    common |= {"file_like": file_like, "filename": filename}
+    chosen = [_panel(number, panel) for number, panel in enumerate(panels)]
+    jobs = []
+    for number, (panel, panel_id) in enumerate(zip(chosen, _ids(chosen), strict=True)):
+        arguments: dict[str, Any] = common | dict(panel.settings)
+        arguments["prompt"] = prompt if panel.prompt is None else panel.prompt
+        try:
+            jobs.append(_job(panel.provider, panel_id, arguments))
+        except MsgModelError as error:
+            raise type(error)(f"panels[{number}]: {error.message}") from None
+    return jobs
+
+
+def _panel(number: int, panel: PanelLike) -> Panel:
+    if isinstance(panel, Panel):
+        return panel
+    if isinstance(panel, str):
+        return Panel(panel)
+    if isinstance(panel, tuple) and len(panel) == 2:
+        return Panel(panel[0], model=panel[1])
+    raise ConfigurationError(f"panels[{number}] must be a Panel, a provider, or a tuple of provider and model")
+
+
+def _ids(panels: list[Panel]) -> list[str]:
+    """The ids given, and for the rest the provider's name, with a number where that is taken."""
+    taken: set[str] = set()
+    for number, panel in enumerate(panels):
+        if panel.panel_id is not None:
+            if not isinstance(panel.panel_id, str) or panel.panel_id in taken:
+                raise ConfigurationError(f"panels[{number}]: panel_id must be a string of its own: {panel.panel_id!r}")
+            taken.add(panel.panel_id)
+    ids = []
+    for number, panel in enumerate(panels):
+        id = panel.panel_id
+        if id is None:
+            try:
+                name = id = providers.find(panel.provider).name
+            except MsgModelError as error:
+                raise type(error)(f"panels[{number}]: {error.message}") from None
+            count = 2
+            while id in taken:
+                id, count = f"{name}-{count}", count + 1
+            taken.add(id)
+        ids.append(id)
+    return ids
+
+
+def _job(provider: str, panel_id: str, arguments: dict[str, Any]) -> _Job:
+    names = ("api_key", "system_instruction", "file_like", "filename", "config", "max_tokens", "model", "temperature")
+    prompt, timeout = arguments.pop("prompt"), arguments.pop("timeout", 300)
+    positional = (provider, prompt, *(arguments.pop(name, None) for name in names))
+    asks, exchange = _api.begin(cast(Any, positional), timeout, panel_id, cast(Any, arguments))
+    return _Job(panel_id, exchange, _api.async_panels(asks, exchange, arguments.get("http_client")))

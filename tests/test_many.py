@@ -1,0 +1,431 @@
+"""Many panels at once: one terminal event each, whatever happens to the others, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import msgmodel
+from conftest import Async, Sync
+from msgmodel import AuthenticationError, ConfigurationError, Panel, astream_many, stream_many
+from msgmodel.testing import Reply, ScriptedProvider
+from msgmodel.testing.wires import WIRES
+
+NAME = {"openai_chat": "openai", "openai_responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
+
+
+@pytest.fixture
+def provider() -> Iterator[ScriptedProvider]:
+    with ScriptedProvider() as running:
+        yield running
+
+
+Act = Callable[[Any, Any], Any]
+
+
+def gather(
+    colour: Sync | Async, panels: Any, *args: Any, act: Act = lambda batch, event: None, **kwargs: Any
+) -> list[Any]:
+    """The events of a batch. `act` is told of each, with the batch."""
+    if isinstance(colour, Sync):
+        found = []
+        with stream_many(panels, *args, **kwargs) as batch:
+            for event in batch:
+                found.append(event)
+                act(batch, event)
+        return found
+
+    async def collect() -> list[Any]:
+        found = []
+        async with astream_many(panels, *args, **kwargs) as batch:
+            async for event in batch:
+                found.append(event)
+                act(batch, event)
+        return found
+
+    return colour.run(collect())
+
+
+def by_panel(events: list[Any]) -> dict[str, list[Any]]:
+    """The events of each panel; the grammar holds for every one."""
+    *rest, last = events
+    assert last["event"] == "batch_final"
+    found: dict[str, list[Any]] = {summary["panel_id"]: [] for summary in last["panels"]}
+    for event in rest:
+        found[event["panel_id"]].append(event)
+    for own, summary in zip(found.values(), last["panels"], strict=True):
+        ends = [event["event"] in ("panel_final", "panel_error") for event in own]
+        assert ends == [False] * (len(own) - 1) + [True]
+        deltas = "".join(event["delta"] for event in own if event["event"] == "panel_delta")
+        assert deltas == own[-1]["content"]
+        assert summary == {
+            "panel_id": own[-1]["panel_id"],
+            "provider": own[-1]["provider"],
+            "model": own[-1]["model"],
+            "status": own[-1].get("status"),
+            "code": own[-1].get("code"),
+            "first_delta_seconds": own[-1]["timing"]["first_delta_seconds"],
+            "total_seconds": own[-1]["timing"]["total_seconds"],
+            "usage": own[-1]["usage"],
+            "cost": own[-1]["cost"],
+        }
+    return found
+
+
+def test_every_wire_at_once(colour: Sync | Async, provider: ScriptedProvider) -> None:
+    provider.say("Hello there")
+    panels = [Panel(NAME[wire], panel_id=wire, config=provider.config(wire)) for wire in WIRES]
+    found = by_panel(gather(colour, panels, "hi", system_instruction="Be brief."))
+    assert {name: own[-1]["content"] for name, own in found.items()} == dict.fromkeys(WIRES, "Hello there")
+    assert [own[-1]["wire"] for own in found.values()] == list(WIRES)
+
+
+def test_eight_panels_of_which_four_fail(colour: Sync | Async, provider: ScriptedProvider) -> None:
+    """Nobody waits for the stalled one: it ends last, by its own clock."""
+    replies = {
+        "stalled": Reply("one two", stall_after=1),
+        "cut": Reply("one two", cut_after=1),
+        "refused": Reply(error=429),
+        "cancelled": Reply("one two", stall_after=1),
+    }
+    provider.say(lambda request: replies.get(request.json["model"], "Hello there"))
+    names = ["a", "stalled", "b", "cut", "c", "refused", "d", "cancelled"]
+    config = provider.config("openai")
+    panels = [Panel("openai", panel_id=name, model=name, config=config, max_retries=0) for name in names]
+    panels[1].settings["idle_timeout"] = 1.5
+
+    def act(batch: Any, event: Any) -> None:
+        if event["panel_id"] == "cancelled" and event["event"] == "panel_delta":
+            batch.cancel("cancelled")
+
+    events = gather(colour, panels, "hi", act=act)
+    ends = {name: own[-1] for name, own in by_panel(events).items()}
+    assert {name: end.get("code") or end["status"] for name, end in ends.items()} == {
+        "a": "complete", "b": "complete", "c": "complete", "d": "complete",
+        "stalled": "timeout", "cut": "interrupted", "refused": "rate_limit", "cancelled": "cancelled",
+    }  # fmt: skip
+    assert ends["cancelled"]["content"] == ends["cut"]["content"] == ends["stalled"]["content"] == "one"
+    order = [event["panel_id"] for event in events if event["event"] in ("panel_final", "panel_error")]
+    assert order[-1] == "stalled"
+    assert events[-1]["total_seconds"] >= 1.5
+    provider.server.wait_hangup(count=2)
+
+
+MEMORY = """
+import resource, sys, time, asyncio
+from msgmodel import Panel, stream_many, astream_many, OpenAIConfig
+colour, url = sys.argv[1:]
+config = OpenAIConfig(base_url=url + "/v1")
+panels = [Panel("openai", config=config) for _ in range(100)]
+top = 0
+def seen(count, event):
+    global top
+    if event["event"] == "panel_final":
+        assert len(event["content"]) == 2000 * 200, len(event["content"])
+    if count % 2000 == 0:
+        time.sleep(0.02)
+if colour == "sync":
+    for count, event in enumerate(stream_many(panels, "hi")):
+        if count == 2000:
+            time.sleep(2)  # long enough for everything to come, if nobody held it back
+            import gc; gc.collect()
+            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        seen(count, event)
+else:
+    async def main():
+        global event
+        count = 0
+        async for event in astream_many(panels, "hi"):
+            if count == 2000:
+                await asyncio.sleep(2)
+                print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+            seen(count, event)
+            count += 1
+    asyncio.run(main())
+assert event["event"] == "batch_final" and {panel["status"] for panel in event["panels"]} == {"complete"}
+"""
+
+
+@pytest.mark.parametrize("colour_name", ["sync", "async"])
+def test_a_reader_that_sleeps(provider: ScriptedProvider, colour_name: str) -> None:
+    """100 panels of 2,000 chunks of 200 characters are 40 million characters; what waits for the reader is far less."""
+    piece = "x" * 200
+    reply = Reply(piece * 2000, pieces=[piece] * 2000)
+    whole = reply.script("openai_chat")
+    provider.say(whole)
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, colour_name, provider.url],
+        capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    # 2,000 events of 20 panels that were read, 64 waiting a panel, and what lies in the buffers of the sockets.
+    assert int(done.stdout) < 190, done.stdout
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_cancel_all(colour: Sync | Async, provider: ScriptedProvider, when: str) -> None:
+    provider.say(Reply("one two", stall_after=1))
+    panels = [Panel("openai", config=provider.config("openai")) for _ in range(5)]
+
+    def act(batch: Any, event: Any) -> None:
+        batch.cancel()
+
+    if when == "during":
+        found = by_panel(gather(colour, panels, "hi", act=act))
+    elif isinstance(colour, Sync):
+        batch = stream_many(panels, "hi")
+        batch.cancel()
+        found = by_panel(list(batch))
+    else:
+
+        async def collect() -> list[Any]:
+            batch = astream_many(panels, "hi")
+            batch.cancel()
+            return [event async for event in batch]
+
+        found = by_panel(colour.run(collect()))
+    assert list(found) == ["openai", "openai-2", "openai-3", "openai-4", "openai-5"]
+    assert {own[-1]["code"] for own in found.values()} == {"cancelled"}
+    assert when == "during" or provider.requests == []
+
+
+def test_cancel_from_another_thread(provider: ScriptedProvider) -> None:
+    provider.say(Reply("one two", stall_after=1))
+    batch = stream_many([Panel("openai", config=provider.config("openai"), panel_id="left")], "hi")
+    assert batch.panel_ids == ["left"]
+    assert next(batch)["event"] == "panel_delta"
+    threading.Timer(0.1, batch.cancel, ["left"]).start()
+    assert [event["event"] for event in batch] == ["panel_error", "batch_final"]
+    batch.cancel("left")  # it has ended: nothing happens
+    with pytest.raises(ConfigurationError, match="no panel 'right'; there are left"):
+        batch.cancel("right")
+    assert list(batch) == []
+
+
+def test_a_cancelled_panel_says_what_it_had(provider: ScriptedProvider) -> None:
+    """A call that was cut by it comes out as incomplete."""
+    provider.say(Reply("one", tool_calls=[{"name": "f", "arguments": {"a": 1}}]))
+    script = Reply("one", tool_calls=[{"name": "f", "arguments": {"a": 1}}]).script("openai_chat")
+    from msgmodel.testing import Script, Stall
+
+    provider.say(Script(steps=(*script.steps[:4], Stall())))
+    batch = stream_many([Panel("openai", config=provider.config("openai"))], "hi")
+    assert next(batch)["event"] == "panel_delta"
+    time.sleep(0.2)
+    batch.cancel()
+    call, error, _ = list(batch)
+    assert (call["event"], call["complete"], error["code"]) == ("panel_tool_call", False, "cancelled")
+
+
+@pytest.mark.parametrize("how", ["break", "close", "exception", "let go"])
+def test_leaving_closes_all_connections(colour: Sync | Async, provider: ScriptedProvider, how: str) -> None:
+    provider.say(Reply("one two", stall_after=1))
+    panels = [Panel(NAME[wire], config=provider.config(wire)) for wire in WIRES]
+    threads = threading.active_count()
+    if isinstance(colour, Sync):
+        leave(how, panels)
+    else:
+        colour.run(aleave(how, panels, provider))
+    provider.server.wait_hangup(timeout=2, count=4)
+    gc.collect()
+    provider.server.wait_open_connections(0)
+    if isinstance(colour, Sync):
+        wait_for(lambda: threading.active_count() - len(server_threads()) <= threads)
+
+
+def server_threads() -> list[Any]:
+    return [thread for thread in threading.enumerate() if "scripted" in thread.name]
+
+
+def leave(how: str, panels: Any) -> None:
+    batch = stream_many(panels, "hi")
+    for _ in range(4):
+        next(batch)
+    if how == "exception":
+        with pytest.raises(RuntimeError), batch:
+            raise RuntimeError
+    elif how == "close":
+        batch.close()
+        assert list(batch) == []
+    elif how == "break":
+        with batch:
+            pass
+
+
+async def aleave(how: str, panels: Any, provider: ScriptedProvider) -> None:
+    batch = astream_many(panels, "hi")
+    for _ in range(4):
+        await anext(batch)
+    if how == "exception":
+        with pytest.raises(RuntimeError):
+            async with batch:
+                raise RuntimeError
+    elif how == "close":
+        await batch.aclose()
+        assert [event async for event in batch] == []
+    elif how == "break":
+        async with batch:
+            pass
+    else:
+        del batch
+        gc.collect()
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == 1
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 5) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+INTERRUPTED = """
+import sys
+from msgmodel import Panel, stream_many, OpenAIConfig
+config = OpenAIConfig(base_url=sys.argv[1] + "/v1")
+try:
+    for event in stream_many([Panel("openai", config=config)] * 2, "hi"):
+        print(event["event"], flush=True)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c(provider: ScriptedProvider) -> None:
+    provider.say(Reply("one two", stall_after=1))
+    process = subprocess.Popen([sys.executable, "-c", INTERRUPTED, provider.url], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in range(2)] == ["panel_delta\n"] * 2
+    process.send_signal(signal.SIGINT)
+    provider.server.wait_hangup(timeout=2, count=2)
+    assert process.communicate(timeout=10)[0] == "interrupted\n"
+    assert process.returncode == 0
+
+
+def test_a_caller_s_fault_in_one_panel(colour: Sync | Async, provider: ScriptedProvider) -> None:
+    def fault(event: Any) -> None:
+        raise RuntimeError("of the caller")
+
+    provider.say("Hello there")
+    config = provider.config("openai")
+    events = gather(colour, [Panel("openai", config=config, on_end=fault), Panel("openai", config=config)], "hi")
+    found = by_panel(events)
+    assert [own[-1]["content"] for own in found.values()] == ["Hello there"] * 2
+
+
+def test_a_reader_slower_than_the_idle_clock(colour: Sync | Async, provider: ScriptedProvider) -> None:
+    """Its panels do not time out while their events wait."""
+    provider.say(Reply("x " * 500))
+    slept: list[int] = []
+
+    def act(batch: Any, event: Any) -> None:
+        if len(slept) < 3:
+            slept.append(1)
+            time.sleep(0.5)
+
+    panels = [Panel("openai", config=provider.config("openai")) for _ in range(3)]
+    found = by_panel(gather(colour, panels, "hi", act=act, idle_timeout=0.3))
+    assert {own[-1].get("status") for own in found.values()} == {"complete"}
+
+
+def test_panels_as_names_and_tuples(provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in provider.environment().items():
+        monkeypatch.setenv(name, value)
+    provider.say("Hello")
+    panels: Any = ["openai", ("openai", "gpt-x"), Panel("claude", prompt="other"), "gemini"]
+    found = by_panel(gather(Sync(), panels, "hi"))
+    assert list(found) == ["openai", "openai-2", "anthropic", "gemini"]
+    assert {request.json.get("model") for request in provider.requests} == {
+        *("gpt-6-luna", "gpt-x", "claude-haiku-5-5", None)
+    }
+    assert "other" in str([request.json for request in provider.requests])
+
+
+def test_inside_a_running_loop_and_in_two_threads(provider: ScriptedProvider) -> None:
+    provider.say("Hello")
+
+    def run() -> list[Any]:
+        return list(stream_many([Panel("openai", config=provider.config("openai"))] * 2, "hi"))
+
+    async def main() -> list[Any]:
+        return run()
+
+    assert asyncio.run(main())[-1]["event"] == "batch_final"
+    results: list[Any] = []
+    threads = [threading.Thread(target=lambda: results.append(run()[-1]["event"])) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == ["batch_final"] * 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_after_a_fork(provider: ScriptedProvider) -> None:
+    provider.say("Hello")
+    panels = [Panel("openai", config=provider.config("openai"))] * 2
+    code = (
+        "import os, sys\n"
+        "from msgmodel import Panel, stream_many, OpenAIConfig\n"
+        "panels = [Panel('openai', config=OpenAIConfig(base_url=sys.argv[1] + '/v1'))] * 2\n"
+        "assert len(list(stream_many(panels, 'hi'))) == 5\n"
+        "pid = os.fork()\n"
+        "assert len(list(stream_many(panels, 'hi'))) == 5\n"
+        "os._exit(0) if pid == 0 else sys.exit(os.waitpid(pid, 0)[1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, provider.url], timeout=60, check=False)
+    assert done.returncode == 0
+    assert len(panels) == 2
+
+
+@pytest.mark.parametrize(
+    ("panels", "settings", "words"),
+    [
+        ([], {}, "at least one"),
+        ("openai", {}, "a list of panels"),
+        ([5], {}, r"panels\[0\] must be a Panel"),
+        (["nobody"], {}, r"panels\[0\]: there is no provider"),
+        ([Panel("openai", panel_id="a"), Panel("openai", panel_id="a")], {}, r"panels\[1\]: panel_id"),
+        ([Panel("openai", api_key="k", max_tokens=-1)], {}, r"panels\[0\]: max_tokens"),
+        (["openai"], {"model": "x"}, "model belongs to one panel"),
+        (["openai"], {"http_client": None}, "use astream_many"),
+    ],
+)
+def test_bad_batches(panels: Any, settings: Any, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        stream_many(panels, "hi", **settings)
+    with pytest.raises(AuthenticationError, match=r"panels\[1\]: no key for anthropic"):
+        stream_many([Panel("openai", api_key="sk-secret"), "anthropic"], "hi")
+    assert "sk-secret" not in repr(Panel("openai", api_key="sk-secret", prompt="private"))
+
+
+def test_a_client_of_one_s_own(provider: ScriptedProvider) -> None:
+    import httpx2
+
+    provider.say("Hello")
+
+    async def main() -> list[Any]:
+        async with httpx2.AsyncClient(trust_env=False, headers={"x-mine": "yes"}) as client:
+            panels = [Panel("openai", config=provider.config("openai"))]
+            return [event async for event in astream_many(panels, "hi", http_client=client)]
+
+    assert asyncio.run(main())[-1]["panels"][0]["status"] == "complete"
+    assert provider.requests[-1].headers["x-mine"] == "yes"
+
+
+def test_lazy_names() -> None:
+    assert "stream_many" in dir(msgmodel)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        msgmodel.nothing  # noqa: B018
