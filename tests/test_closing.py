@@ -482,7 +482,7 @@ def test_500_abandoned_streams(server: ScriptedServer) -> None:
         abandon()
     server.wait_open_connections(0)
     assert open_files() <= files
-    assert threads() == running
+    assert len(threads()) <= len(running)  # a watchdog of an earlier test may have gone in between
     assert len(server.requests) == STREAMS + 1
 
 

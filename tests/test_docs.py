@@ -14,7 +14,7 @@ import msgmodel
 from conftest import KEY
 from msgmodel import _verdict
 from msgmodel.local import weights
-from msgmodel.providers import ALIASES, PROVIDERS
+from msgmodel.providers import MAIN, PROVIDERS
 from msgmodel.testing import wires as replies
 from msgmodel.testing.server import Script, ScriptedServer
 
@@ -26,7 +26,8 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", README, re.S | re.M)
 @pytest.fixture
 def providers(monkeypatch: pytest.MonkeyPatch, server: ScriptedServer) -> ScriptedServer:
     """One scripted server behind every provider's variables, and in the place of a local one."""
-    for row in PROVIDERS.values():
+    for name in MAIN:
+        row = PROVIDERS[name]
         if row.keys:
             monkeypatch.setenv(next(iter(row.keys)), KEY)
             monkeypatch.setenv(row.base_url_variable, server.url + ("/v1" if row.name == "openai" else ""))
@@ -79,10 +80,11 @@ def code(cell: str) -> list[str]:
 
 def test_table_of_providers() -> None:
     documented = {code(cells[0])[0]: cells for cells in rows("Providers")}
-    assert list(documented) == list(PROVIDERS)
-    for name, row in PROVIDERS.items():
+    assert list(documented) == list(MAIN)
+    for name in MAIN:
+        row = PROVIDERS[name]
         _, short, _, keys, base_url, model = documented[name]
-        assert code(short) == sorted(alias for alias, full in ALIASES.items() if full == name)
+        assert code(short) == sorted(row.aliases)
         assert code(keys) == [*row.keys, *filter(None, [row.key_file])]
         assert code(base_url) == list(filter(None, [row.base_url_variable]))
         assert code(model) == [row.default_model]

@@ -7,7 +7,7 @@ for event in stream_panels("openai", "Tell me a story"):
         print(event["delta"], end="", flush=True)
 """
 
-from typing import TYPE_CHECKING, Any
+import typing
 
 from ._api import aquery, astream, astream_panels, query, stream, stream_panels
 from ._question import Fallback, Options
@@ -49,9 +49,10 @@ from .events import (
     Usage,
 )
 from .messages import Message
+from .providers import register_provider
 from .response import LLMResponse
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from .many import AsyncBatch, Batch, Panel, astream_many, stream_many
 
 __all__ = [
@@ -105,6 +106,7 @@ __all__ = [
     "astream_many",
     "astream_panels",
     "query",
+    "register_provider",
     "stream",
     "stream_many",
     "stream_panels",
@@ -114,7 +116,7 @@ _LAZY = dict.fromkeys(("AsyncBatch", "Batch", "Panel", "astream_many", "stream_m
 """Names whose modules cost more to import than all the rest: they come in when they are first used."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     from importlib import import_module
 
     if name not in _LAZY:

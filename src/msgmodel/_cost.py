@@ -36,7 +36,14 @@ def price(provider: str, model: str, usage: Usage) -> float | None:
     return float(found.total_price)
 
 
-_IDS = {"gemini": "google", "xai": "x-ai"}
+_IDS = {
+    "gemini": "google",
+    "vertex": "google",
+    "xai": "x-ai",
+    "azure-anthropic": "anthropic",
+    "bedrock": "aws",
+    "moonshot": "moonshotai",
+}
 """Our names of providers to theirs, where they differ."""
 
 

@@ -193,7 +193,7 @@ class Exchange:
     def leave(self) -> None:
         """The caller takes no more events. A panel that has not ended is cancelled; its observers hear of it."""
         self.reading = False
-        if not self._last:
+        if not self._last and self._observers:
             self._close(Failure("cancelled", "cancelled before the reply had ended"))
 
     def _add(self, delta: Delta) -> Sequence[PanelEvent]:

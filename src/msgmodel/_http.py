@@ -22,6 +22,7 @@ from contextlib import (
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
+from types import TracebackType
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -36,6 +37,8 @@ from .errors import ConfigurationError
 from .events import ErrorCode
 
 CONNECT_SECONDS = 10.0
+LATE_SECONDS = 0.05
+"""How late a timer is that the loop could not run in time, as somebody blocked it."""
 DRAIN_SECONDS = 0.1
 """How long to wait for the end of a body whose last event has been read, so that the connection can be used again."""
 
@@ -188,7 +191,7 @@ class _AsyncOpen:
                 headers=_HEADERS | dict(self._request.headers),
                 timeout=_timeout(self._patience, None),
             )
-            async with asyncio.timeout(self._patience):
+            async with _Limit(self._patience):
                 self._response = await client.send(message, stream=True, follow_redirects=False)
         except _FAULTS as error:
             raise _broken(self._request, error, "network") from None
@@ -213,7 +216,7 @@ class _AsyncBody:
 
     async def read(self, patience: float) -> bytes:
         try:
-            async with asyncio.timeout(patience):
+            async with _Limit(patience):
                 return await self._next()
         except _FAULTS as error:
             raise _broken(self._request, error, "interrupted") from None
@@ -231,6 +234,39 @@ class _AsyncBody:
                 return chunk
         self._ended = True
         return b""
+
+
+class _Limit:
+    """`asyncio.timeout` that does not count the time in which the loop could not run.
+
+    After somebody blocked it, what has arrived by now is read before anything is called too late.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(None)
+
+    async def __aenter__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._timeout.__aenter__()
+        self._set(self._seconds)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        await self._timeout.__aexit__(kind, error, traceback)
+
+    def _set(self, seconds: float) -> None:
+        self._when = self._loop.time() + seconds
+        self._timer = self._loop.call_at(self._when, self._over)
+
+    def _over(self) -> None:
+        late = self._loop.time() - self._when
+        if late > LATE_SECONDS:
+            self._set(min(late, self._seconds))
+        else:
+            self._timeout.reschedule(self._loop.time())
 
 
 def _decoded(response: httpx2.Response) -> bool:

@@ -14,12 +14,12 @@ from . import _files, _messages, _settings, _tools, providers
 from ._ask import EFFORT, Ask, Effort, File, Part, Turn
 from ._exchange import Clocks, Rules
 from ._files import FileLike
+from ._provider import Provider
 from ._tools import ToolLike
 from .config import LocalConfig, OpenAIConfig, ProviderConfig
 from .errors import ConfigurationError, MsgModelError
 from .events import PanelEnd
 from .messages import Message
-from .providers import Provider
 
 Callback = TypeVar("Callback", bound=Callable[..., object] | None)
 
@@ -132,7 +132,7 @@ def ask(arguments: Arguments, options: Options) -> Ask:
     if isinstance(config.stop, str):
         raise ConfigurationError(f"stop must be a tuple of strings: ({config.stop!r},)")
     tools, tool_choice = _tools.read(options.get("tools", ()), options.get("tool_choice"))
-    name = _name(model, config.model, row.default_model)
+    name = _name(row, model, config.model)
     wire = _wire(row, config, name, bool(tools))
     attachments = _files.attachments(file_like, filename, options.get("files", ()))
     system, turns = _turns(prompt, system_instruction, attachments, options.get("messages", ()), row.name, wire)
@@ -177,6 +177,8 @@ def _wire(row: Provider, config: ProviderConfig, model: str, tools: bool) -> str
 
 def _addressed(question: Ask, row: Provider, config: Any, api_key: str | None) -> Ask:
     """With the address, the key, and what may be sent there."""
+    if config.base_url is not None and not isinstance(config.base_url, str):
+        raise ConfigurationError(f"base_url must be a string, not {type(config.base_url).__name__}")
     base_url = _address(_settings.base_url(row, config.base_url))
     official = row.official(base_url)
     key = _settings.key(row, ("the argument api_key", api_key), ("api_key in the config", config.api_key))
@@ -185,13 +187,13 @@ def _addressed(question: Ask, row: Provider, config: Any, api_key: str | None) -
         bearer = key.header == "authorization"
         headers[key.header] = f"Bearer {key.value}" if bearer else key.value
     own = _header_fields(config.headers)
-    if key is None and not own and not (isinstance(config, OpenAIConfig) and config.base_url):
+    if row.needs_key and key is None and not own and not (isinstance(config, OpenAIConfig) and config.base_url):
         raise _settings.missing(row)  # a server of one's own, named in the config, may need none
     return replace(
         question,
         base_url=base_url,
         headers=headers | own,
-        dialect=row.dialect if official or not isinstance(config, OpenAIConfig) else providers.COMPATIBLE,
+        dialect=row.dialect if official or row.elsewhere is None else row.elsewhere,
         # Shorter ones are no secrets, and would tear words apart.
         secrets=tuple(value for value in ([key.value] if key else []) + list(own.values()) if len(value) >= 8),
     )
@@ -233,16 +235,16 @@ def _effort(value: object) -> Effort | None:
     return value  # type: ignore[return-value]
 
 
-def _name(*names: str | None) -> str:
-    name = next(name for name in names if name is not None)
+def _name(row: Provider, *names: str | None) -> str:
+    name = next((name for name in names if name is not None), row.default_model)
+    if not name and not row.default_model:
+        raise ConfigurationError(f"{row.name} has no default model: name one with model=")
     if not isinstance(name, str) or not name.strip():
         raise ConfigurationError("model must be the name of a model, or left out for the default")
     return name.strip()
 
 
 def _address(base_url: str) -> str:
-    if not isinstance(base_url, str):
-        raise ConfigurationError(f"base_url must be a string, not {type(base_url).__name__}")
     try:
         parts = urlsplit(base_url)
         whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from ._provider import Provider
 from .errors import AuthenticationError, ConfigurationError
-from .providers import Provider
 
 
 class Key(NamedTuple):
@@ -22,8 +22,17 @@ class Key(NamedTuple):
 
 
 def base_url(provider: Provider, configured: str | None) -> str:
-    """The config's, else the provider's variable, else the provider's own."""
-    return configured or variable(provider.base_url_variable) or provider.base_url
+    """The config's, else from the provider's variable, else the provider's own. Raises ConfigurationError for none."""
+    if configured:
+        return configured
+    if said := variable(provider.base_url_variable):
+        return provider.whole(said)
+    if not provider.addressed:
+        raise ConfigurationError(
+            f"{provider.name} has an address of your own: pass base_url in the config, such as {provider.base_url}, or "
+            f"set {provider.base_url_variable}"
+        )
+    return provider.base_url
 
 
 def variable(name: str) -> str:
@@ -62,11 +71,10 @@ def key(provider: Provider, *explicit: tuple[str, str | None]) -> Key | None:
 
 def missing(provider: Provider) -> AuthenticationError:
     """What to raise where there is no key: it names every place that was looked at."""
-    variables = ", ".join(provider.keys)
-    return AuthenticationError(
-        f"no key for {provider.name}: looked at the argument api_key, api_key in the config, the environment "
-        f"({variables}) and the file {provider.key_file} in the working folder"
-    )
+    places = ["the argument api_key", "api_key in the config", f"the environment ({', '.join(provider.keys)})"]
+    if provider.key_file:
+        places.append(f"the file {provider.key_file} in the working folder")
+    return AuthenticationError(f"no key for {provider.name}: looked at {', '.join(places[:-1])} and {places[-1]}")
 
 
 def _usable(key: Key) -> Key:

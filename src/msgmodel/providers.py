@@ -1,170 +1,136 @@
-"""The providers: one row each. A provider that speaks a known wire is a row here, and nothing else. Pure."""
+"""The registry of providers: the rows that come with the library, and those that are registered.
+
+Another package brings a provider by an entry point in the group `msgmodel.providers`: its name is the provider's,
+its object a function without arguments that calls `register_provider`. It is loaded when somebody asks for that name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from ._ask import Ask, Dialect, Request
+from . import _rows
+from ._ask import EFFORT, Ask, Dialect, Effort, Request
 from ._deltas import Failure
-from .config import AnthropicConfig, GeminiConfig, LocalConfig, OpenAIConfig, ProviderConfig
+from ._provider import Policy as Policy
+from ._provider import Provider as Provider
+from .config import AnthropicConfig, GeminiConfig, OpenAIConfig, ProviderConfig
 from .errors import ConfigurationError
 from .events import Privacy
 
+_rows_by_name: Final = {row.name: row for row in _rows.ROWS}
+_names_by_alias: Final = {alias: row.name for row in _rows.ROWS for alias in row.aliases}
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a provider says that it does with the data of its API, and when we read it."""
+PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType(_rows_by_name)
+"""Every provider that is known now, by name."""
 
-    training_retention: bool | None
-    data_retention: str
-    provider_policy: str
-    special_conditions: str
-    reference: str
-    checked: str
-    retention_when_stored: str = ""
+MAIN: Final = tuple(row.name for row in _rows.MAIN)
+"""The providers that a wire was written for, and the embedded model."""
 
+ENTRY_POINTS: Final = "msgmodel.providers"
 
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """A row. `keys`: environment variables to the header that carries the key, in the order in which they are tried."""
-
-    name: str
-    wire: str
-    config: type[ProviderConfig]
-    default_model: str
-    base_url: str
-    policy: Policy
-    base_url_variable: str = ""
-    keys: Mapping[str, str] = field(default_factory=dict)
-    key_file: str = ""
-    header_variables: Mapping[str, str] = field(default_factory=dict)
-    dialect: Dialect = field(default_factory=Dialect)
-    sends_to: str = ""
-    """End of the host names that are the provider's own."""
-
-    def official(self, base_url: str) -> bool:
-        """Whether a base URL is the provider's own, not somebody's who is compatible with it."""
-        host = urlsplit(base_url).hostname or ""
-        return bool(self.sends_to) and (host == self.sends_to or host.endswith("." + self.sends_to))
-
-
-COMPATIBLE: Final = Dialect()
-"""What is safe to send to a server that is only compatible with OpenAI: the smallest body."""
-
-_BEARER = "authorization"
-
-PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType(
-    {
-        row.name: row
-        for row in (
-            Provider(
-                name="openai",
-                wire="openai_chat",
-                config=OpenAIConfig,
-                default_model="gpt-6-luna",
-                base_url="https://api.openai.com/v1",
-                base_url_variable="OPENAI_BASE_URL",
-                keys={"OPENAI_API_KEY": _BEARER},
-                key_file="openai-api.key",
-                header_variables={"openai-organization": "OPENAI_ORG_ID", "openai-project": "OPENAI_PROJECT_ID"},
-                dialect=Dialect(
-                    max_tokens="max_completion_tokens", system_role="developer", store=False, include_usage=True
-                ),
-                sends_to="api.openai.com",
-                policy=Policy(
-                    training_retention=False,
-                    data_retention="not stored as a completion; abuse monitoring logs are kept up to 30 days",
-                    retention_when_stored="stored by the provider at least 30 days, because store=true was sent",
-                    provider_policy="API data is not used for training unless the organisation opts in.",
-                    special_conditions="Under Zero Data Retention, granted by OpenAI to an organisation or project, "
-                    "nothing is kept.",
-                    reference="https://developers.openai.com/api/docs/guides/your-data",
-                    checked="2026-11-22",
-                ),
-            ),
-            Provider(
-                name="anthropic",
-                wire="anthropic",
-                config=AnthropicConfig,
-                default_model="claude-haiku-5-5",
-                base_url="https://api.anthropic.com",
-                base_url_variable="ANTHROPIC_BASE_URL",
-                keys={"ANTHROPIC_API_KEY": "x-api-key", "ANTHROPIC_AUTH_TOKEN": _BEARER},
-                key_file="anthropic-api.key",
-                sends_to="api.anthropic.com",
-                policy=Policy(
-                    training_retention=False,
-                    data_retention="not kept by default; 30 days for the covered models (Fable, Mythos)",
-                    provider_policy="Retained data is never used for training without permission.",
-                    special_conditions="The API has no storage switch for a request; Zero Data Retention is a "
-                    "contract with the organisation.",
-                    reference="https://platform.claude.com/docs/en/manage-claude/api-and-data-retention",
-                    checked="2026-11-22",
-                ),
-            ),
-            Provider(
-                name="gemini",
-                wire="gemini",
-                config=GeminiConfig,
-                default_model="gemini-3.5-flash-lite",
-                base_url="https://generativelanguage.googleapis.com",
-                base_url_variable="GOOGLE_GEMINI_BASE_URL",
-                keys={"GOOGLE_API_KEY": "x-goog-api-key", "GEMINI_API_KEY": "x-goog-api-key"},
-                key_file="gemini-api.key",
-                sends_to="generativelanguage.googleapis.com",
-                policy=Policy(
-                    training_retention=None,
-                    data_retention="not logged, as store=false was sent; kept for a limited time to detect misuse",
-                    retention_when_stored="logged up to 55 days in billed projects, because store=true was sent",
-                    provider_policy="Paid tier: not used to improve products. Unpaid tier: may be used to improve "
-                    "products and be read by people.",
-                    special_conditions="Depends on the account: the API does not say whether the key belongs to the "
-                    "paid or the unpaid tier, so training_retention is unknown. Search grounding keeps data 30 days.",
-                    reference="https://ai.google.dev/gemini-api/terms",
-                    checked="2026-11-22",
-                ),
-            ),
-            Provider(
-                name="local",
-                wire="openai_chat",
-                config=LocalConfig,
-                default_model="smollm2-135m-instruct",
-                base_url="local://",
-                # The settings with which the demo model is most often right and never loops.
-                dialect=Dialect(
-                    include_usage=True,
-                    system="You are a helpful assistant.",
-                    sampling={"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1},
-                ),
-                policy=Policy(
-                    training_retention=False,
-                    data_retention="none: the model runs inside this process",
-                    provider_policy="Nothing leaves this machine.",
-                    special_conditions="",
-                    reference="https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct",
-                    checked="2026-11-22",
-                ),
-            ),
-        )
-    }
+_CONFIGS: Final[Mapping[str, type[ProviderConfig]]] = MappingProxyType(
+    {"openai_chat": OpenAIConfig, "anthropic": AnthropicConfig, "gemini": GeminiConfig}
+)
+_HEADERS: Final = MappingProxyType(
+    {"openai_chat": "authorization", "anthropic": "x-api-key", "gemini": "x-goog-api-key"}
 )
 
-ALIASES: Final = MappingProxyType(
-    {"o": "openai", "a": "anthropic", "c": "anthropic", "claude": "anthropic", "g": "gemini", "l": "local"}
+_NO_POLICY: Final = Policy(
+    training_retention=None,
+    data_retention="unknown: this library does not know the terms of this provider",
+    provider_policy="Unknown: read the terms of the provider.",
+    special_conditions="",
+    reference="",
+    checked="",
 )
 
-_ELSEWHERE = Policy(
+_ELSEWHERE: Final = Policy(
     training_retention=None,
     data_retention="unknown: depends on whoever runs the server",
     provider_policy="Unknown: the request went to a server that is not the provider's own.",
     special_conditions="",
     reference="",
-    checked="2026-11-22",
+    checked="",
 )
+
+
+def register_provider(
+    name: str,
+    *,
+    base_url: str,
+    keys: str | Mapping[str, str] = (),  # type: ignore[assignment]
+    wire: Literal["openai_chat", "anthropic", "gemini"] = "openai_chat",
+    default_model: str = "",
+    aliases: Sequence[str] = (),
+    base_url_variable: str = "",
+    max_tokens: str = "max_tokens",
+    system_role: str = "system",
+    include_usage: bool = False,
+    reasoning: Mapping[Effort, Mapping[str, Any]] | None = None,
+    echo_reasoning: str = "",
+    website: str = "",
+    replace: bool = False,
+) -> None:
+    """Makes a provider known by name, for the whole process.
+
+    register_provider("acme", base_url="https://llm.acme.example/v1", keys="ACME_API_KEY", default_model="acme-1")
+
+    name, aliases: lower-case letters, digits, `-`, `.` and `_`.
+    base_url: what the wire's own path follows, so for OpenAI's API up to and including `/v1`.
+    keys: the environment variable of the key, or a dict of variables to the headers that carry it; without, none is
+    needed. base_url_variable: an environment variable that goes before `base_url`.
+    max_tokens, system_role, include_usage, reasoning, echo_reasoning: the dialect of a chat server: the field for the
+    limit, the role of system text, whether it takes `stream_options`, what each level of `reasoning=` adds to the
+    body, and the field in which an assistant's turn with tool calls must carry its reasoning back.
+    replace: whether a provider of that name may be there already.
+
+    Raises ConfigurationError.
+    """
+    for word in (name, *aliases):
+        if not isinstance(word, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", word):
+            raise ConfigurationError(
+                f"{word!r} can't name a provider: use lower-case letters, digits, '-', '.' and '_'"
+            )
+        taken = _names_by_alias.get(word, word) if word in _names_by_alias or word in _rows_by_name else None
+        if taken and not (replace and taken == name):
+            raise ConfigurationError(
+                f"there is a provider {word!r} already; replace=True takes the place of the same name"
+            )
+    if wire not in _CONFIGS:
+        raise ConfigurationError(f"wire must be one of {', '.join(_CONFIGS)}, not {wire!r}")
+    if not isinstance(base_url, str) or urlsplit(base_url).scheme not in ("http", "https"):
+        raise ConfigurationError("base_url must be an address such as https://example.com/v1")
+    if reasoning is not None and not reasoning.keys() <= EFFORT.keys():
+        raise ConfigurationError(f"the levels of reasoning are {', '.join(EFFORT)}")
+    if isinstance(keys, str):
+        keys = {keys: _HEADERS[wire]}
+    row = Provider(
+        name=name,
+        aliases=tuple(aliases),
+        wire=wire,
+        config=_CONFIGS[wire],
+        default_model=default_model,
+        base_url=base_url,
+        base_url_variable=base_url_variable,
+        keys=dict(keys),
+        needs_key=bool(keys),
+        dialect=Dialect(
+            max_tokens=max_tokens,
+            system_role=system_role,
+            include_usage=include_usage,
+            reasoning=EFFORT if reasoning is None else reasoning,
+            echo_reasoning=echo_reasoning,
+        ),
+        website=website,
+    )
+    for alias in _rows_by_name[name].aliases if name in _rows_by_name else ():
+        del _names_by_alias[alias]
+    _rows_by_name[name] = row
+    _names_by_alias.update(dict.fromkeys(aliases, name))
 
 
 def find(name: str) -> Provider:
@@ -172,18 +138,36 @@ def find(name: str) -> Provider:
     if not isinstance(name, str):
         raise ConfigurationError(f"provider must be a name such as 'openai', not {type(name).__name__}")
     key = str(getattr(name, "value", name)).strip().lower()
-    row = PROVIDERS.get(ALIASES.get(key, key))
+    row = _known(key) or _of_a_package(key)
     if row is None:
-        known = ", ".join(PROVIDERS)
-        raise ConfigurationError(f"there is no provider {name!r}; known are {known} (short: {', '.join(ALIASES)})")
+        short = ", ".join(alias for main in MAIN for alias in _rows_by_name[main].aliases)
+        raise ConfigurationError(
+            f"there is no provider {name!r}; known are {', '.join(PROVIDERS)} (short: {short}); "
+            "any other server that speaks OpenAI's API: OpenAIConfig(base_url=...) or register_provider(...)"
+        )
     return row
+
+
+def _known(key: str) -> Provider | None:
+    return _rows_by_name.get(_names_by_alias.get(key, key))
+
+
+def _of_a_package(key: str) -> Provider | None:
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=ENTRY_POINTS, name=key):
+        try:
+            point.load()()
+        except Exception as error:
+            raise ConfigurationError(f"the package that brings the provider {key!r} failed: {error!r}") from error
+    return _known(key)
 
 
 def privacy(ask: Ask, request: Request) -> Privacy:
     """What happens to the data of this request, read off the request itself."""
     row = PROVIDERS[ask.provider]
     local = ask.provider == "local"
-    policy = row.policy if local or row.official(request.url) else _ELSEWHERE
+    policy = (row.policy or _NO_POLICY) if local or row.official(request.url) else _ELSEWHERE
     return {
         "provider": ask.provider,
         "training_retention": policy.training_retention,

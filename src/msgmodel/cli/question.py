@@ -17,7 +17,7 @@ from ..config import ProviderConfig
 from ..errors import AuthenticationError, ConfigurationError
 from ..events import PanelEnd, PanelEvent
 from ..local import weights
-from ..providers import PROVIDERS, Provider, find
+from ..providers import MAIN, PROVIDERS, Provider, find
 from .prompt import instruction as instruction_text
 
 PROVIDER_VARIABLE: Final = "MSGMODEL_PROVIDER"
@@ -110,12 +110,13 @@ def choose(name: str | None, addressed: bool) -> Provider:
         return find(name)
     if addressed:
         return PROVIDERS["openai"]
-    for row in PROVIDERS.values():
+    main = [PROVIDERS[name] for name in MAIN if PROVIDERS[name].needs_key]
+    for row in main:
         if _settings.key(row):
             return row
     if engine_installed() and weights.path().is_file():
         return PROVIDERS["local"]
-    variables = [next(iter(row.keys)) for row in PROVIDERS.values() if row.keys]
+    variables = [next(iter(row.keys)) for row in main]
     install = "" if engine_installed() else "pip install 'msgmodel[local]', then "
     raise AuthenticationError(
         f"there is no key, so nobody to ask: set {', '.join(variables[:-1])} or {variables[-1]}; or get the small "

@@ -9,13 +9,13 @@ from typing import TypedDict
 from .. import _settings
 from ..errors import AuthenticationError
 from ..local import weights
-from ..providers import ALIASES, PROVIDERS, Provider
+from ..providers import PROVIDERS, Provider
 from . import display
 from .question import engine_installed
 
 
 class Row(TypedDict):
-    """One provider. `key`: the variable or file with its key, or what there is instead."""
+    """One provider. `key`: the variable or file with its key, or what there is instead; empty model: it has none."""
 
     name: str
     short_names: list[str]
@@ -29,10 +29,10 @@ def rows() -> list[Row]:
 
 
 def _row(provider: Provider) -> Row:
-    key, ready = _key(provider) if provider.keys else _local()
+    key, ready = _local() if provider.name == "local" else _key(provider)
     return {
         "name": provider.name,
-        "short_names": [alias for alias, name in ALIASES.items() if name == provider.name],
+        "short_names": list(provider.aliases),
         "default_model": provider.default_model,
         "key": key,
         "ready": ready,
@@ -44,7 +44,9 @@ def _key(provider: Provider) -> tuple[str, bool]:
         key = _settings.key(provider)
     except AuthenticationError as error:
         return error.message, False
-    return (key.place, True) if key else ("not found", False)
+    if key is None and provider.needs_key:
+        return "not found", False
+    return key.place if key else "no key needed", True
 
 
 def _local() -> tuple[str, bool]:

@@ -76,7 +76,7 @@ class ScriptedProvider:
             return OpenAIConfig(base_url=self.url + _path(row.base_url), **fields)
         if row.config not in (AnthropicConfig, GeminiConfig):
             raise ConfigurationError(f"{row.name} is not reached over a network")
-        return cast(Any, row.config)(base_url=self.url, **fields)
+        return cast(Any, row.config)(base_url=self.url + _path(row.base_url), **fields)
 
     def environment(self) -> dict[str, str]:
         """Variables that send every provider's questions here, with a key, past any proxy."""
@@ -89,7 +89,7 @@ class ScriptedProvider:
 
 
 def _path(base_url: str) -> str:
-    return urlsplit(base_url).path.rstrip("/")
+    return urlsplit(base_url).path.rstrip("/").replace("{", "").replace("}", "")
 
 
 def _scripted(answer: Answer) -> Callable[[Received], Script]:

@@ -69,12 +69,12 @@ def request(ask: Ask, token: str | None = None) -> Request:
         else None,
         tools=[{"functionDeclarations": [_tool(tool) for tool in ask.tools]}] if ask.tools else None,
         toolConfig={"functionCallingConfig": _choice(ask.tool_choice)} if ask.tool_choice else None,
-        store=config.store or False,
+        store=ask.dialect.store if config.store is None else config.store,
         continuationToken=token,
     )
     model = ask.model.removeprefix("models/")
     base = ask.base_url.rstrip("/")
-    if config.api_version or not re.search(r"/v\d+\w*$", base):
+    if config.api_version or not re.search(r"/v\d+\w*(/|$)", base):
         # The moving aliases exist only on v1beta (https://ai.google.dev/gemini-api/docs/models).
         base += "/" + (config.api_version or ("v1beta" if model.endswith("-latest") else "v1"))
     url = f"{base}/models/{quote(model)}:streamGenerateContent?alt=sse"
