@@ -418,7 +418,7 @@ def test_help_shows_the_exit_codes_and_where_keys_come_from(shell: Shell) -> Non
         assert f"  {code:>3}  {meaning}\n" in done.out
     words = " ".join(done.out.split())
     assert "Keys come from the environment (OPENAI_API_KEY, " in words
-    assert "There is no option for a key" in words
+    assert "Don't put a key on the command line" in words
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(shell: Shell) -> None:

@@ -36,10 +36,10 @@ PACKAGE = Path(msgmodel.__file__).parent
 # --- import order ---
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_version", "messages", "config", "_sse", "_json", "_watchdog", "_overlap"),
+    ("_version", "messages", "config", "_sse", "_json", "_watchdog", "_overlap", "security"),
     ("events",),
     ("errors", "_deltas", "_turn", "_cost"),
-    ("response", "_ask", "_verdict"),
+    ("response", "_ask", "_verdict", "exceptions", "validation"),
     ("_files", "_panel", "_tools", "_provider"),
     ("_rows",),
     ("providers",),
@@ -50,10 +50,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_http", "_observers", "local.weights"),
     ("local.engine",),
     ("local",),
-    ("_stream", "_settings"),
+    ("_stream", "_settings", "retry"),
     ("_question",),
     ("_api",),
-    ("client", "conversation"),
+    ("client", "conversation", "compat", "core"),
     ("many",),
     ("",),
 )

@@ -19,10 +19,15 @@ from .errors import (
     APIError,
     AuthenticationError,
     ConfigurationError,
+    ContextLengthError,
     FileError,
     MsgModelError,
+    ProviderError,
+    RateLimitError,
     ReplyError,
+    ServiceUnavailableError,
     StreamingError,
+    ValidationError,
 )
 from .events import (
     BatchEvent,
@@ -53,29 +58,56 @@ from .providers import register_provider
 from .response import LLMResponse
 
 if typing.TYPE_CHECKING:
+    from .compat import (
+        AnthropicProvider,
+        ClaudeConfig,
+        GeminiProvider,
+        OpenAIProvider,
+        Provider,
+        get_default_config,
+    )
     from .many import AsyncBatch, Batch, Panel, astream_many, stream_many
+    from .retry import RETRY_AGGRESSIVE, RETRY_CONSERVATIVE, RETRY_DEFAULT, RetryConfig, retry_on_transient_error
+    from .security import RequestSigner
+    from .validation import (
+        validate_api_key,
+        validate_max_tokens,
+        validate_model_name,
+        validate_prompt,
+        validate_temperature,
+        validate_timeout,
+        validate_top_p,
+    )
 
 __all__ = [
+    "RETRY_AGGRESSIVE",
+    "RETRY_CONSERVATIVE",
+    "RETRY_DEFAULT",
     "APIError",
     "AnthropicConfig",
+    "AnthropicProvider",
     "AsyncBatch",
     "AsyncClient",
     "AuthenticationError",
     "Batch",
     "BatchEvent",
     "BatchFinal",
+    "ClaudeConfig",
     "Client",
     "ConfigurationError",
+    "ContextLengthError",
     "Conversation",
     "ErrorCode",
     "Fallback",
     "FileError",
     "GeminiConfig",
+    "GeminiProvider",
     "LLMResponse",
     "LocalConfig",
     "Message",
     "MsgModelError",
     "OpenAIConfig",
+    "OpenAIProvider",
     "Options",
     "Panel",
     "PanelDelta",
@@ -91,28 +123,55 @@ __all__ = [
     "PanelToolCall",
     "PanelToolDelta",
     "Privacy",
+    "Provider",
     "ProviderConfig",
+    "ProviderError",
+    "RateLimitError",
     "ReplyError",
+    "RequestSigner",
+    "RetryConfig",
     "Segment",
+    "ServiceUnavailableError",
     "Source",
     "Status",
     "StreamingError",
     "Timing",
     "ToolCall",
     "Usage",
+    "ValidationError",
     "__version__",
     "aquery",
     "astream",
     "astream_many",
     "astream_panels",
+    "get_default_config",
     "query",
     "register_provider",
+    "retry_on_transient_error",
     "stream",
     "stream_many",
     "stream_panels",
+    "validate_api_key",
+    "validate_max_tokens",
+    "validate_model_name",
+    "validate_prompt",
+    "validate_temperature",
+    "validate_timeout",
+    "validate_top_p",
 ]
 
-_LAZY = dict.fromkeys(("AsyncBatch", "Batch", "Panel", "astream_many", "stream_many"), "many")
+_LAZY = {
+    name: module
+    for module, names in {
+        "compat": "AnthropicProvider ClaudeConfig GeminiProvider OpenAIProvider Provider get_default_config",
+        "many": "AsyncBatch Batch Panel astream_many stream_many",
+        "retry": "RETRY_AGGRESSIVE RETRY_CONSERVATIVE RETRY_DEFAULT RetryConfig retry_on_transient_error",
+        "security": "RequestSigner",
+        "validation": "validate_api_key validate_max_tokens validate_model_name validate_prompt validate_temperature "
+        "validate_timeout validate_top_p",
+    }.items()
+    for name in names.split()
+}
 """Names whose modules cost more to import than all the rest: they come in when they are first used."""
 
 

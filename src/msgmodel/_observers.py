@@ -44,8 +44,8 @@ class _Log:
             event["status"] if event["event"] == "panel_final" else event["code"],
             event["timing"]["total_seconds"],
             event["timing"]["attempts"],
-            usage and usage["input_tokens"],
-            usage and usage["output_tokens"],
+            usage["input_tokens"],
+            usage["output_tokens"],
         )
 
 

@@ -60,7 +60,7 @@ class _Ending(TypedDict):
     provider: str
     wire: str
     model: str
-    usage: Usage | None
+    usage: Usage
     cost: float | None
     timing: Timing
     request_id: str | None

@@ -1,4 +1,4 @@
-"""One config a provider: what the caller wants sent. Frozen: a call never changes the caller's config.
+"""One config a provider: what the caller wants sent. A call never changes the caller's config, nor keeps it.
 
 Rule: None means "not sent", so that the provider's own default holds. Arguments of a call go before these.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OpenAIConfig:
     """For provider `openai` and every server that speaks its API.
 
@@ -37,7 +37,7 @@ class OpenAIConfig:
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AnthropicConfig:
     """For provider `anthropic`.
 
@@ -59,12 +59,13 @@ class AnthropicConfig:
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GeminiConfig:
     """For provider `gemini` (the Developer API).
 
     safety_threshold: sent for every adjustable category, such as "BLOCK_NONE". api_version: None is v1, or v1beta for
-    the `*-latest` models, which exist only there. store: None sends `false`: prompts and replies are not logged.
+    the `*-latest` models, which exist only there. cache_control: sends nothing, as Gemini caches by itself; it stands
+    here for programs of msgmodel 4. store: None sends `false`: prompts and replies are not logged.
     """
 
     model: str | None = None
@@ -75,6 +76,7 @@ class GeminiConfig:
     candidate_count: int | None = None
     safety_threshold: str | None = None
     api_version: str | None = None
+    cache_control: bool = False
     api_key: str | None = field(default=None, repr=False)
     stop: tuple[str, ...] | None = field(default=None, kw_only=True)
     seed: int | None = field(default=None, kw_only=True)
@@ -84,7 +86,7 @@ class GeminiConfig:
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LocalConfig:
     """For provider `local`, the model inside this process.
 

@@ -5,58 +5,206 @@ Rule: no message, attribute or repr ever holds a key, a URL with a query, or a r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
 from .events import ErrorCode, PanelError
 
 
 class MsgModelError(Exception):
-    """Root of everything that this library raises."""
+    """Root of everything that this library raises. `message`: what `str` says. `cause`: becomes `__cause__`."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, cause: Exception | None = None) -> None:
         super().__init__(message)
         self.message = message
+        if cause is not None:
+            self.__cause__ = cause
 
 
 class ConfigurationError(MsgModelError, ValueError):
     """An argument, a config or an installation is wrong. Raised at the call, before anything is sent."""
 
+    def __init__(self, message: str, *, key_name: str | None = None, cause: Exception | None = None) -> None:
+        super().__init__(message, cause=cause)
+        self.key_name = key_name
+
+
+class ValidationError(MsgModelError, ValueError):
+    """What one of the `validate_*` functions does not accept. `field`: the name of the argument."""
+
+    def __init__(self, message: str, *, field: str | None = None, cause: Exception | None = None) -> None:
+        super().__init__(message, cause=cause)
+        self.field = field
+
 
 class AuthenticationError(MsgModelError):
     """No usable key. Raised at the call; the message names every place that was looked at."""
 
+    def __init__(self, message: str, *, provider: str | None = None, cause: Exception | None = None) -> None:
+        super().__init__(message, cause=cause)
+        self.provider = provider
+
 
 class FileError(MsgModelError):
     """A file can't be sent to this provider: its type, its size, or it can't be read. Raised at the call."""
+
+    def __init__(self, message: str, *, filename: str | None = None, cause: Exception | None = None) -> None:
+        super().__init__(message, cause=cause)
+        self.filename = filename
 
 
 class ReplyError(MsgModelError):
     """A reply that did not come whole; what the `panel_error` event says, as an exception.
 
     Attributes: `code` (see `msgmodel.events.ErrorCode`), `content` (the text that had arrived), `status_code` (HTTP,
-    or None), `retryable`, `retry_after` (seconds, or None), `request_id`, `event` (the whole `panel_error`).
+    or None), `provider`, `retryable`, `retry_after` (seconds, or None), `request_id`, `event` (the whole
+    `panel_error`; None where somebody else than this library raised it).
     """
 
-    def __init__(self, event: PanelError) -> None:
-        super().__init__(event["error"])
-        self.event = event
-        self.code: ErrorCode = event["code"]
-        self.content = event["content"]
-        self.status_code = event["status_code"]
-        self.retryable = event["retryable"]
-        self.retry_after = event["retry_after"]
-        self.request_id = event["request_id"]
-
-    def __reduce__(self) -> tuple[type[ReplyError], tuple[PanelError]]:
-        return type(self), (self.event,)
+    code: ErrorCode = "server"
+    content: str = ""
+    status_code: int | None = None
+    provider: str | None = None
+    retryable: bool = False
+    retry_after: float | None = None
+    request_id: str | None = None
+    event: PanelError = None  # type: ignore[assignment]
 
 
 class APIError(ReplyError):
-    """The provider answered with an error."""
+    """The provider answered with an error. `response_text` is always None: an answer may quote what was sent."""
+
+    def __init__(
+        self,
+        message: str,
+        status_code: int | None = None,
+        response_text: str | None = None,
+        *,
+        provider: str | None = None,
+        cause: Exception | None = None,
+    ) -> None:
+        super().__init__(message, cause=cause)
+        self.status_code, self.response_text, self.provider = status_code, response_text, provider
+        self.retryable = status_code in (408, 429, 500, 502, 503, 504, 529)
+
+
+class ProviderError(APIError):
+    """An error of the provider's that has a class of its own."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        status_code: int | None = None,
+        cause: Exception | None = None,
+    ) -> None:
+        super().__init__(message, status_code, provider=provider, cause=cause)
+
+
+class RateLimitError(ProviderError):
+    """Code `rate_limit`: too many requests or tokens at a time. Wait `retry_after` seconds, where it is not None."""
+
+    code = "rate_limit"
+
+    def __init__(
+        self,
+        message: str = "too many requests",
+        *,
+        provider: str | None = None,
+        retry_after: float | None = None,
+        cause: Exception | None = None,
+    ) -> None:
+        super().__init__(message, provider=provider, status_code=429, cause=cause)
+        self.retry_after = retry_after
+
+
+class ContextLengthError(ProviderError):
+    """Code `context_length`: the question is longer than the model's context."""
+
+    code = "context_length"
+
+    def __init__(
+        self,
+        message: str = "the question is longer than the model's context",
+        *,
+        provider: str | None = None,
+        max_tokens: int | None = None,
+        prompt_tokens: int | None = None,
+        cause: Exception | None = None,
+    ) -> None:
+        super().__init__(message, provider=provider, status_code=400, cause=cause)
+        self.max_tokens, self.prompt_tokens = max_tokens, prompt_tokens
+
+
+class ServiceUnavailableError(ProviderError):
+    """Code `overloaded`: the provider has no capacity now."""
+
+    code = "overloaded"
+
+    def __init__(
+        self,
+        message: str = "the provider has no capacity now",
+        *,
+        provider: str | None = None,
+        cause: Exception | None = None,
+    ) -> None:
+        super().__init__(message, provider=provider, status_code=503, cause=cause)
 
 
 class StreamingError(ReplyError):
     """The stream broke: network, timeout, a body that ended too early, or bytes that make no sense."""
 
+    code = "interrupted"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        chunks_received: int | None = None,
+        sample_chunks: list[Any] | None = None,
+        cause: Exception | None = None,
+    ) -> None:
+        super().__init__(message, cause=cause)
+        self.chunks_received, self.sample_chunks = chunks_received, sample_chunks or []
+
+    @staticmethod
+    def detect_error_in_chunk(chunk: Any) -> dict[str, Any] | None:
+        """The error object in a chunk of a provider's stream; None where there is none."""
+        error = chunk.get("error") if isinstance(chunk, dict) else None
+        return error if isinstance(error, dict) else None
+
+    @staticmethod
+    def is_rate_limit_error(error_obj: Any) -> bool:
+        """Whether an error object of a provider says that there were too many requests."""
+        if not isinstance(error_obj, dict):
+            return False
+        said = f"{error_obj.get('message') or ''}".lower()
+        return (
+            error_obj.get("type") == "rate_limit_error"
+            or error_obj.get("status") == "RESOURCE_EXHAUSTED"
+            or any(word in said for word in ("rate", "quota", "limit", "exhausted"))
+        )
+
+
+_BY_CODE: Final[Mapping[ErrorCode, type[APIError]]] = MappingProxyType(
+    {error.code: error for error in (RateLimitError, ContextLengthError, ServiceUnavailableError)}
+)
+
 
 def exception(event: PanelError) -> ReplyError:
     """The exception that says the same as a `panel_error` event."""
-    return APIError(event) if event["error_type"] == "APIError" else StreamingError(event)
+    kind: type[ReplyError] = StreamingError
+    if event["error_type"] == "APIError":
+        kind = _BY_CODE.get(event["code"], APIError)
+    error = kind(event["error"])
+    error.event = event
+    error.code = event["code"]
+    error.content = event["content"]
+    error.status_code = event["status_code"]
+    error.provider = event["provider"]
+    error.retryable = event["retryable"]
+    error.retry_after = event["retry_after"]
+    error.request_id = event["request_id"]
+    return error

@@ -71,6 +71,8 @@ class Privacy(TypedDict):
     """Whether the bytes of a file were in the request."""
     local: bool
     """Whether nothing left this machine."""
+    enforcement_level: Literal["in_process", "request", "policy", "unknown"]
+    """What makes it so: nothing was sent, a switch in the request, the provider's policy, or nothing that is known."""
     provider_policy: str
     special_conditions: str
     reference: str
@@ -214,7 +216,7 @@ class PanelFinal(TypedDict):
     """The API that was spoken: openai_chat, openai_responses, anthropic or gemini."""
     model: str
     """The model that answered, as the provider names it; the one asked for where it does not say."""
-    usage: Usage | None
+    usage: Usage
     cost: float | None
     """US dollars by the provider's price list; None where the price is unknown or the extra `[cost]` is missing."""
     timing: Timing
@@ -245,7 +247,7 @@ class PanelError(TypedDict):
     retryable: bool
     retry_after: float | None
     """Seconds that the provider asks to wait."""
-    usage: Usage | None
+    usage: Usage
     cost: float | None
     timing: Timing
     request_id: str | None
@@ -276,7 +278,7 @@ class PanelSummary(TypedDict):
     """Of a `panel_error`; None where it was a `panel_final`."""
     first_delta_seconds: float | None
     total_seconds: float
-    usage: Usage | None
+    usage: Usage
     cost: float | None
 
 

@@ -168,6 +168,7 @@ def privacy(ask: Ask, request: Request) -> Privacy:
     row = PROVIDERS[ask.provider]
     local = ask.provider == "local"
     policy = (row.policy or _NO_POLICY) if local or row.official(request.url) else _ELSEWHERE
+    known: Literal["request", "policy"] = "request" if request.stored is False else "policy"
     return {
         "provider": ask.provider,
         "training_retention": policy.training_retention,
@@ -178,6 +179,22 @@ def privacy(ask: Ask, request: Request) -> Privacy:
         "endpoint": "in-process" if local else urlsplit(request.url).hostname or "",
         "inline_file": bool(ask.files),
         "local": local,
+        "enforcement_level": "in_process" if local else known if policy.checked else "unknown",
+        "provider_policy": policy.provider_policy,
+        "special_conditions": policy.special_conditions,
+        "reference": policy.reference,
+        "checked": policy.checked,
+    }
+
+
+def stated(row: Provider) -> dict[str, Any]:
+    """What a provider says of the data of its API, whatever the request."""
+    policy = row.policy or _NO_POLICY
+    return {
+        "provider": row.name,
+        "training_retention": policy.training_retention,
+        "data_retention": policy.data_retention,
+        "enforcement_level": "policy" if policy.checked else "unknown",
         "provider_policy": policy.provider_policy,
         "special_conditions": policy.special_conditions,
         "reference": policy.reference,

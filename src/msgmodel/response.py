@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from .errors import exception
 from .events import PanelEvent, PanelFinal, Privacy, Source, Status, ToolCall, Usage
@@ -22,11 +23,12 @@ class LLMResponse:
     raw_response: PanelFinal
     model: str
     provider: str
-    usage: Usage | None
-    privacy: Privacy
-    finish_reason: str | None
-    status: Status
-    truncated: bool
+    # What follows is always there in a reply; a program that makes one by hand, for its tests, may leave it out.
+    usage: Usage = None  # type: ignore[assignment]
+    privacy: Privacy = None  # type: ignore[assignment]
+    finish_reason: str | None = None
+    status: Status = "complete"
+    truncated: bool = False
     reasoning: str = ""
     refusal: str = ""
     tool_calls: tuple[ToolCall, ...] = field(default=())
@@ -44,6 +46,22 @@ class LLMResponse:
     __str__ = __repr__
 
 
+class _Counts(dict[str, Any]):
+    """A `Usage` that also answers to the names that OpenAI has for its counts, as msgmodel 4 did."""
+
+    def __missing__(self, name: str) -> int | None:
+        said, came = self["input_tokens"], self["output_tokens"]
+        if name == "total_tokens":
+            return None if said is None or came is None else int(said + came)
+        return {"prompt_tokens": said, "completion_tokens": came}[name]  # type: ignore[no-any-return]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+
 def reply(last: PanelEvent | None) -> LLMResponse:
     """The reply that a panel's last event describes. Raises APIError or StreamingError where that is an error."""
     if last is not None and last["event"] == "panel_final":
@@ -52,7 +70,7 @@ def reply(last: PanelEvent | None) -> LLMResponse:
             raw_response=last,
             model=last["model"],
             provider=last["provider"],
-            usage=last["usage"],
+            usage=cast(Usage, _Counts(last["usage"])),
             privacy=last["privacy"],
             finish_reason=last["finish_reason"],
             status=last["status"],

@@ -57,7 +57,7 @@ def narrows_by_if() -> str:
             assert_type(event["finish_reason"], str | None)
             assert_type(event["status"], Status)
             assert_type(event["truncated"], bool)
-            assert_type(event["usage"], Usage | None)
+            assert_type(event["usage"], Usage)
             assert_type(event["privacy"], Privacy)
             assert_type(event["timing"]["total_seconds"], float)
             assert_type(event["privacy"]["provider"], str)
@@ -134,7 +134,7 @@ def whole(response: LLMResponse) -> None:
     assert_type(response.raw_response, PanelFinal)
     assert_type(response.model, str)
     assert_type(response.provider, str)
-    assert_type(response.usage, Usage | None)
+    assert_type(response.usage, Usage)
     if response.usage is not None:
         assert_type(response.usage["input_tokens"], int | None)
     assert_type(response.privacy, Privacy)

@@ -61,7 +61,7 @@ async def not_awaited() -> LLMResponse:
 def configs() -> None:
     OpenAIConfig(api="assistants")  # error
     AnthropicConfig(max_token=5)  # error
-    OpenAIConfig().model = "gpt"  # error
+    OpenAIConfig().modle = "gpt"  # error
 
 
 def fields(response: LLMResponse) -> None:

@@ -24,9 +24,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 _KEYS: Final = """Keys come from the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_API_KEY or
-GEMINI_API_KEY) or from a file in the working folder (openai-api.key, anthropic-api.key, gemini-api.key). There is no
-option for a key: the command line ends up in the shell's history and in the list of processes. `msgmodel providers`
-shows what was found."""
+GEMINI_API_KEY) or from a file in the working folder (openai-api.key, anthropic-api.key, gemini-api.key). Don't put a
+key on the command line: it ends up in the shell's history and in the list of processes. `msgmodel providers` shows what
+was found."""
 
 _EPILOG: Final = f"""
 \b
@@ -57,7 +57,7 @@ def _shared(command: F) -> F:
             click.option(
                 "-i", "--instruction", metavar="TEXT|FILE", help="System instruction, or a file that holds it."
             ),
-            click.option("--max-tokens", type=int, metavar="N", help="Most tokens of the reply."),
+            click.option("-t", "--max-tokens", type=int, metavar="N", help="Most tokens of the reply."),
             click.option("--temperature", type=float, metavar="X", help="From 0. Without it the model's own."),
             click.option(
                 "--timeout",
@@ -96,6 +96,8 @@ remembered in a file that only you can read.
 @click.argument("prompt", required=False)
 @_shared
 @click.option("-f", "--file", "files", multiple=True, metavar="FILE", help="Attachment; may be repeated.")
+@click.option("-k", "--api-key", metavar="KEY", hidden=True)
+@click.option("-s", "--stream", is_flag=True, hidden=True, expose_value=False)  # of msgmodel 4; it always streams
 @click.option("--events", is_flag=True, help="Print every event, one JSON object a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print the last event as JSON, with the whole reply.")
 @click.version_option(__version__, message="msgmodel %(version)s")
@@ -106,6 +108,8 @@ def ask(prompt: str | None, events: bool, as_json: bool, verbose: bool, **option
 
     if events and as_json:
         raise click.UsageError("--events and --json exclude each other.")
+    if options["api_key"] is not None:
+        display.note("the key is now in the shell's history and in the list of processes: use the environment instead")
     text = read(prompt)
     if not text and prompt is None and not options["files"]:
         if display.terminal(sys.stdin):

@@ -99,16 +99,15 @@ def _summary(last: PanelFinal | PanelError) -> Iterator[tuple[str, str]]:
         yield "id", last["request_id"]
 
 
-def _usage(usage: Usage | None) -> str:
-    if usage is None:
-        return "the provider did not say"
+def _usage(usage: Usage) -> str:
     counts = (
         (usage["input_tokens"], "tokens in"),
         (usage["cached_tokens"], "of them cached"),
         (usage["output_tokens"], "tokens out"),
         (usage["reasoning_tokens"], "of them reasoning"),
     )
-    return ", ".join(f"{count} {what}" for count, what in counts if count) or "0 tokens"
+    said = ", ".join(f"{count} {what}" for count, what in counts if count) or "0 tokens"
+    return f"about {said}" if usage["source"] == "estimated" else said
 
 
 def _privacy(privacy: Privacy) -> str:

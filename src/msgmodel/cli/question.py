@@ -39,7 +39,7 @@ class Question:
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Question:
         """From the options of a command, by their names. Raises what the library raises at a call."""
-        given = {name: options[name] for name in ("base_url", "api") if options[name] is not None}
+        given = {name: options[name] for name in ("base_url", "api", "api_key") if options.get(name) is not None}
         provider = choose(options["provider"], addressed="base_url" in given)
         for name in given:
             if name not in provider.config.__dataclass_fields__:
