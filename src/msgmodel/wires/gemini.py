@@ -170,6 +170,7 @@ class _Candidate(msgspec.Struct, rename="camel"):
     continuation_token: str | None = None
     grounding_metadata: Any = None
     citation_metadata: Any = None
+    url_context_metadata: Any = None
 
 
 class _Chunk(msgspec.Struct, rename="camel"):
@@ -245,7 +246,7 @@ class Parser:
             yield from self._part(mapping(part))
         self._token = candidate.continuation_token or self._token
         self._reason = str(candidate.finish_reason or "") or self._reason
-        yield from _cited(mapping(candidate.grounding_metadata), mapping(candidate.citation_metadata))
+        yield from _cited(candidate)
 
     def _part(self, part: dict[str, Any]) -> Iterator[Delta]:
         signature = given(thoughtSignature=part.get("thoughtSignature"))
@@ -301,16 +302,23 @@ def _listed(tree: Any) -> Any:
     return {key: _listed(value) for key, value in tree.items()}
 
 
-def _cited(grounding: dict[str, Any], citation: dict[str, Any]) -> Iterator[Delta]:
-    chunks = grounding.get("groundingChunks")
-    for chunk in chunks if isinstance(chunks, list) else []:
-        for kind in ("web", "retrievedContext"):
-            found = mapping(mapping(chunk).get(kind))
-            if found:
+def _cited(candidate: _Candidate) -> Iterator[Delta]:
+    """What a search, a map or a store found, what is quoted, and the pages of the prompt that were read."""
+    grounding, citation = mapping(candidate.grounding_metadata), mapping(candidate.citation_metadata)
+    for chunk in _listed_in(grounding, "groundingChunks"):
+        for found in chunk.values():  # by its kind: web, maps, retrievedContext
+            if isinstance(found, dict):
                 yield _source(found)
-    sources = citation.get("citationSources") or citation.get("citations")
-    for source in sources if isinstance(sources, list) else []:
-        yield _source(mapping(source))
+    for source in _listed_in(citation, "citationSources") or _listed_in(citation, "citations"):
+        yield _source(source)
+    for page in _listed_in(mapping(candidate.url_context_metadata), "urlMetadata"):
+        if page.get("urlRetrievalStatus") == "URL_RETRIEVAL_STATUS_SUCCESS":
+            yield _source({"uri": page.get("retrievedUrl")})
+
+
+def _listed_in(metadata: dict[str, Any], field: str) -> list[dict[str, Any]]:
+    found = metadata.get(field)
+    return [mapping(each) for each in found] if isinstance(found, list) else []
 
 
 def _source(found: dict[str, Any]) -> Cited:

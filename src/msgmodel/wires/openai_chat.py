@@ -343,13 +343,24 @@ def _parts(content: list[Any]) -> Iterator[Delta]:
 
 
 def _used(usage: dict[str, Any]) -> Used:
+    """xAI counts reasoning beside the completion, not in it; the total tells (https://docs.x.ai/docs/guides/reasoning)."""
     inputs = mapping(usage.get("prompt_tokens_details"))
     outputs = mapping(usage.get("completion_tokens_details"))
-    cached = count(inputs.get("cached_tokens"))
+    said, came, total = (count(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    reasoning = _first(outputs.get("reasoning_tokens"), usage.get("reasoning_tokens"))
+    if said is not None and came is not None and reasoning and total == said + came + reasoning:
+        came += reasoning
     return used(
-        input=count(usage.get("prompt_tokens")),
-        output=count(usage.get("completion_tokens")),
-        reasoning=count(outputs.get("reasoning_tokens")),
-        cached=count(usage.get("prompt_cache_hit_tokens")) if cached is None else cached,  # DeepSeek's older name
-        cache_write=count(inputs.get("cache_write_tokens")),
+        input=said,
+        output=came,
+        reasoning=reasoning,
+        # The later names are DeepSeek's older one, and Mistral's.
+        cached=_first(
+            inputs.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("num_cached_tokens")
+        ),
+        cache_write=_first(inputs.get("cache_write_tokens"), usage.get("cache_creation_input_tokens")),
     )
+
+
+def _first(*counts: Any) -> int | None:
+    return next((found for said in counts if (found := count(said)) is not None), None)
