@@ -3,25 +3,24 @@
 python examples/side_by_side.py "Why is the sky blue?" openai anthropic gemini
 """
 
-import asyncio
 import sys
 
-from msgmodel import astream_panels
+from msgmodel import stream_many
 
 
-async def show(provider: str, prompt: str) -> None:
-    """Collects one panel and prints it whole, so that replies don't mix on the terminal."""
-    async for event in astream_panels(provider, prompt, max_tokens=500, panel_id=provider):
+def main(prompt: str, providers: list[str]) -> None:
+    """Prints each reply when it is whole, so that they don't mix on the terminal; then how each of them went."""
+    for event in stream_many(providers, prompt, max_tokens=500):
         match event["event"]:
             case "panel_final":
                 print(f"--- {event['panel_id']} ({event['model']}): {event['status']}\n{event['content']}\n")
             case "panel_error":
                 print(f"--- {event['panel_id']}: {event['code']}: {event['error']}\n{event['content']}\n")
-
-
-async def main(prompt: str, providers: list[str]) -> None:
-    await asyncio.gather(*(show(provider, prompt) for provider in providers))
+            case "batch_final":
+                for panel in event["panels"]:
+                    first, total = panel["first_delta_seconds"], panel["total_seconds"]
+                    print(f"{panel['panel_id']}: first text after {first or 0:.1f} s, all after {total:.1f} s")
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2:] or ["openai", "anthropic", "gemini"]))
+    main(sys.argv[1], sys.argv[2:] or ["openai", "anthropic", "gemini"])

@@ -53,7 +53,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_stream", "_settings", "retry"),
     ("_question",),
     ("_api",),
-    ("client", "conversation", "compat", "core"),
+    ("client", "conversation", "compat", "core", "otel"),
     ("many",),
     ("",),
 )

@@ -61,7 +61,9 @@ class Rules(NamedTuple):
 
 
 class Observer(Protocol):
-    """Who watches a panel: told when its first event came, and how it ended, also when the caller left early."""
+    """Who watches a panel: told when it is asked, when its first event came, and how it ended or was left."""
+
+    def begin(self) -> None: ...
 
     def first(self) -> None: ...
 
@@ -126,6 +128,9 @@ class Exchange:
         """The request to send now; None when the panel has ended."""
         request, self._next = self._next, None
         if request is not None:
+            if not self._panel.attempts:
+                for observer in self._observers:
+                    observer.begin()
             self._panel.attempts += 1
         return request
 

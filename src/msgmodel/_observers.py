@@ -7,7 +7,8 @@ word of a prompt or a reply.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ._ask import Ask
 from ._exchange import Observer
@@ -23,6 +24,9 @@ class _Callback:
     def __init__(self, callback: Callable[[PanelEnd], object]) -> None:
         self._callback = callback
 
+    def begin(self) -> None:
+        pass
+
     def first(self) -> None:
         pass
 
@@ -30,7 +34,42 @@ class _Callback:
         self._callback(event)
 
 
+class _Guarded:
+    """One that was registered: its faults are logged, and harm no stream."""
+
+    def __init__(self, factory: Callable[[Ask, str], Observer], ask: Ask, panel_id: str) -> None:
+        self._observer: Observer | None = None
+        with _harmless():
+            self._observer = factory(ask, panel_id)
+
+    def begin(self) -> None:
+        with _harmless():
+            if self._observer:
+                self._observer.begin()
+
+    def first(self) -> None:
+        with _harmless():
+            if self._observer:
+                self._observer.first()
+
+    def end(self, event: PanelEnd) -> None:
+        with _harmless():
+            if self._observer:
+                self._observer.end(event)
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # not its message, which may quote what it was given
+        _log.warning("an observer failed: %s", type(error).__name__)
+
+
 class _Log:
+    def begin(self) -> None:
+        pass
+
     def first(self) -> None:
         pass
 
@@ -51,7 +90,7 @@ class _Log:
 
 def of(ask: Ask, panel_id: str, on_end: Callable[[PanelEnd], object] | None) -> list[Observer]:
     """The observers of one panel. The caller's comes last, as it may raise."""
-    observers: list[Observer] = [factory(ask, panel_id) for factory in FACTORIES]
+    observers: list[Observer] = [_Guarded(factory, ask, panel_id) for factory in FACTORIES]
     if _log.isEnabledFor(logging.DEBUG):
         observers.append(_Log())
     if on_end is not None:

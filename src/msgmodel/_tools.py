@@ -75,7 +75,8 @@ def _inspected(function: Callable[..., Any]) -> Tool:
     documented = parse(inspect.getdoc(function) or "")
     notes = {param.arg_name: param.description for param in documented.params if param.description}
     try:
-        hints = get_type_hints(function, include_extras=True)
+        plain = function if inspect.isroutine(function) else type(function).__call__
+        hints = get_type_hints(plain, include_extras=True)
         fields = [
             _field(parameter, hints.get(parameter.name, Any), notes.get(parameter.name))
             for parameter in inspect.signature(function).parameters.values()

@@ -1,0 +1,176 @@
+"""A span for each panel, by OpenTelemetry's conventions for generative AI (extra `[otel]`).
+
+import msgmodel.otel
+
+msgmodel.otel.instrument()
+
+https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/. Without `content=True` no word of a prompt, a reply or
+an error of a provider is in a span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from . import _observers
+from ._ask import Ask, Call, File, Marked, Part, Result, Thought
+from ._version import __version__
+from .config import LocalConfig
+from .errors import ConfigurationError
+from .events import PanelEnd
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, Tracer, TracerProvider
+
+_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "gemini": "gcp.gemini",
+        "vertex": "gcp.vertex_ai",
+        "azure": "azure.ai.openai",
+        "bedrock": "aws.bedrock",
+        "mistral": "mistral_ai",
+        "xai": "x_ai",
+    }
+)
+"""The convention's names of providers, where they are not ours."""
+
+_factory: Any = None
+
+
+def instrument(*, tracer_provider: TracerProvider | None = None, content: bool = False) -> None:
+    """Makes a span of every panel that begins from now on. Called again, the newer arguments hold.
+
+    tracer_provider: the global one without. content: whether the messages are in the span too.
+    Raises ConfigurationError where OpenTelemetry is not installed.
+    """
+    try:
+        from opentelemetry.trace import get_tracer
+    except ImportError:
+        raise ConfigurationError("tracing needs the extra: pip install 'msgmodel[otel]'") from None
+    global _factory
+    tracer = get_tracer("msgmodel", __version__, tracer_provider)
+    uninstrument()
+    _factory = lambda ask, panel_id: _Spanned(tracer, ask, panel_id, content)  # noqa: E731
+    _observers.FACTORIES.append(_factory)
+
+
+def uninstrument() -> None:
+    """No spans from now on; panels that have begun end theirs."""
+    if _factory in _observers.FACTORIES:
+        _observers.FACTORIES.remove(_factory)
+
+
+class _Spanned:
+    """The span of one panel."""
+
+    def __init__(self, tracer: Tracer, ask: Ask, panel_id: str, content: bool) -> None:
+        self._tracer, self._ask, self._panel_id, self._content = tracer, ask, panel_id, content
+        self._span: Span | None = None
+
+    def begin(self) -> None:
+        from opentelemetry.trace import SpanKind
+
+        ask = self._ask
+        address = urlsplit(ask.base_url)
+        given = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": _NAMES.get(ask.provider, ask.provider),
+            "gen_ai.request.model": ask.model,
+            "gen_ai.request.stream": True,
+            "gen_ai.request.max_tokens": ask.max_tokens,
+            "gen_ai.request.temperature": ask.temperature,
+            "gen_ai.request.top_p": ask.config.top_p,
+            "gen_ai.request.stop_sequences": ask.config.stop,
+            "msgmodel.panel_id": self._panel_id,
+        }
+        if not isinstance(ask.config, LocalConfig):
+            given |= {"server.address": address.hostname, "server.port": address.port or _PORTS[address.scheme]}
+        if self._content:
+            given |= {
+                "gen_ai.system_instructions": _json([{"type": "text", "content": ask.system}]) if ask.system else None,
+                "gen_ai.input.messages": _json(
+                    [{"role": turn.role, "parts": [_part(part) for part in turn.parts]} for turn in ask.turns]
+                ),
+            }
+        self._span = self._tracer.start_span(f"chat {ask.model}", kind=SpanKind.CLIENT, attributes=_known(given))
+
+    def first(self) -> None:
+        if self._span is not None:
+            self._span.add_event("gen_ai.first_token")
+
+    def end(self, event: PanelEnd) -> None:
+        from opentelemetry.trace import Status, StatusCode
+
+        if self._span is None:  # cancelled before it was asked
+            return
+        usage = event["usage"]
+        given: dict[str, Any] = {
+            # Of a fallback, where one was asked.
+            "gen_ai.provider.name": _NAMES.get(event["provider"], event["provider"]),
+            "gen_ai.response.model": event["model"],
+            "gen_ai.response.id": event["request_id"],
+            "gen_ai.response.time_to_first_chunk": event["timing"]["first_delta_seconds"],
+            "gen_ai.usage.input_tokens": usage["input_tokens"],
+            "gen_ai.usage.output_tokens": usage["output_tokens"],
+            "gen_ai.usage.reasoning.output_tokens": usage["reasoning_tokens"],
+            "gen_ai.usage.cache_read.input_tokens": usage["cached_tokens"],
+            "gen_ai.usage.cache_creation.input_tokens": usage["cache_write_tokens"],
+            "msgmodel.usage.source": usage["source"],
+            "msgmodel.cost": event["cost"],
+            "msgmodel.attempts": event["timing"]["attempts"],
+        }
+        if event["event"] == "panel_final":
+            given["msgmodel.status"] = event["status"]
+            if event["finish_reason"]:
+                given["gen_ai.response.finish_reasons"] = [event["finish_reason"]]
+        else:
+            given["error.type"] = event["code"]
+            if event["code"] != "cancelled":  # by the caller, who knows
+                self._span.set_status(Status(StatusCode.ERROR, event["code"]))
+        if self._content:
+            said = {"role": "assistant", "parts": _reply(event), "finish_reason": event.get("finish_reason") or "error"}
+            given["gen_ai.output.messages"] = _json([said])
+        self._span.set_attributes(_known(given))
+        self._span.end()
+
+
+_PORTS: Final = MappingProxyType({"http": 80, "https": 443})
+
+
+def _known(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _part(part: Part) -> dict[str, Any]:
+    """As the convention's JSON schema for messages has it; the bytes of files stay out."""
+    if isinstance(part, str):
+        return {"type": "text", "content": part}
+    if isinstance(part, Marked):
+        return {"type": "text", "content": part.text}
+    if isinstance(part, Thought):
+        return {"type": "reasoning", "content": part.text}
+    if isinstance(part, File):
+        return {"type": "file", "mime_type": part.media_type, "name": part.name}
+    if isinstance(part, Call):
+        return {"type": "tool_call", "id": part.id, "name": part.name, "arguments": part.arguments}
+    if isinstance(part, Result):
+        return {"type": "tool_call_response", "id": part.call.id, "response": part.content}
+    return {"type": "opaque"}
+
+
+def _reply(event: PanelEnd) -> list[dict[str, Any]]:
+    reasoning, calls = event.get("reasoning"), event.get("tool_calls", ())
+    return [
+        *([{"type": "reasoning", "content": reasoning}] if reasoning else []),
+        *([{"type": "text", "content": event["content"]}] if event["content"] else []),
+        *({"type": "tool_call", **{name: call[name] for name in ("id", "name", "arguments")}} for call in calls),
+    ]

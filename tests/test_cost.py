@@ -1,0 +1,64 @@
+"""What a reply costs: by the price list where it knows the model, None where it does not, nothing on this machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+pytest.importorskip("genai_prices")
+
+import msgmodel
+from msgmodel import _cost
+from msgmodel.providers import PROVIDERS
+from msgmodel.testing import Reply, ScriptedProvider
+
+
+def usage(**counts: Any) -> Any:
+    return {
+        "input_tokens": None, "output_tokens": None, "reasoning_tokens": None, "cached_tokens": None,
+        "cache_write_tokens": None, "source": "provider", **counts,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "gemini"])
+def test_the_default_models_have_a_price(name: str) -> None:
+    model = PROVIDERS[name].default_model
+    small, large = (_cost.price(name, model, usage(input_tokens=n, output_tokens=n)) for n in (1_000, 1_000_000))
+    assert small is not None
+    assert large is not None
+    assert 0 < small < large
+    cached = _cost.price(name, model, usage(input_tokens=1_000, cached_tokens=1_000, output_tokens=1_000))
+    assert cached is not None
+    assert cached < small
+
+
+def test_unknown_is_none() -> None:
+    assert _cost.price("openai", "no-such-model", usage(input_tokens=1, output_tokens=1)) is None
+    assert _cost.price("openai", "gpt-6-luna", usage(output_tokens=1)) is None
+    assert _cost.price("openai", "gpt-6-luna", usage(input_tokens=1)) is None
+    assert _cost.price("gpustack", "m", usage(input_tokens=1, output_tokens=1)) is None
+    assert _cost.price("local", "m", usage()) == 0.0
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    _cost._prices.cache_clear()
+    assert _cost.price("openai", "gpt-6-luna", usage(input_tokens=1, output_tokens=1)) is None
+    _cost._prices.cache_clear()
+
+
+def test_cost_of_a_reply_and_of_a_broken_one() -> None:
+    """By the model that the provider says it was; after a cut by what had come."""
+    with ScriptedProvider() as provider:
+        provider.say(Reply("one two three"), Reply("one two three", cut_after=2), Reply(error=401))
+        config = provider.config("anthropic")
+        replies: list[Any] = [
+            list(msgmodel.stream_panels("anthropic", "hi", config=config, model="claude-haiku-5-5", max_retries=0))[-1]
+            for _ in range(3)
+        ]
+    for last in replies:
+        assert last["cost"] == _cost.price("anthropic", last["model"], last["usage"])
+    assert replies[1]["usage"]["source"] == "estimated"
+    assert replies[2]["cost"] in (0.0, None)
