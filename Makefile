@@ -55,7 +55,10 @@ wheel: $(BIN)/python  ## builds the wheel and tries it in a clean environment
 
 ci: check types wheel  ## everything that CI runs
 	@$(BIN)/msgmodel local pull
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=95
 	$(BIN)/python tests/core_coverage.py
 	$(MAKE) --no-print-directory demo
 

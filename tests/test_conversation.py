@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import msgmodel
 from conftest import Async, Sync
 from msgmodel import ConfigurationError, Conversation, FileError
+from msgmodel.local import weights
 from msgmodel.testing import Reply, ScriptedProvider
 from msgmodel.testing.wires import WIRES, Wire
 
@@ -541,3 +543,31 @@ def test_json_holds_no_key_and_waits_for_results(provider: ScriptedProvider) -> 
         {"type": "tool_result", "tool_call_id": "call_a", "content": "x"}]})  # fmt: skip
     assert again.pending_calls == []
     assert again.query().text == ""
+
+
+# --- the embedded model ---
+
+
+@pytest.mark.skipif(
+    find_spec("xllamacpp") is None or not weights.path().exists(),
+    reason="needs the extra [local] and `msgmodel local pull`",
+)
+def test_the_local_model_remembers_the_first_turn(colour: Sync | Async) -> None:
+    """Across a file and a tool's result. It is a small model: of three names it may forget one."""
+    said = {}
+    for name in ("Zebra", "Lisbon", "Marble"):
+        conversation = Conversation("local", config=msgmodel.LocalConfig(temperature=0), max_tokens=24)
+        chat = Chat(colour, conversation)
+        chat.query(f"My cat is called {name}.")
+        chat.query("What does this say?", file_like=b"hello", filename="note.txt")
+        conversation.messages += [
+            {"role": "user", "content": "How is the weather in Bonn?"},
+            {"role": "assistant", "content": [
+                {"type": "reasoning", "text": "I should ask."},
+                {"type": "tool_call", "id": "call_a", "name": "weather", "arguments": '{"city": "Bonn"}'},
+            ]},
+        ]  # fmt: skip
+        conversation.add_tool_result("call_a", "sunny")
+        chat.query()
+        said[name] = chat.query("What is my cat called?").text
+    assert sum(name in text for name, text in said.items()) >= 2, said

@@ -79,8 +79,8 @@ def test_a_function() -> None:
             "days": {"type": "integer", "minimum": 1, "maximum": 14, "description": "how many days ahead"},
             "unit": {"description": "of the temperature", "$ref": "#/$defs/Unit", "default": "metric"},
             "detail": {"enum": ["high", "low"], "default": "low"},
-            "tags": {"type": "array", "items": {"type": "string"}, "default": []},
-            "box": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Box"}], "default": None},
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "box": {"anyOf": [{"$ref": "#/$defs/Box"}, {"type": "null"}], "default": None},
         },
         "required": ["place", "days"],
     }
