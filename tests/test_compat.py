@@ -63,7 +63,7 @@ print(json.dumps({name: describe(getattr(msgmodel, name)) for name in sys.argv[1
 
 def shapes(*names: str, at: Path | None = None) -> dict[str, Any]:
     """What these names hold, or all that are public, in a process of its own; `at`: where another version is."""
-    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "COVERAGE_PROCESS_START")}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "COVERAGE_"))}
     if at is not None:
         env["PYTHONPATH"] = str(at)
     ran = subprocess.run([sys.executable, "-c", SHAPES, *names], capture_output=True, text=True, env=env, timeout=60)

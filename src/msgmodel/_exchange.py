@@ -198,7 +198,13 @@ class Exchange:
     def leave(self) -> None:
         """The caller takes no more events. A panel that has not ended is cancelled; its observers hear of it."""
         self.reading = False
-        if not self._last and self._observers:
+        if self._observers:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Ends a panel that has not ended, in the middle of whatever it was at."""
+        self.reading = False
+        if not self._last:
             self._close(Failure("cancelled", "cancelled before the reply had ended"))
 
     def _add(self, delta: Delta) -> Sequence[PanelEvent]:

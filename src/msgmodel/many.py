@@ -297,7 +297,7 @@ class _Merged:
         finally:
             await job.events.aclose()
         if job.ended is None:
-            job.exchange.leave()
+            job.exchange.cancel()
             rest = list(job.exchange.ending())
             begun = next((number for number, event in enumerate(rest) if event is job.last), -1)
             for event in rest[begun + 1 :]:

@@ -307,7 +307,7 @@ def _cited(candidate: _Candidate) -> Iterator[Delta]:
     grounding, citation = mapping(candidate.grounding_metadata), mapping(candidate.citation_metadata)
     for chunk in _listed_in(grounding, "groundingChunks"):
         for found in chunk.values():  # by its kind: web, maps, retrievedContext
-            if isinstance(found, dict):
+            if isinstance(found, dict) and found:
                 yield _source(found)
     for source in _listed_in(citation, "citationSources") or _listed_in(citation, "citations"):
         yield _source(source)

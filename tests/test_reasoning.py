@@ -1,0 +1,81 @@
+"""`reasoning=`: what each level puts into the request of each wire and model, and what goes back in a later turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import msgmodel
+from conftest import PROVIDER
+from msgmodel import ConfigurationError
+from msgmodel.testing import Reply, ScriptedProvider
+
+
+@pytest.fixture
+def provider() -> Iterator[ScriptedProvider]:
+    with ScriptedProvider() as running:
+        yield running
+
+
+def thinking(budget: int) -> dict[str, Any]:
+    return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+
+
+def adaptive(effort: str) -> dict[str, Any]:
+    return {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": effort}}
+
+
+@pytest.mark.parametrize(
+    ("wire", "model", "level", "sent"),
+    [
+        ("openai_chat", "gpt-6-luna", "none", {"reasoning_effort": "none"}),
+        ("openai_chat", "gpt-6-luna", "high", {"reasoning_effort": "high"}),
+        ("openai_responses", "gpt-6-luna", "none", {"reasoning": {"effort": "none"}}),
+        ("anthropic", "claude-haiku-5-5", "none", {"thinking": {"type": "disabled"}}),
+        ("anthropic", "claude-haiku-5-5", "low", adaptive("low")),
+        ("anthropic", "claude-haiku-4-5", "none", {}),
+        ("anthropic", "claude-haiku-4-5", "low", thinking(1_024)),
+        ("gemini", "gemini-2.5-pro", "none", {"includeThoughts": False, "thinkingBudget": 128}),
+        ("gemini", "gemini-2.5-flash", "none", {"includeThoughts": False, "thinkingBudget": 0}),
+        ("gemini", "gemini-2.5-flash", "high", {"includeThoughts": True, "thinkingBudget": 24_576}),
+        ("gemini", "gemini-3.5-flash-lite", "none", {"includeThoughts": False, "thinkingLevel": "MINIMAL"}),
+        ("gemini", "gemini-3.8-pro", "none", {"includeThoughts": False, "thinkingLevel": "LOW"}),
+        ("gemini", "gemini-3.5-flash-lite", "medium", {"includeThoughts": True, "thinkingLevel": "MEDIUM"}),
+    ],
+)
+def test_levels(wire: str, model: str, level: Any, sent: dict[str, Any], provider: ScriptedProvider) -> None:
+    msgmodel.query(PROVIDER[wire], "hi", config=provider.config(wire), model=model, reasoning=level)
+    body = provider.requests[0].json
+    if wire == "gemini":
+        assert body["generationConfig"]["thinkingConfig"] == sent
+    else:
+        names = ("reasoning_effort", "reasoning", "thinking", "output_config")
+        assert {name: body[name] for name in names if name in body} == sent
+
+
+def test_a_budget_counts_into_the_limit(provider: ScriptedProvider) -> None:
+    config = provider.config("anthropic")
+    with pytest.raises(ConfigurationError, match="max_tokens must be above 1024"):
+        msgmodel.query("anthropic", "hi", config=config, model="claude-haiku-4-5", reasoning="low", max_tokens=1_024)
+
+
+def test_what_is_no_level() -> None:
+    with pytest.raises(ConfigurationError, match="reasoning must be none, low, medium or high, not 'huge'"):
+        msgmodel.query("openai", "hi", reasoning="huge")  # type: ignore[arg-type]
+
+
+def test_deepseek_wants_the_reasoning_of_its_calls_back(provider: ScriptedProvider) -> None:
+    """And after a cut the question is estimated with all its parts."""
+    provider.say(Reply(reasoning="I should look.", tool_calls=[{"id": "c1", "name": "f", "arguments": {}}]))
+    chat = msgmodel.Conversation("deepseek", config=provider.config("deepseek"), tools=[{"name": "f"}], max_retries=0)
+    chat.query("hi", file_like=b"hello", filename="a.txt")
+    chat.add_tool_result("c1", "done")
+    provider.say(Reply("It is done, well done", cut_after=1))
+    (*_, last) = chat.stream_panels()
+    (sent,) = [said for said in provider.requests[-1].json["messages"] if said["role"] == "assistant"]
+    assert sent["reasoning_content"] == "I should look."
+    assert last["event"] == "panel_error"
+    assert last["usage"]["source"] == "estimated"
+    assert last["usage"]["input_tokens"] is not None

@@ -1,0 +1,109 @@
+"""The documentation: every code block of it runs, and its tables come from the code."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import msgmodel
+from msgmodel import providers
+from msgmodel.local import weights
+from msgmodel.testing import Reply, ScriptedProvider
+from msgmodel.testing.server import Received
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+BLOCKS = [
+    (page, number, language, block)
+    for page in PAGES
+    for number, (language, block) in enumerate(
+        re.findall(r"^```(\w*)\n(.*?)^```", page.read_text("utf-8"), re.S | re.M)
+    )
+]
+
+
+def answer(request: Received) -> Reply:
+    """A call where there are tools that have not been called, reasoning where it is asked for, else a text."""
+    body: Any = request.json
+    tools = body.get("tools")
+    if tools and b'"price"' in request.body and b"euros" not in request.body:
+        return Reply(tool_calls=[{"id": "c1", "name": "price", "arguments": {"fruit": "apple", "count": 4}}])
+    thinks = any(name in body for name in ("thinking", "reasoning", "reasoning_effort", "think"))
+    return Reply("The sea is salty.", reasoning="Let me see." if thinks else "")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_python_block_runs(
+    page: Path, scripted_provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One after the other, as a reader would; a test that is defined in one is run."""
+    scripted_provider.say(answer)
+    rows, aliases = dict(providers._rows_by_name), dict(providers._names_by_alias)
+    namespace: dict[str, Any] = {"__name__": "docs"}
+    monkeypatch.setattr("logging.basicConfig", lambda **options: None)
+    for found, number, language, block in BLOCKS:
+        if found == page and language == "python":
+            block = block.replace("http://localhost:8000", scripted_provider.url)
+            source = compile(block, f"{page.name}, block {number}", "exec", dont_inherit=True)
+            exec(source, namespace)
+            for name in [name for name in namespace if name.startswith("test_")]:
+                namespace.pop(name)(scripted_provider)
+    for kept, now in ((rows, providers._rows_by_name), (aliases, providers._names_by_alias)):
+        now.clear()
+        now.update(kept)  # type: ignore[arg-type]
+    import logging
+
+    logging.getLogger("msgmodel").setLevel(logging.NOTSET)
+
+
+@pytest.mark.parametrize(
+    "line", [line for *_, language, block in BLOCKS if language == "sh" for line in block.splitlines()]
+)
+def test_every_command_runs(line: str, tmp_path: Path) -> None:
+    pytest.importorskip("click")
+    if line.startswith("pip install"):
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+        assert set(re.findall(r"[\w-]+", line.partition("[")[2])) <= extras.keys()
+        return
+    if "local" in line and not weights.path().is_file():
+        pytest.skip("the weights are not here: msgmodel local pull")
+    command = line.replace("msgmodel ", f"{sys.executable} -m msgmodel ")
+    with ScriptedProvider() as provider:
+        env = dict(os.environ) | provider.environment()
+        ran = subprocess.run(
+            ["sh", "-c", command],
+            capture_output=True,
+            text=True,
+            env=env,
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            timeout=100,
+        )
+    assert (ran.returncode, "Error" in ran.stderr) == (0, False), ran.stderr
+    assert ran.stdout or "pull" in line
+
+
+def test_no_other_languages() -> None:
+    assert {language for *_, language, _ in BLOCKS} == {"python", "sh"}
+
+
+def test_every_page_is_in_the_navigation_and_every_table_is_used() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
+    assert [page.name for page in PAGES if page.name not in navigation] == []
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    text = "".join(page.read_text("utf-8") for page in PAGES)
+    assert set(re.findall(r"^\{\{ (\w+) \}\}$", text, re.M)) == generate["TABLES"].keys()
+    made = {name: make() for name, make in generate["TABLES"].items()}
+    for row in providers.PROVIDERS.values():
+        assert any(f"[`{row.name}`]" in made[name] for name in ("main_providers", "hosted_providers", "servers"))
+    for name in msgmodel.Options.__annotations__:
+        assert f"| `{name}` |" in made["option_table"]
+    assert made["event_table"].count("\n") == 11
