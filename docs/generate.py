@@ -88,13 +88,15 @@ def finish_table() -> str:
 def code_table() -> str:
     """The error codes, and whether the same request may succeed a little later."""
     rows = [
-        [code(name), "`StreamingError`" if name in _STREAM else "`APIError`", "yes" if _verdict.transient(name) else ""]
+        [code(name), _ERROR_TYPES.get(name, "`APIError`"), "yes" if _verdict.transient(name) else ""]
         for name in get_args(events.ErrorCode)
     ]
     return table(("`code`", "`error_type`", "tried again by itself"), rows)
 
 
-_STREAM = ("network", "timeout", "interrupted", "protocol", "cancelled")
+_ERROR_TYPES = dict.fromkeys(("network", "timeout", "interrupted", "protocol"), "`StreamingError`") | {
+    "cancelled": "`StreamingError` by you, `APIError` by the provider"
+}
 
 
 def _providers(rows: Iterable[Provider]) -> str:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Self
 import pytest
 
 from msgmodel.cli import exits
+from msgmodel.testing import Reply, ScriptedProvider
 from msgmodel.testing.errors import error_body
 from msgmodel.testing.server import Cut, Script, ScriptedServer, Send, Stall
 from msgmodel.testing.wires import INPUT_TOKENS, MODEL, OUTPUT_TOKENS, RESPONSE_ID, Wire, events, reply
@@ -780,6 +781,24 @@ def test_no_prompt_on_a_terminal_shows_the_help(shell: Shell) -> None:
         assert terminal.ended() == exits.CONFIGURATION
         assert "pipe it in" in terminal.text
     assert shell.server.requests == []
+
+
+def test_reasoning_fallback_and_going_on(tmp_path: Path) -> None:
+    with ScriptedProvider() as provider:
+        provider.say(Reply(error=401), Reply("One two", truncated=True), " three.")
+        env = dict(os.environ) | provider.environment()
+        options = ["--reasoning", "low", "--fallback", "gemini", "--continue", "2", "-p", "openai"]
+        done = subprocess.run(
+            [*COMMAND, *options, "hi"], capture_output=True, text=True, env=env, cwd=tmp_path, timeout=60,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        first, second, third = provider.requests
+    assert (done.returncode, done.stdout) == (0, "One two three.\n")
+    assert done.stderr.startswith("msgmodel: openai (HTTP 401): ")
+    assert done.stderr.endswith("(authentication); asking gemini instead\n")
+    assert first.json["reasoning_effort"] == "low"
+    assert second.json["generationConfig"]["thinkingConfig"]["thinkingLevel"] == "LOW"
+    assert len(third.json["contents"]) == 3
 
 
 # --- the other commands ---

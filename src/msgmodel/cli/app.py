@@ -58,6 +58,24 @@ def _shared(command: F) -> F:
                 "-i", "--instruction", metavar="TEXT|FILE", help="System instruction, or a file that holds it."
             ),
             click.option("-t", "--max-tokens", type=int, metavar="N", help="Most tokens of the reply."),
+            click.option(
+                "--reasoning", type=click.Choice(["none", "low", "medium", "high"]), help="How long to think."
+            ),
+            click.option(
+                "--fallback",
+                "fallbacks",
+                multiple=True,
+                metavar="NAME",
+                help="Provider to ask where one fails before its first text; may be repeated.",
+            ),
+            click.option(
+                "--continue",
+                "continue_truncated",
+                type=int,
+                default=0,
+                metavar="N",
+                help="Go on by itself up to N times where a limit cuts the reply.",
+            ),
             click.option("--temperature", type=float, metavar="X", help="From 0. Without it the model's own."),
             click.option(
                 "--timeout",

@@ -35,6 +35,9 @@ class Question:
     max_tokens: int | None
     temperature: float | None
     timeout: float
+    reasoning: Any
+    fallbacks: tuple[str, ...]
+    continue_truncated: int
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Question:
@@ -53,6 +56,9 @@ class Question:
             max_tokens=options["max_tokens"],
             temperature=options["temperature"],
             timeout=options["timeout"],
+            reasoning=options["reasoning"],
+            fallbacks=options["fallbacks"],
+            continue_truncated=options["continue_truncated"],
         )
 
     @property
@@ -94,6 +100,9 @@ class Question:
             model=self.model,
             temperature=self.temperature,
             timeout=self.timeout,
+            reasoning=self.reasoning,
+            fallbacks=self.fallbacks,
+            continue_truncated=self.continue_truncated,
             messages=messages,
             files=self.files,
             on_end=on_end,

@@ -46,6 +46,9 @@ class _Aside:
         if event["event"] == "panel_tool_call":
             whole = "" if event["complete"] else " (incomplete)"
             display.note(f"tool call{whole}: {event['name']} {event['arguments']}")
+        elif event["event"] == "panel_retry":
+            how = "instead" if event["reason"] == "fallback" else "to go on"
+            display.note(f"{event['error']} ({event['code']}); asking {event['provider']} {how}")
 
     def end(self, last: PanelFinal | PanelError) -> None:
         if self._reasoning:
@@ -64,7 +67,7 @@ class Plain(_Aside):
         self._line_open = False
 
     def show(self, event: PanelEvent) -> None:
-        if self._terminal and event["event"] in ("panel_reasoning", "panel_tool_call"):
+        if self._terminal and event["event"] in ("panel_reasoning", "panel_tool_call", "panel_retry"):
             self.close()
         self.aside(event)
         if event["event"] == "panel_delta" or event["event"] == "panel_refusal":
