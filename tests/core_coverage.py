@@ -1,4 +1,4 @@
-"""Holds the pure core at 99 % of branches, from the data of the last run: `make ci`."""
+"""Holds the pure core at 98 % of lines and branches, from the data of the last run: `make ci`."""
 
 import sys
 
@@ -34,4 +34,4 @@ CORE = [
 data = coverage.Coverage()
 data.load()
 total = data.report(include=CORE, show_missing=True, skip_covered=True)
-sys.exit(0 if total >= 99 else f"the pure core is covered to {total:.2f} %, not 99 %")
+sys.exit(0 if total >= 98 else f"the pure core is covered to {total:.2f} %, not 98 %")

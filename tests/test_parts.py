@@ -461,3 +461,74 @@ def test_a_fault_after_the_verdict_changes_nothing() -> None:
     begun.broken(Broken("network", "too late"))
     (final,) = begun.ending()
     assert final["event"] == "panel_final"
+
+
+# --- what goes back to the provider that made it ---
+
+
+def test_openrouter_s_details_go_back_in_their_order_with_pieces_joined() -> None:
+    def detail(**fields: Any) -> dict[str, Any]:
+        return {"type": "reasoning.text", "index": 0, **fields}
+
+    *_, last = chat(
+        {"reasoning": "Let ", "reasoning_details": [detail(text="Let ")]},
+        {"reasoning": "me.", "reasoning_details": [detail(text="me.")]},
+        {"reasoning_details": [detail(signature="s"), {"type": "reasoning.encrypted", "data": "e"}]},
+        {"content": "Yes."},
+    )
+    thought, said = last["message"]["content"]
+    assert (thought["type"], thought["text"], said["text"]) == ("reasoning", "Let me.", "Yes.")
+    assert thought["opaque"]["data"] == {
+        "reasoning_details": [detail(text="Let me.", signature="s"), {"type": "reasoning.encrypted", "data": "e"}]
+    }
+
+
+def test_gemini_s_signature_in_its_openai_dialect() -> None:
+    sealed = {"google": {"thought_signature": "s"}}
+    *_, last = chat({"tool_calls": [fragment("{}", "a", "f", 0) | {"extra_content": sealed}]}, finish="tool_calls")
+    (part,) = last["message"]["content"]
+    assert part["opaque"]["data"] == {"extra_content": sealed}
+
+
+def test_mistral_s_content_is_a_list_of_parts() -> None:
+    *events, last = chat(
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]},
+        {"content": [{"type": "text", "text": "Yes."}]},
+    )
+    assert [(event["event"], event["delta"]) for event in events] == [
+        ("panel_reasoning", "Hm."),
+        ("panel_delta", "Yes."),
+    ]
+    assert (last["reasoning"], last["content"]) == ("Hm.", "Yes.")
+
+
+def test_blocks_of_gemini_s_own_tools_and_pages_that_it_read() -> None:
+    code = {"executableCode": {"language": "PYTHON", "code": "1+1"}}
+    pages = [
+        {"retrievedUrl": "https://a", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"},
+        {"retrievedUrl": "https://b", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_ERROR"},
+    ]
+    *events, last = gemini(code, {"text": "Two."}, urlContextMetadata={"urlMetadata": pages})
+    assert [event["url"] for event in events if event["event"] == "panel_source"] == ["https://a"]
+    assert last["message"]["content"][0]["opaque"]["data"] == code
+
+
+def test_reasoning_that_is_counted_beside_the_completion() -> None:
+    usage = {
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "total_tokens": 35,
+        "completion_tokens_details": {"reasoning_tokens": 20},
+        "num_cached_tokens": 4,
+        "cache_creation_input_tokens": 3,
+    }
+    chunk = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}], "usage": usage}
+    *_, last = play("openai_chat", sse(chunk, b"[DONE]"))
+    assert last["usage"] == {
+        "input_tokens": 10,
+        "output_tokens": 25,
+        "reasoning_tokens": 20,
+        "cached_tokens": 4,
+        "cache_write_tokens": 3,
+        "source": "provider",
+    }
