@@ -510,7 +510,7 @@ def test_ctrl_c_with_json_and_before_the_first_text(shell: Shell) -> None:
     process = shell.start("--json", "hi")
     wait_for(lambda: len(shell.server.requests) == 1)
     process.send_signal(signal.SIGINT)
-    shell.server.wait_hangup(0.5)
+    shell.server.wait_hangup()
     out, _ = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == exits.INTERRUPTED
     event = json.loads(out)
@@ -580,7 +580,7 @@ def test_ctrl_c_ends_a_chat_in_a_pipe(shell: Shell) -> None:
     assert process.stdout is not None
     assert os.read(process.stdout.fileno(), 100) == b"Hello"
     process.send_signal(signal.SIGINT)
-    shell.server.wait_hangup(0.5)
+    shell.server.wait_hangup()
     out, err = process.communicate(timeout=WAIT_SECONDS)
     os.close(sink)
     assert (process.returncode, out, err) == (exits.INTERRUPTED, b"\n", b"msgmodel: stopped by Ctrl-C\n")
@@ -669,7 +669,7 @@ def test_chat_on_a_terminal(shell: Shell) -> None:
         terminal.type("How many?\r")
         terminal.expect("Two million")
         terminal.type("\x03")
-        shell.server.wait_hangup(0.5)
+        shell.server.wait_hangup()
         assert "stopped by Ctrl-C" in terminal.expect(PROMPT_IS_READY)
 
         terminal.type("discarded\x03")
@@ -768,7 +768,7 @@ def test_ctrl_c_on_a_terminal(shell: Shell) -> None:
     with Terminal(shell, "hi") as terminal:
         terminal.expect("Hello")
         terminal.type("\x03")
-        shell.server.wait_hangup(0.5)
+        shell.server.wait_hangup()
         assert terminal.ended() == exits.INTERRUPTED
         assert terminal.text == "Hello^C\nmsgmodel: stopped by Ctrl-C\n"
 

@@ -267,7 +267,7 @@ def test_leaving_a_recorded_stream_early(provider: ScriptedProvider, tmp_path: P
             async for _ in events:
                 break
             await events.aclose()
-            provider.server.wait_hangup(0.5)
+            provider.server.wait_hangup()
             await recording.async_client.aclose()
 
     asyncio.run(leave())
