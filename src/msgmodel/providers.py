@@ -62,7 +62,7 @@ def register_provider(
     name: str,
     *,
     base_url: str,
-    keys: str | Mapping[str, str] = (),  # type: ignore[assignment]
+    keys: str | Mapping[str, str] | None = None,
     wire: Literal["openai_chat", "anthropic", "gemini"] = "openai_chat",
     default_model: str = "",
     aliases: Sequence[str] = (),
@@ -116,7 +116,7 @@ def register_provider(
         default_model=default_model,
         base_url=base_url,
         base_url_variable=base_url_variable,
-        keys=dict(keys),
+        keys=dict(keys or {}),
         needs_key=bool(keys),
         dialect=Dialect(
             max_tokens=max_tokens,
