@@ -103,6 +103,8 @@ class HTTP:
         """Sends the request; leaves the response open within the context."""
         client = _alive(self._client) or _default_client()
         with _watchdog.alarm() as alarm:
+            if alarm.stopped:
+                raise _stopped()
             try:
                 message = client.build_request(
                     "POST",
@@ -115,7 +117,7 @@ class HTTP:
                 with alarm.after(patience):
                     response = client.send(message, stream=True, follow_redirects=False)
             except _FAULTS as error:
-                raise _broken(request, alarm.reason(error), "network") from None
+                raise _stopped() if alarm.stopped else _broken(request, alarm.reason(error), "network") from None
             try:
                 # The pool reads this limit once more when the body begins.
                 message.extensions["timeout"]["read"] = silence
@@ -142,10 +144,15 @@ class _Body:
             with self._alarm.after(patience):
                 chunk = self._next()
         except _FAULTS as error:
-            raise _broken(self._request, self._alarm.reason(error), "interrupted") from None
-        if not chunk and self._alarm.rang:
-            raise _broken(self._request, TimeoutError(), "interrupted")
+            raise self._rang() or _broken(self._request, error, "interrupted") from None
+        if not chunk and (rang := self._rang()):
+            raise rang
         return chunk
+
+    def _rang(self) -> Broken | None:
+        if self._alarm.stopped:
+            return _stopped()
+        return _broken(self._request, TimeoutError(), "interrupted") if self._alarm.rang else None
 
     def drain(self) -> None:
         """Reads the rest of a body whose last event has been read; gives up soon, and on any fault."""
@@ -307,6 +314,10 @@ def _broken(request: Request, error: Exception, code: ErrorCode) -> Broken:
     return Broken(code, f"the connection to {host} broke {when}: {reason}")
 
 
+def _stopped() -> Broken:
+    return Broken("cancelled", "cancelled before the reply had ended")
+
+
 def _host(request: Request) -> str:
     parts = urlsplit(request.url)
     return parts.netloc.rpartition("@")[2]
@@ -342,6 +353,16 @@ def _environment() -> Iterator[None]:
         raise ConfigurationError(
             f"the proxy or the certificates that the environment names can't be used: {reason}"
         ) from None
+
+
+def stop_thread(thread: int) -> None:
+    """Ends the reply that a thread waits for, as cancelled, and each that it asks for until `release_thread`."""
+    _watchdog.stop(thread)
+
+
+def release_thread(thread: int) -> None:
+    """Takes that back, as the number of a thread that has ended may come again."""
+    _watchdog.release(thread)
 
 
 def new_client() -> httpx2.Client:

@@ -1,18 +1,25 @@
-"""Bytes to server-sent events, by the WHATWG HTML standard, section "Server-sent events".
+"""Bytes to server-sent events and back, by the WHATWG HTML standard, section "Server-sent events".
 
 Rules: lines end at CR, LF or CRLF and nowhere else, so bytes are split, never text. A BOM is dropped. An event is
 handed on at its blank line. What stands after the last blank line is handed on at the end with `whole` false: the
 standard discards it, one provider (Gemini) omits the last blank line, and only the wire knows which. Pure.
+
+What we write keeps to what every reader takes: one line of JSON, without the characters at which some break lines.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 LIMIT = 32 * 1024 * 1024
 """Bytes that one event may have. Generated images come as several MB of base64."""
 
 STRAY_LIMIT = 64 * 1024
+
+_BREAKS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
+_encoder = msgspec.json.Encoder()
 
 _BOM = b"\xef\xbb\xbf"
 _IGNORED = (b"", b"event", b"id", b"retry")  # comments start with the colon; the type is in the JSON of every wire
@@ -94,3 +101,12 @@ class Decoder:
             self._data = bytearray(data)
         else:
             self._data += b"\n" + data
+
+
+def line(obj: object) -> bytes:
+    """An object as one line of JSON."""
+    written = _encoder.encode(obj)
+    if b"\xe2\x80" in written or b"\xc2\x85" in written:
+        for character, escape in _BREAKS:
+            written = written.replace(character, escape)
+    return written

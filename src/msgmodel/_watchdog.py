@@ -16,11 +16,14 @@ from typing import Any
 
 
 class Alarm:
-    """Shuts one connection when a wait on it takes too long."""
+    """Shuts one connection when a wait on it takes too long, or when the thread that waits shall stop."""
 
-    def __init__(self, watchdog: Watchdog) -> None:
+    def __init__(self, watchdog: Watchdog, thread: int) -> None:
         self.due = math.inf
         self.rang = False
+        self.stopped = False
+        """Whether it rang because its thread shall stop."""
+        self.thread = thread
         self._watchdog = watchdog
         self._socket: socket.socket | None = None
 
@@ -48,6 +51,10 @@ class Alarm:
             with suppress(OSError):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
+    def stop(self) -> None:
+        self.stopped = True
+        self.ring()
+
     def reason(self, error: Exception) -> Exception:
         """What ended a wait: the alarm, or else the error that came of it."""
         return TimeoutError() if self.rang else error
@@ -58,6 +65,7 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._alarms: set[Alarm] = set()
+        self._stopped: set[int] = set()
         self._changed = threading.Condition()
         self._wakes = math.inf
         self._running = False
@@ -65,9 +73,11 @@ class Watchdog:
     @contextmanager
     def alarm(self) -> Iterator[Alarm]:
         """A new alarm, watched within the context."""
-        alarm = Alarm(self)
+        alarm = Alarm(self, threading.get_ident())
         with self._changed:
             self._alarms.add(alarm)
+            if alarm.thread in self._stopped:
+                alarm.stop()
         try:
             yield alarm
         finally:
@@ -75,6 +85,19 @@ class Watchdog:
                 self._alarms.discard(alarm)
                 if not self._alarms:
                     self._changed.notify_all()
+
+    def stop(self, thread: int) -> None:
+        """Ends what a thread waits for, and all that it would wait for until `release`."""
+        with self._changed:
+            self._stopped.add(thread)
+            for alarm in self._alarms:
+                if alarm.thread == thread:
+                    alarm.stop()
+
+    def release(self, thread: int) -> None:
+        """The thread may wait again, or has ended."""
+        with self._changed:
+            self._stopped.discard(thread)
 
     def set(self, alarm: Alarm, due: float) -> None:
         with self._changed:

@@ -1,0 +1,115 @@
+"""Requests of clients, checked. What is wrong raises ConfigurationError, which says where it stands.
+
+Rule: nothing is fetched. A file comes as a data: URL or not at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, TypeAlias, cast
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from ..errors import ConfigurationError
+from ..messages import FilePart, Message
+
+Body: TypeAlias = bytes | str | Mapping[str, Any]
+"""The body of a request: JSON, or what was read from it."""
+
+_TURN_PARTS = ("text", "reasoning", "tool_call", "opaque")
+
+
+class Fields:
+    """A JSON object of a request, and its place. Each reader returns a value of its type or raises."""
+
+    def __init__(self, value: object, place: str) -> None:
+        self.place = place
+        if not isinstance(value, Mapping):
+            self.wrong("must be an object")
+        self.values: Mapping[str, Any] = value
+
+    def wrong(self, what: str) -> NoReturn:
+        """Raises ConfigurationError."""
+        raise ConfigurationError(f"{self.place}: {what}")
+
+    def text(self, name: str) -> str:
+        """A string that must be there."""
+        value = self.values.get(name)
+        if not isinstance(value, str):
+            self.wrong(f"{name} must be a string")
+        return value
+
+    def maybe_text(self, name: str) -> str | None:
+        """A string, or None where it is missing or null."""
+        return None if self.values.get(name) is None else self.text(name)
+
+    def flag(self, name: str) -> bool:
+        """A boolean; false where it is missing or null."""
+        value = self.values.get(name)
+        if value is not None and not isinstance(value, bool):
+            self.wrong(f"{name} must be true or false")
+        return bool(value)
+
+    def object(self, name: str) -> Fields:
+        """An object; an empty one where it is missing or null."""
+        value = self.values.get(name)
+        return Fields({} if value is None else value, f"{self.place}: {name}")
+
+    def objects(self, name: str) -> list[Fields]:
+        """A list of objects; an empty one where it is missing or null."""
+        value = self.values.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+            self.wrong(f"{name} must be a list")
+        return [Fields(item, f"{self.place}: {name}[{number}]") for number, item in enumerate(value)]
+
+    def file(self, name: str, url: str) -> FilePart:
+        """The part for a file that came as a data: URL."""
+        if url[:5].lower() != "data:":
+            self.wrong("a file must be a data: URL; nothing is fetched from other addresses")
+        head, comma, payload = url[5:].partition(",")
+        if not comma:
+            self.wrong("the data: URL has no data")
+        if head.lower().endswith(";base64"):
+            return self.file_of_base64(name, payload)
+        try:
+            return {"type": "file", "name": name, "data": base64.b64encode(unquote_to_bytes(payload)).decode()}
+        except ValueError:  # half an emoji
+            self.wrong("the data: URL is not text")
+
+    def file_of_base64(self, name: str, payload: str) -> FilePart:
+        """The part for a file's base64 text."""
+        try:
+            base64.b64decode(payload, validate=True)
+        except (binascii.Error, ValueError):
+            self.wrong("the data of the file must be base64 text")
+        return {"type": "file", "name": name, "data": payload}
+
+    def turn(self) -> Message:
+        """A turn that an adapter sent sealed, so far as it can be told here; what asks a provider checks the rest."""
+        content = self.values.get("content")
+        parts = [{"type": "text"}] if isinstance(content, str) else content
+        if self.values.get("role") != "assistant" or not isinstance(parts, list):
+            self.wrong("must be a turn of the assistant")
+        if not all(isinstance(part, Mapping) and part.get("type") in _TURN_PARTS for part in parts):
+            self.wrong(f"its parts must be of type {', '.join(_TURN_PARTS)}")
+        if not all(isinstance(part.get("id"), str) for part in parts if part["type"] == "tool_call"):
+            self.wrong("its calls must have an id")
+        turn: Message = {"role": "assistant", "content": cast(Any, content)}
+        if self.flag("partial"):
+            turn["partial"] = True
+        return turn
+
+
+def read(body: Body) -> Fields:
+    """The outermost object of a request."""
+    if isinstance(body, (bytes, str)):
+        try:
+            body = msgspec.json.decode(body)
+        except (ValueError, RecursionError) as error:
+            raise ConfigurationError(f"body: must be JSON: {error}") from None
+    return Fields(body, "body")

@@ -1,0 +1,116 @@
+"""`msgmodel serve`: the options as settings, and the server that runs until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any, Final
+
+from .. import _settings
+from ..errors import ConfigurationError
+from . import display, exits
+
+TOKEN_VARIABLE: Final = "MSGMODEL_TOKEN"
+REDIS_VARIABLE: Final = "MSGMODEL_REDIS"
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+
+def run(options: Mapping[str, Any]) -> int:
+    """Serves until SIGTERM or Ctrl-C. Raises ConfigurationError."""
+    try:
+        import uvicorn
+
+        from ..server.app import Application
+        from ..server.log import Log, MemoryLog
+        from ..server.settings import Settings
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the server needs its extra: pip install 'msgmodel[server]' (there is no {error.name})"
+        ) from None
+
+    host, port = options["host"], options["port"]
+    tokens = tuple(options["tokens"]) or tuple(_settings.variable(TOKEN_VARIABLE).split())
+    if host not in LOOPBACK and not tokens:
+        raise ConfigurationError(
+            f"whoever reaches {host} could spend your keys: set {TOKEN_VARIABLE} (16 characters or more), or stay on "
+            "127.0.0.1"
+        )
+    settings = Settings(
+        tokens=tokens,
+        hosts=tuple(options["hosts"]) or (() if host in LOOPBACK or host in ("0.0.0.0", "::") else (host,)),
+        providers=tuple(options["providers"]),
+        models=tuple(options["models"]),
+        **{name: options[name] for name in SETTINGS if options[name] is not None},
+    )
+    redis = options["redis"] or _settings.variable(REDIS_VARIABLE)
+    log: Log
+    if redis:
+        try:
+            from ..server.redis_log import RedisLog
+        except ImportError:
+            raise ConfigurationError("--redis needs its extra: pip install 'msgmodel[redis]'") from None
+        log = RedisLog(redis, ttl_seconds=settings.ttl_seconds)
+    else:
+        log = MemoryLog(ttl_seconds=settings.ttl_seconds)
+    application = Application(settings, log)
+
+    class Server(uvicorn.Server):
+        """Tells the streams to end when it is told to, not when they have."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            super().handle_exit(sig, frame)
+            seconds = 0.0 if sig == signal.SIGINT else None  # who types Ctrl-C is not waiting for anybody
+            loop.call_soon_threadsafe(lambda: tasks.append(loop.create_task(application.close(seconds))))
+
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                name = f"[{host}]" if ":" in host else host
+                shown = self.servers[0].sockets[0].getsockname()[1] if self.servers else port
+                display.say(f"msgmodel serves on http://{name}:{shown} (Ctrl-C ends it)")
+
+    loop: asyncio.AbstractEventLoop
+    tasks: list[asyncio.Task[None]] = []
+
+    async def serve() -> bool:
+        nonlocal loop
+        loop = asyncio.get_running_loop()
+        await server.serve()
+        return server.started
+
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    # Access logs would hold prompts: the guide's endpoint has them in its query.
+    config = uvicorn.Config(
+        application.asgi(),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        ws="none",
+        server_header=False,
+        backlog=4096,
+        timeout_graceful_shutdown=int(settings.grace_seconds) + 10,
+    )
+    server = Server(config)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        started = runner.run(serve())
+    return exits.OK if started else exits.CONFIGURATION
+
+
+SETTINGS: Final = (
+    "default_provider",
+    "on_disconnect",
+    "ttl_seconds",
+    "grace_seconds",
+    "max_body_bytes",
+    "max_prompt_chars",
+    "max_panels",
+    "max_streams",
+    "max_streams_per_client",
+    "max_tokens",
+    "max_seconds",
+)
+"""The options that are fields of `Settings` by the same name."""

@@ -1,0 +1,246 @@
+"""The endpoints for other people's clients: the Vercel AI SDK, AG-UI, and everything that speaks OpenAI's chat API.
+
+Rule: behind each is a stream like any other; only the words differ. Who is asked, and how, comes in fields of ours
+beside those of the protocol: `provider`, `model`, `panels`, `options`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from secrets import token_urlsafe
+from time import time
+from typing import TYPE_CHECKING, Any, get_args
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ..adapters import ag_ui, ai_sdk, openai_chat
+from ..adapters._framing import frames
+from ..errors import MsgModelError
+from ..events import BatchEvent
+from ..many import AsyncBatch
+from .log import Head, Lost
+from .question import Choice, Refused, asked, decode, one
+from .response import StreamResponse
+
+if TYPE_CHECKING:
+    from .app import Application
+
+FIRST_SECONDS = 10.0
+"""How long the answer to OpenAI's clients waits for a first event, so that an error can still be an HTTP status."""
+
+
+def new_id() -> str:
+    """Of a stream; nobody can guess one."""
+    return token_urlsafe(18)
+
+
+class _Resumable(msgspec.Struct):
+    """What it takes to say the same stream again to the AI SDK."""
+
+    id: str
+    target: str
+    message_id: str | None
+    call_ids: list[str]
+    panels: int
+
+
+class Adapted:
+    """The endpoints, of one application."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/adapters/ai-sdk/chat", self.ai_sdk, methods=["POST"]),
+            Route("/adapters/ai-sdk/chat/{chat}/stream", self.resume, methods=["GET"]),
+            Route("/adapters/ag-ui", self.ag_ui, methods=["POST"]),
+            Route("/v1/chat/completions", self.completions, methods=["POST"]),
+        ]
+
+    async def ai_sdk(self, request: Request) -> Response:
+        """`useChat`. `?target=v5`, `v6` or `v7`: the major version of the package `ai` in the browser."""
+        owner, body = await self._posted(request)
+        target = request.query_params.get("target", "v7")
+        if target not in get_args(ai_sdk.Target):
+            raise Refused(422, "invalid_request", f"target must be one of {', '.join(get_args(ai_sdk.Target))}")
+        choice = decode(body, Choice)
+        read = _read(ai_sdk.read, body)
+        by_panel = {
+            panel.panel_id or "": _read(ai_sdk.read, body, panel_id=panel.panel_id).messages for panel in choice.panels
+        }
+        batch = asked(choice, {"": read.messages} | by_panel, self._app.directory, self._app.settings)
+        id = await self._begin(request, owner, batch)
+        kept = _Resumable(id, target, read.message_id or id, sorted(read.call_ids), len(batch.panel_ids))
+        await self._app.log.name(_alias(owner, read.chat_id), msgspec.json.encode(kept).decode())
+        return self._ai_sdk(owner, read.chat_id, kept)
+
+    async def resume(self, request: Request) -> Response:
+        """The reply of a chat from its first chunk, as long as nobody has had all of it."""
+        owner = self._app.guard.owner(request)
+        chat = request.path_params["chat"]
+        kept = await self._app.log.named(_alias(owner, chat))
+        if not kept:
+            return Response(status_code=204)
+        return self._ai_sdk(owner, chat, msgspec.json.decode(kept, type=_Resumable))
+
+    def _ai_sdk(self, owner: str, chat: str, kept: _Resumable) -> Response:
+        chunks = ai_sdk.Chunks(
+            target=kept.target,  # type: ignore[arg-type]
+            message_id=kept.message_id,
+            call_ids=kept.call_ids,
+            panels=kept.panels,
+        )
+
+        async def pieces() -> AsyncGenerator[bytes, None]:
+            async with aclosing(self._pieces(kept.id, chunks)) as made:
+                async for piece in made:
+                    yield piece
+            with suppress(Lost):  # it was read to the end: there is nothing to resume
+                if await self._app.log.named(_alias(owner, chat)) == msgspec.json.encode(kept).decode():
+                    await self._app.log.name(_alias(owner, chat), "")
+
+        return StreamResponse(pieces(), headers={"x-stream-id": kept.id, "x-vercel-ai-ui-message-stream": "v1"})
+
+    async def ag_ui(self, request: Request) -> Response:
+        """AG-UI 1.0. Who is asked, and how, is in `forwardedProps`."""
+        owner, body = await self._posted(request)
+        read = _read(ag_ui.read, body)
+        props = decode(body, _Forwarded).forwardedProps
+        choice = Choice() if props is None else props
+        if read.tools and choice.options.tools is msgspec.UNSET:
+            choice.options.tools = read.tools
+        by_panel = {
+            panel.panel_id or "": _read(ag_ui.read, body, panel_id=panel.panel_id).messages for panel in choice.panels
+        }
+        batch = asked(choice, {"": read.messages} | by_panel, self._app.directory, self._app.settings)
+        id = await self._begin(request, owner, batch)
+        panels = len(batch.panel_ids)
+        chunks = ag_ui.Chunks(read.thread_id, read.run_id, call_ids=read.call_ids, panels=panels)
+        return StreamResponse(self._pieces(id, chunks), headers={"x-stream-id": id})
+
+    async def completions(self, request: Request) -> Response:
+        """OpenAI's chat completions, streamed or not; the model is `provider/model`."""
+        owner, body = await self._posted(request)
+        try:
+            read = openai_chat.read(body, provider=self._app.directory.default().name)
+            batch = one(read.provider, read.arguments, self._app.directory, self._app.settings)
+        except MsgModelError as error:
+            return JSONResponse(openai_chat.bad_request(error), status_code=400)
+        id = await self._begin(request, owner, batch)
+        about: dict[str, Any] = {"id": f"chatcmpl-{id}", "created": int(time()), "model": read.model}
+        events = self._events(id, stop=True)
+        if not read.stream:
+            return await self._completion(request, events, about)
+        return await self._streamed(events, openai_chat.Chunks(**about, include_usage=read.include_usage))
+
+    async def _completion(
+        self, request: Request, events: AsyncGenerator[BatchEvent, None], about: dict[str, Any]
+    ) -> Response:
+        """The whole reply; the upstream is stopped where the client leaves before."""
+
+        async def read() -> Any:
+            last = None
+            async with aclosing(events):
+                async for event in events:
+                    last = event
+            return last
+
+        reading = asyncio.create_task(read())
+        left = asyncio.create_task(_left(request))
+        await asyncio.wait((reading, left), return_when=asyncio.FIRST_COMPLETED)
+        left.cancel()
+        if not reading.done():
+            reading.cancel()
+            await asyncio.wait((reading,))
+            return Response(status_code=499)
+        last = reading.result()
+        if last is None:
+            raise Lost
+        if last["event"] == "panel_error":
+            return JSONResponse(openai_chat.error(last), status_code=openai_chat.status_of(last))
+        return JSONResponse(openai_chat.completion(last, **about))
+
+    async def _streamed(self, events: AsyncGenerator[BatchEvent, None], chunks: openai_chat.Chunks) -> Response:
+        """A stream; but what fails before its first event is an HTTP status, as with OpenAI itself."""
+        first = asyncio.create_task(anext(events, None))
+        await asyncio.wait((first,), timeout=FIRST_SECONDS)
+        if first.done():
+            event = first.result()
+            if event is not None and event["event"] == "panel_error":
+                await events.aclose()
+                return JSONResponse(openai_chat.error(event), status_code=openai_chat.status_of(event))
+
+        async def rest() -> AsyncGenerator[BatchEvent, None]:
+            try:
+                event = await first
+                if event is not None:
+                    yield event
+                    async for event in events:
+                        yield event
+            finally:
+                first.cancel()
+                await asyncio.wait((first,))
+                await events.aclose()
+
+        return StreamResponse(_encoded(rest(), chunks))
+
+    async def _posted(self, request: Request) -> tuple[str, bytes]:
+        owner = self._app.guard.owner(request)
+        return owner, await self._app.guard.body(request)
+
+    async def _begin(self, request: Request, owner: str, batch: AsyncBatch) -> str:
+        id = new_id()
+        await self._app.begin(request, id, Head(owner, tuple(batch.panel_ids)), batch)
+        return id
+
+    def _pieces(self, id: str, chunks: Any) -> AsyncGenerator[bytes, None]:
+        return _encoded(self._events(id), chunks)
+
+    async def _events(self, id: str, *, stop: bool = False) -> AsyncGenerator[BatchEvent, None]:
+        """The events of a stream; `stop`: whoever leaves ends it, as this client can't come back."""
+        ended = False
+        try:
+            with suppress(Lost):
+                async for lines in self._app.streams.follow(id, 0):
+                    for said in lines.lines:
+                        yield msgspec.json.decode(said)
+                ended = True
+        finally:
+            if stop and not ended:
+                await self._app.streams.stop(id, None)
+
+
+class _Forwarded(msgspec.Struct):
+    forwardedProps: Choice | None = None  # noqa: N815 (the protocol's own name)
+
+
+async def _encoded(events: AsyncGenerator[BatchEvent, None], chunks: Any) -> AsyncGenerator[bytes, None]:
+    """The adapter's words for the events, and its end, whatever became of them."""
+    async with aclosing(events):
+        yield frames(chunks.start())
+        async for event in events:
+            if piece := frames(chunks.feed(event)):
+                yield piece
+    yield frames(chunks.end()) + chunks.last_frame
+
+
+def _read(read: Any, body: bytes, **how: Any) -> Any:
+    try:
+        return read(body, **how)
+    except MsgModelError as error:
+        raise Refused(422, "invalid_request", error.message) from None
+
+
+def _alias(owner: str, chat: str) -> str:
+    return f"ai-sdk\0{owner}\0{chat}"
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,23 @@
+"""The one framing of native streams. Pure.
+
+Rules: every event has an `id:`, and they count up by one. What only keeps a connection alive is a comment.
+"""
+
+from __future__ import annotations
+
+OPENING = b": msgmodel\n\n"
+"""Goes first: a proxy that waits for bytes sees some at once."""
+
+COMMENT = b": \n\n"
+
+MEDIA_TYPE = "text/event-stream"
+
+HEADERS = {
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",  # nginx: hand on what comes as it comes
+}
+
+
+def frame(number: int, line: bytes) -> bytes:
+    """The event as it goes on the wire. `line`: its JSON, by `_sse.line`."""
+    return b"id: %d\ndata: %b\n\n" % (number, line)

@@ -1,0 +1,91 @@
+"""Who may ask at all: the checks that go before every request.
+
+Rules: a page of somebody else's, opened in the user's browser, can neither ask nor read: the host that is named must be
+ours (against DNS rebinding), the origin the same, and the browser must not call it cross-site. Where there are tokens,
+one must be shown. A body is read no further than the limit.
+"""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection, Request
+
+from .question import Refused
+from .settings import Settings
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+SAME_SITE = ("same-origin", "none", "")
+"""What a browser says of its own pages, of the address bar, and what other clients say: nothing."""
+
+
+class Guard:
+    """Checks requests by the settings of one server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._hosts = {*LOOPBACK, *(host.lower() for host in settings.hosts)}
+        self._digests = [(token, _digest(token)) for token in settings.tokens]
+
+    def host(self, connection: HTTPConnection) -> None:
+        """Raises Refused where the request names another host than ours."""
+        if "*" in self._hosts:
+            return
+        said = connection.headers.getlist("host")
+        name = _name(said[0]) if len(said) == 1 else ""
+        if name not in self._hosts:
+            raise Refused(421, "unknown_host", "this server has another name: see --host-name")
+
+    def origin(self, connection: HTTPConnection) -> None:
+        """Raises Refused for what a page from elsewhere asks in somebody's browser."""
+        headers = connection.headers
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+            raise Refused(403, "cross_origin", "pages of other sites may not ask this server")
+        if headers.get("sec-fetch-site", "") not in SAME_SITE:
+            raise Refused(403, "cross_origin", "pages of other sites may not ask this server")
+
+    def owner(self, connection: HTTPConnection) -> str:
+        """Whose request it is: a digest of the token; "" where there are none. Raises Refused."""
+        if not self._digests:
+            return ""
+        scheme, _, shown = connection.headers.get("authorization", "").partition(" ")
+        digest = _digest(shown.strip()) if scheme.lower() == "bearer" else ""
+        for _, known in self._digests:
+            if hmac.compare_digest(known, digest):
+                return known
+        raise Refused(401, "unauthorized", "a valid bearer token is needed", {"www-authenticate": "Bearer"})
+
+    async def body(self, request: Request, media_type: str = "application/json") -> bytes:
+        """The body of a request. Raises Refused where it is too large, or of another type."""
+        said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if said != media_type:  # also what keeps forms of other sites out: they can't send this type
+            raise Refused(415, "unsupported_media_type", f"the body must be {media_type}")
+        limit = self._settings.max_body_bytes
+        declared = request.headers.get("content-length", "")
+        if declared.isascii() and declared.isdigit() and int(declared) > limit:
+            raise _too_large(limit)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise _too_large(limit)
+        return bytes(body)
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(413, "too_large", f"the body may have at most {limit} bytes", {"connection": "close"})
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, without its port."""
+    name = host.lower()
+    if name.startswith("["):
+        return name.partition("]")[0] + "]"
+    return name.partition(":")[0]
+
+
+def _digest(token: str) -> str:
+    return sha256(b"msgmodel owner\0" + token.encode()).hexdigest()[:32]

@@ -1,0 +1,248 @@
+"""What was said, kept for a while, so that a reader who lost its connection goes on where it was.
+
+Rules: a stream is lines of JSON numbered from 1, without gaps; one producer writes it, any number of readers read it,
+each from where it likes; it is gone some time after its end. A log knows nothing of panels or HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import NamedTuple, Protocol
+
+MAX_LINES = 1 << 20
+"""Of one stream: so the numbers of different streams can't meet where one numbering holds several."""
+
+MAX_STREAM_BYTES = 16 * 1024 * 1024
+TTL_SECONDS = 300.0
+TOMBSTONE_SECONDS = 24 * 3600.0
+"""How long it is known, after that, that there was such a stream, and whose it was; nothing of what it said."""
+
+
+class Head(NamedTuple):
+    """What is known of a stream from the start. `owner`: who may read it. `question`: a digest of what was asked."""
+
+    owner: str
+    panel_ids: tuple[str, ...]
+    question: str = ""
+
+
+class Found(NamedTuple):
+    """A stream that there is. `last`: the number of its last line so far."""
+
+    head: Head
+    last: int
+    ended: bool
+
+
+class Lines(NamedTuple):
+    """Some lines in a row; `first`: the number of the first."""
+
+    first: int
+    lines: list[bytes]
+
+
+class Command(NamedTuple):
+    """What a producer is told. `stop`: end this panel, or all; `left`: a reader has left."""
+
+    kind: str
+    panel_id: str | None = None
+
+
+class Expired(Exception):
+    """There was such a stream."""
+
+
+class Lost(Exception):
+    """The log can't be written, or read, any more: its store lost it, or another producer took it over."""
+
+
+class Full(Exception):
+    """The stream, or the log, has no room for more."""
+
+
+class Writer(Protocol):
+    """Writes one stream. Raises Lost or Full."""
+
+    commands: asyncio.Queue[Command]
+
+    async def append(self, line: bytes) -> None:
+        """The next line. It may be held back for a moment, to be written with those that follow."""
+
+    async def end(self) -> None:
+        """There are no more lines; those held back are written."""
+
+
+class Log(Protocol):
+    """Keeps streams."""
+
+    async def begin(self, id: str, head: Head) -> Writer | None:
+        """A new stream; None where there is one of that id."""
+
+    async def find(self, id: str) -> Found | None:
+        """A stream by its id. Raises Expired."""
+
+    def read(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
+        """The lines after that number, as they come, until the stream's end. Raises Lost."""
+
+    async def read_elsewhere(self, id: str) -> bool:
+        """Whether somebody reads the stream in another process."""
+
+    async def tell(self, id: str, command: Command) -> None:
+        """Tells the stream's producer, wherever it is."""
+
+    async def name(self, alias: str, id: str) -> None:
+        """Gives a stream a second name, which may be another's before."""
+
+    async def named(self, alias: str) -> str | None:
+        """The id of a stream by its second name."""
+
+    async def ready(self) -> bool:
+        """Whether streams can be kept now."""
+
+    async def close(self) -> None:
+        """Lets go of everything."""
+
+
+@dataclass(eq=False)
+class _Stream:
+    head: Head
+    lines: list[bytes] = field(default_factory=list)
+    size: int = 0
+    ended: bool = False
+    expires: float = float("inf")
+    waiting: set[asyncio.Future[None]] = field(default_factory=set)
+    commands: asyncio.Queue[Command] = field(default_factory=asyncio.Queue)
+
+
+class MemoryLog:
+    """Keeps streams in this process. Where there are more than `max_bytes`, the oldest that ended go first.
+
+    ttl_seconds: from a stream's end. max_stream_bytes: a reply may be no larger.
+    """
+
+    def __init__(
+        self,
+        *,
+        ttl_seconds: float = TTL_SECONDS,
+        max_bytes: int = 256 * 1024 * 1024,
+        max_stream_bytes: int = MAX_STREAM_BYTES,
+    ) -> None:
+        self.ttl_seconds = ttl_seconds
+        self.max_bytes = max_bytes
+        self.max_stream_bytes = max_stream_bytes
+        self.size = 0
+        self._streams: dict[str, _Stream] = {}
+        self._ended: OrderedDict[str, _Stream] = OrderedDict()
+        self._tombstones: OrderedDict[str, float] = OrderedDict()
+        self._names: dict[str, str] = {}
+
+    async def begin(self, id: str, head: Head) -> _MemoryWriter | None:
+        self._sweep()
+        if id in self._streams:
+            return None
+        if self.size >= self.max_bytes:
+            raise Full
+        stream = self._streams[id] = _Stream(head)
+        return _MemoryWriter(self, id, stream)
+
+    async def find(self, id: str) -> Found | None:
+        self._sweep()
+        stream = self._streams.get(id)
+        if stream is None:
+            if id in self._tombstones:
+                raise Expired
+            return None
+        return Found(stream.head, len(stream.lines), stream.ended)
+
+    async def read(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
+        stream = self._streams.get(id)
+        if stream is None:
+            raise Lost
+        while True:
+            if len(stream.lines) > after:
+                lines = stream.lines[after:]
+                yield Lines(after + 1, lines)
+                after += len(lines)
+            elif stream.ended:
+                return
+            else:
+                news = asyncio.get_running_loop().create_future()
+                stream.waiting.add(news)
+                try:
+                    await news
+                finally:
+                    stream.waiting.discard(news)
+
+    async def read_elsewhere(self, id: str) -> bool:
+        return False
+
+    async def tell(self, id: str, command: Command) -> None:
+        stream = self._streams.get(id)
+        if stream is not None:
+            stream.commands.put_nowait(command)
+
+    async def name(self, alias: str, id: str) -> None:
+        self._names[alias] = id
+
+    async def named(self, alias: str) -> str | None:
+        return self._names.get(alias)
+
+    async def ready(self) -> bool:
+        return True
+
+    async def close(self) -> None:
+        self._streams.clear()
+        self._ended.clear()
+        self._names.clear()
+
+    def appended(self, stream: _Stream, line: bytes) -> None:
+        if stream.size + len(line) > self.max_stream_bytes or len(stream.lines) + 1 >= MAX_LINES:
+            raise Full
+        stream.lines.append(line)
+        stream.size += len(line)
+        self.size += len(line)
+        self._wake(stream)
+        if self.size > self.max_bytes:
+            self._sweep()
+
+    def ended(self, id: str, stream: _Stream) -> None:
+        stream.ended = True
+        stream.expires = monotonic() + self.ttl_seconds
+        self._ended[id] = stream
+        self._wake(stream)
+
+    def _wake(self, stream: _Stream) -> None:
+        for news in stream.waiting:
+            if not news.done():
+                news.set_result(None)
+
+    def _sweep(self) -> None:
+        """Forgets what is too old, and what there is no room for."""
+        now = monotonic()
+        while self._ended:
+            id, stream = next(iter(self._ended.items()))
+            if stream.expires > now and self.size <= self.max_bytes:
+                break
+            del self._ended[id], self._streams[id]
+            self.size -= stream.size
+            self._tombstones[id] = now + TOMBSTONE_SECONDS
+            for alias in [alias for alias, named in self._names.items() if named == id]:
+                del self._names[alias]
+        while self._tombstones and next(iter(self._tombstones.values())) <= now:
+            self._tombstones.popitem(last=False)
+
+
+class _MemoryWriter:
+    def __init__(self, log: MemoryLog, id: str, stream: _Stream) -> None:
+        self.commands = stream.commands
+        self._log, self._id, self._stream = log, id, stream
+
+    async def append(self, line: bytes) -> None:
+        self._log.appended(self._stream, line)
+
+    async def end(self) -> None:
+        self._log.ended(self._id, self._stream)

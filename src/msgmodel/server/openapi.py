@@ -1,0 +1,134 @@
+"""What the server offers, as an OpenAPI document; the shapes of the requests are read off the code."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from .._version import __version__
+from .question import PanelsRequest
+
+_REF = "#/components/schemas/{name}"
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The document. https://spec.openapis.org/oas/v3.1.0"""
+    (panels,), components = msgspec.json.schema_components([PanelsRequest], ref_template=_REF)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "msgmodel",
+            "version": __version__,
+            "description": "Replies of any LLM provider as panel events over SSE, resumable.",
+        },
+        "components": {
+            "schemas": components | {"Error": _ERROR},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{}, {"token": []}],
+        "paths": {
+            "/v1/panels": {
+                "post": {
+                    "operationId": "askPanels",
+                    "summary": "Asks one or several panels; streams their events.",
+                    "parameters": [_header("idempotency-key", _KEY), _POSITION],
+                    "requestBody": {"required": True, "content": {"application/json": {"schema": panels}}},
+                    "responses": _responses(200, 400, 401, 403, 409, 410, 413, 415, 421, 422, 429, 503),
+                }
+            },
+            "/v1/streams/{id}": {
+                "parameters": [_ID],
+                "get": {
+                    "operationId": "readStream",
+                    "summary": "The events after a position; without one a snapshot, then the rest.",
+                    "parameters": [_POSITION, _query("last_event_id", _NUMBER)],
+                    "responses": _responses(200, 204, 400, 401, 403, 404, 410, 421, 503),
+                },
+                "delete": {
+                    "operationId": "stopStream",
+                    "summary": "Stops all panels, or one.",
+                    "parameters": [_query("panel_id", {"type": "string"})],
+                    "responses": _responses(204, 400, 401, 403, 404, 410, 421, 503),
+                },
+            },
+            "/chat/stream": {
+                method: {
+                    "operationId": f"{method}Chat",
+                    "summary": "Asks one panel; for `EventSource`.",
+                    "parameters": [_query("prompt", {"type": "string"}), *_CHOICE, _POSITION],
+                    "responses": _responses(200, *((204,) if method == "get" else ()), *_CHAT_ERRORS),
+                }
+                for method in ("get", "post")
+            },
+            "/v1/providers": {"get": _simple("listProviders", "Who can be asked, and the limits.", 401, 403, 421)},
+            "/healthz": {"get": _simple("health", "The process lives.")},
+            "/readyz": {"get": _simple("ready", "It can take streams.", 503)},
+        },
+    }
+
+
+_NUMBER = {"type": "string", "pattern": "^[0-9]{1,16}$"}
+_KEY = {"type": "string", "pattern": "^[ -~]{1,200}$"}
+_CHAT_ERRORS = (400, 401, 403, 410, 413, 421, 422, 429, 503)
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+        }
+    },
+}
+_WORDS = {
+    200: "The events",
+    204: "Nothing more",
+    400: "The request can't be read",
+    401: "No valid token",
+    403: "Not allowed",
+    404: "There is no such stream",
+    409: "The idempotency-key was used for another request",
+    410: "The stream has expired",
+    413: "Too large",
+    415: "Not JSON",
+    421: "Another host was meant",
+    422: "The request makes no sense",
+    429: "Too many streams",
+    503: "Not now",
+}
+
+
+def _header(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "schema": schema}
+
+
+def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+_POSITION = _header("last-event-id", _NUMBER)
+_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+_CHOICE = [
+    _query("provider", {"type": "string", "minLength": 1, "maxLength": 64}),
+    _query("model", {"type": "string", "minLength": 1, "maxLength": 200}),
+]
+
+
+def _responses(*statuses: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for status in statuses:
+        found[str(status)] = {"description": _WORDS[status]}
+        if status == 200:
+            found["200"]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+        elif status >= 400:
+            found[str(status)]["content"] = {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}}
+    return found
+
+
+def _simple(operation: str, summary: str, *errors: int) -> dict[str, Any]:
+    answer = {"description": "The answer", "content": {"application/json": {"schema": {"type": "object"}}}}
+    return {"operationId": operation, "summary": summary, "responses": {"200": answer, **_responses(*errors)}}

@@ -1,0 +1,564 @@
+"""The log in Redis Streams: any worker on any machine reads any stream.
+
+Rules: an entry holds the lines of at most 30 ms, and its id is the number of its last line, so no line is written twice
+and none is out of order. A stream has one producer: its token is compared at every write, in Redis. A producer that is
+dead lets its lease run out; whoever reads then ends the stream, with all the text that had arrived. All keys of one
+stream have one hash tag. Each process has one connection that waits for news, for all that it reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from hashlib import sha256
+from time import monotonic
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import msgspec
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from .._sse import line
+from ..errors import ConfigurationError
+from .log import (
+    MAX_LINES,
+    MAX_STREAM_BYTES,
+    TOMBSTONE_SECONDS,
+    TTL_SECONDS,
+    Command,
+    Expired,
+    Found,
+    Full,
+    Head,
+    Lines,
+    Lost,
+)
+from .panels import Panels
+
+_log = logging.getLogger("msgmodel.server")
+
+COALESCE_SECONDS = 0.03
+LEASE_SECONDS = 3.0
+PATIENCE_SECONDS = 20.0
+"""How long a producer tries to write while Redis can't be reached."""
+BLOCK_SECONDS = 1.0
+AHEAD = 64
+"""Entries of one stream that may wait for a slow reader."""
+
+_FAULTS = (RedisError, OSError, asyncio.TimeoutError)
+
+# Each script is atomic, and touches the keys of one stream alone: meta, log, lease.
+_BEGIN = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], 'token', ARGV[1], 'head', ARGV[2], 'process', ARGV[3], 'last', 0, 'ended', 0)
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[4])
+return 1
+"""
+_APPEND = """
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+local last = tonumber(redis.call('HGET', KEYS[1], 'last'))
+if last < tonumber(ARGV[2]) then
+  if #ARGV[3] > 0 then redis.call('XADD', KEYS[2], ARGV[2] .. '-0', 'lines', ARGV[3]) end
+  redis.call('HSET', KEYS[1], 'last', ARGV[2])
+end
+redis.call('HSET', KEYS[1], 'ended', ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[6])
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
+if ARGV[4] == '1' then redis.call('DEL', KEYS[3]) else redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[5]) end
+return 1
+"""
+_TAKE_OVER = """
+if redis.call('EXISTS', KEYS[3]) == 1 or redis.call('HGET', KEYS[1], 'ended') ~= '0' then return 0 end
+if redis.call('HGET', KEYS[1], 'last') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'token', ARGV[1])
+return 1
+"""
+
+
+class RedisLog:
+    """Keeps streams in Redis (7 or later). url: `redis://`, `rediss://` or `unix://`.
+
+    ttl_seconds: how long a stream is kept after its end, or after the last sign of its producer. prefix: of all keys.
+    Raises ConfigurationError for an address that is none.
+    """
+
+    def __init__(self, url: str, *, ttl_seconds: float = TTL_SECONDS, prefix: str = "msgmodel") -> None:
+        if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+            raise ConfigurationError("the address of Redis must begin with redis://, rediss:// or unix://")
+        try:
+            self.redis = redis.asyncio.Redis.from_url(
+                url, retry=Retry(ExponentialBackoff(cap=0.2, base=0.01), 2), socket_timeout=5.0, max_connections=64
+            )
+            self._waiting = redis.asyncio.Redis.from_url(url, socket_timeout=BLOCK_SECONDS + 5, max_connections=1)
+        except ValueError:
+            raise ConfigurationError("the address of Redis can't be read") from None
+        self.process = secrets.token_hex(8)
+        self.ttl_ms = int(ttl_seconds * 1000)
+        self.meta_ms = self.ttl_ms + int(TOMBSTONE_SECONDS * 1000)
+        self._prefix = prefix
+        self._begin = self.redis.register_script(_BEGIN)
+        self._append = self.redis.register_script(_APPEND)
+        self._take_over = self.redis.register_script(_TAKE_OVER)
+        self._writers: dict[str, _RedisWriter] = {}
+        self._reading: dict[str, int] = {}
+        self._tail = _Tail(self.redis, self._waiting, f"{prefix}:commands:{self.process}", self._command)
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def begin(self, id: str, head: Head) -> _RedisWriter | None:
+        token = secrets.token_hex(8)
+        fields: list[Any] = [token, msgspec.json.encode(head), self.process, int(LEASE_SECONDS * 1000), self.meta_ms]
+        try:
+            begun = await self._begin(keys=self.keys(id), args=fields)
+        except _FAULTS:
+            raise Lost from None
+        if not begun:
+            return None
+        writer = self._writers[id] = _RedisWriter(self, id, token)
+        self._keep()
+        self._tail.listen()
+        return writer
+
+    async def find(self, id: str) -> Found | None:
+        try:
+            meta = await cast(Any, self.redis.hgetall(self.keys(id)[0]))
+            if not meta:
+                return None
+            last, ended = int(meta[b"last"]), meta[b"ended"] == b"1"
+            if ended and last and not await self.redis.exists(self.keys(id)[1]):
+                raise Expired
+        except _FAULTS:
+            raise Lost from None
+        return Found(msgspec.json.decode(meta[b"head"], type=Head), last, ended)
+
+    async def read(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
+        found = await self.find(id)
+        if found is None:
+            raise Lost
+        self._reading[id] = self._reading.get(id, 0) + 1
+        self._keep()
+        subscription = self._tail.subscribe(self.keys(id)[1], after)
+        seen: list[bytes] | None = [] if after == 0 else None
+        missed = 0
+        try:
+            while True:
+                entries = await subscription.take(LEASE_SECONDS / 2)
+                for lines in entries:
+                    if seen is not None:
+                        seen += lines.lines
+                    after = lines.first + len(lines.lines) - 1
+                    yield lines
+                if entries:
+                    missed = 0
+                # Asked of Redis after each silence, and after what may have been the end.
+                if not entries or _is_end(entries[-1]):
+                    state = await self._state(id)
+                    if state == "ended" and not subscription.ready and await self._last(id) <= after:
+                        return
+                    missed = missed + 1 if state == "dead" else 0
+                    if state == "gone":
+                        break
+                    if missed >= 2:  # after a pause of Redis, a producer that lives has had time to say so
+                        await self._end_for_another(id)
+                        missed = 0
+        finally:
+            subscription.close()
+            await self._left(id)
+        if seen is None:
+            raise Lost
+        # The store lost it: said by who has seen all of it.
+        yield Lines(after + 1, _ends(seen, found.head.panel_ids))
+
+    async def read_elsewhere(self, id: str) -> bool:
+        try:
+            seconds, _ = await cast(Any, self.redis.time())
+            key = self._readers(id)
+            return bool(await self.redis.zcount(key, seconds, "+inf"))
+        except _FAULTS:
+            return False
+
+    async def tell(self, id: str, command: Command) -> None:
+        try:
+            process = await cast(Any, self.redis.hget(self.keys(id)[0], "process"))
+            if process:
+                key = f"{self._prefix}:commands:{process.decode()}"
+                said = {"id": id, "kind": command.kind, "panel": command.panel_id or ""}
+                await self.redis.xadd(key, cast(Any, said), maxlen=1000)
+                await self.redis.expire(key, 60)
+        except _FAULTS:
+            raise Lost from None
+
+    async def name(self, alias: str, id: str) -> None:
+        try:
+            await self.redis.set(self._alias(alias), id, px=self.meta_ms)
+        except _FAULTS:
+            raise Lost from None
+
+    async def named(self, alias: str) -> str | None:
+        try:
+            id = cast(bytes | None, await self.redis.get(self._alias(alias)))
+        except _FAULTS:
+            raise Lost from None
+        return id.decode() if id else None
+
+    async def ready(self) -> bool:
+        try:
+            async with asyncio.timeout(2.0):
+                return bool(await cast(Any, self.redis.ping()))
+        except _FAULTS:
+            return False
+
+    async def close(self) -> None:
+        for task in (self._keeper, self._tail.task):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        with suppress(*_FAULTS):
+            await self.redis.delete(f"{self._prefix}:commands:{self.process}")
+        await self.redis.aclose()
+        await self._waiting.aclose()
+
+    def keys(self, id: str) -> list[str]:
+        """Of its meta, its log and its lease."""
+        return [f"{self._prefix}:{{{id}}}:{what}" for what in ("meta", "log", "lease")]
+
+    async def write(self, id: str, token: str, last: int, lines: list[bytes], ended: bool) -> None:
+        """Writes an entry, or only renews the lease. Raises Lost; what fails otherwise may be tried again."""
+        args: list[Any] = [
+            token,
+            last,
+            b"\n".join(lines),
+            int(ended),
+            int(LEASE_SECONDS * 1000),
+            self.ttl_ms,
+            self.meta_ms,
+        ]
+        if not await self._append(keys=self.keys(id), args=args):
+            raise Lost
+
+    def forget(self, id: str) -> None:
+        self._writers.pop(id, None)
+
+    def _readers(self, id: str) -> str:
+        return f"{self._prefix}:{{{id}}}:readers"
+
+    def _alias(self, alias: str) -> str:
+        return f"{self._prefix}:alias:{sha256(alias.encode()).hexdigest()}"
+
+    def _command(self, fields: dict[bytes, bytes]) -> None:
+        writer = self._writers.get(fields[b"id"].decode())
+        if writer is not None:
+            writer.commands.put_nowait(Command(fields[b"kind"].decode(), fields[b"panel"].decode() or None))
+
+    async def _state(self, id: str) -> str:
+        """Of a stream: running, ended, dead (its producer), gone; running too where Redis can't be asked."""
+        meta, _, lease = self.keys(id)
+        try:
+            async with self.redis.pipeline(transaction=False) as pipe:
+                ended, leased = await cast(Any, pipe).hget(meta, "ended").exists(lease).execute()
+        except _FAULTS:
+            return "running"
+        if ended is None:
+            return "gone"
+        return "ended" if ended == b"1" else "running" if leased else "dead"
+
+    async def _last(self, id: str) -> int:
+        try:
+            return int(await cast(Any, self.redis.hget(self.keys(id)[0], "last")) or 0)
+        except _FAULTS:
+            return MAX_LINES
+
+    async def _end_for_another(self, id: str) -> None:
+        """Writes the terminal events that a dead producer owes; of many readers who try, one does."""
+        meta, log, _ = self.keys(id)
+        token = secrets.token_hex(8)
+        try:
+            entries = await cast(Any, self.redis.xrange(log))
+            lines = [each for _, fields in entries for each in fields[b"lines"].split(b"\n")]
+            head = msgspec.json.decode(await cast(Any, self.redis.hget(meta, "head")), type=Head)
+            if await self._take_over(keys=self.keys(id), args=[token, len(lines)]):
+                ends = _ends(lines, head.panel_ids)
+                await self.write(id, token, len(lines) + len(ends), ends, True)
+                _log.warning("stream %s: its producer is gone, it is ended as interrupted", id)
+        except (*_FAULTS, Lost, TypeError, msgspec.DecodeError):
+            pass  # the next silence tries again
+
+    async def _left(self, id: str) -> None:
+        self._reading[id] -= 1
+        if self._reading[id]:
+            return
+        del self._reading[id]
+        if id not in self._writers:
+            with suppress(*_FAULTS, Lost):
+                await self.redis.zrem(self._readers(id), self.process)
+                await self.tell(id, Command("left"))
+
+    def _keep(self) -> None:
+        if self._keeper is None or self._keeper.done():
+            self._keeper = asyncio.create_task(self._keep_alive())
+
+    async def _keep_alive(self) -> None:
+        """Renews the leases of what is produced here, and says what is read here of other processes'."""
+        while self._writers or self._reading:
+            for writer in list(self._writers.values()):
+                writer.renew()
+            await self._say_what_is_read()
+            await asyncio.sleep(LEASE_SECONDS / 3)
+
+    async def _say_what_is_read(self) -> None:
+        with suppress(*_FAULTS):
+            seconds, _ = await cast(Any, self.redis.time())
+            async with self.redis.pipeline(transaction=False) as pipe:
+                for id in self._reading:
+                    if id not in self._writers:
+                        pipe.zadd(self._readers(id), {self.process: seconds + LEASE_SECONDS})
+                        pipe.expire(self._readers(id), int(LEASE_SECONDS * 4))
+                if len(pipe):
+                    await pipe.execute()
+
+
+class _RedisWriter:
+    """Collects lines for a moment and writes them as one entry."""
+
+    def __init__(self, log: RedisLog, id: str, token: str) -> None:
+        self.commands: asyncio.Queue[Command] = asyncio.Queue()
+        self._log, self._id, self._token = log, id, token
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._count = 0
+        self._written = 0
+        self._flushing: asyncio.Task[None] | None = None
+        self._ending = asyncio.Event()
+        self._failed: Exception | None = None
+        self._renewed = monotonic()
+
+    async def append(self, line: bytes) -> None:
+        if self._failed is not None:
+            raise self._failed
+        self._size += len(line)
+        self._count += 1
+        if self._size > MAX_STREAM_BYTES or self._count + 64 >= MAX_LINES:
+            raise Full
+        self._lines.append(line)
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush_soon())
+        elif len(self._lines) > 4096:  # Redis is slower than the provider
+            await asyncio.wait((self._flushing,))
+
+    async def end(self) -> None:
+        try:
+            self._ending.set()
+            if self._flushing is not None:
+                await asyncio.wait((self._flushing,))
+            if self._failed is not None:
+                raise self._failed
+            await self._flush(ended=True)
+        finally:
+            self._log.forget(self._id)
+
+    def renew(self) -> None:
+        """Says that the producer lives, where it has written nothing for a while."""
+        if monotonic() - self._renewed >= LEASE_SECONDS / 3 and (self._flushing is None or self._flushing.done()):
+            self._flushing = asyncio.create_task(self._flush_soon(0))
+
+    async def _flush_soon(self, seconds: float = COALESCE_SECONDS) -> None:
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await self._ending.wait()
+                if self._ending.is_set():
+                    return  # what is left goes with the end
+                await self._flush(ended=False)
+                if not self._lines:
+                    return
+                seconds = COALESCE_SECONDS
+        except (Lost, Full) as error:
+            self._failed = error
+            self.commands.put_nowait(Command("stop"))
+
+    async def _flush(self, *, ended: bool) -> None:
+        """Writes what has collected, again and again while Redis can't be reached; an entry is never written twice."""
+        until = monotonic() + PATIENCE_SECONDS
+        lines = self._lines[:]
+        last = self._written + len(lines)
+        while True:
+            try:
+                await self._log.write(self._id, self._token, last, lines, ended)
+                break
+            except ResponseError as error:
+                if "OOM" in str(error) and monotonic() < until:
+                    await asyncio.sleep(0.5)
+                    continue
+                raise (Full if "OOM" in str(error) else Lost) from None
+            except _FAULTS:
+                if monotonic() >= until:
+                    raise Lost from None
+                await asyncio.sleep(0.2)
+        del self._lines[: len(lines)]
+        self._written = last
+        self._renewed = monotonic()
+
+
+class _Subscription:
+    """One reader's place in one stream."""
+
+    def __init__(self, tail: _Tail, key: str, after: int) -> None:
+        self.key = key
+        self.after = after
+        self.ready: deque[Lines] = deque()
+        self._tail = tail
+        self._news = asyncio.Event()
+
+    @property
+    def wants(self) -> bool:
+        return len(self.ready) < AHEAD
+
+    def put(self, last: int, packed: bytes) -> None:
+        """An entry; one that was had is passed over, and of one that was had in part, the rest is taken."""
+        lines = packed.split(b"\n")
+        first = last - len(lines) + 1
+        if last <= self.after:
+            return
+        if first <= self.after:
+            lines, first = lines[self.after + 1 - first :], self.after + 1
+        self.after = last
+        self.ready.append(Lines(first, lines))
+        self._news.set()
+
+    async def take(self, seconds: float) -> list[Lines]:
+        """What is there; after so long a silence nothing."""
+        if not self.ready:
+            self._news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+        wanted = self.wants
+        taken = list(self.ready)
+        self.ready.clear()
+        if not wanted:
+            self._tail.wake()
+        return taken
+
+    def close(self) -> None:
+        self._tail.unsubscribe(self)
+
+
+class _Tail:
+    """Waits for news of all streams that this process reads, and for what its producers are told."""
+
+    def __init__(self, client: Any, waiting: Any, commands: str, command: Any) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self._client, self._waiting = client, waiting
+        self._commands, self._command = commands, command
+        self._told = "0"
+        self._listening = False
+        self._subscriptions: dict[str, set[_Subscription]] = {}
+        self._connection: int | None = None
+        self._blocked = False
+
+    def listen(self) -> None:
+        """There is a producer here, which may be told something."""
+        if not self._listening:
+            self._listening = True
+            self.wake()
+        self._run()
+
+    def subscribe(self, key: str, after: int) -> _Subscription:
+        subscription = _Subscription(self, key, after)
+        self._subscriptions.setdefault(key, set()).add(subscription)
+        self._run()
+        self.wake()
+        return subscription
+
+    def unsubscribe(self, subscription: _Subscription) -> None:
+        others = self._subscriptions.get(subscription.key, set())
+        others.discard(subscription)
+        if not others:
+            self._subscriptions.pop(subscription.key, None)
+
+    def wake(self) -> None:
+        """What is waited for has changed."""
+        if self._blocked and self._connection is not None:
+            self._blocked = False
+            self._waking = asyncio.create_task(self._unblock(self._connection))
+
+    async def _unblock(self, connection: int) -> None:
+        with suppress(*_FAULTS):
+            await self._client.client_unblock(connection)
+
+    def _run(self) -> None:
+        if self.task is None or self.task.done():
+            self.task = asyncio.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                if self._connection is None:
+                    self._connection = await self._waiting.client_id()
+                await self._once()
+            except _FAULTS as error:
+                self._connection = None
+                _log.warning("Redis can't be reached: %s", type(error).__name__)
+                await asyncio.sleep(0.5)
+
+    async def _once(self) -> None:
+        wanted: dict[str, str] = {}
+        for key, subscriptions in self._subscriptions.items():
+            places = [each.after for each in subscriptions if each.wants]
+            if places:
+                wanted[key] = f"{min(places)}-0"
+        wanted[self._commands] = self._told
+        self._blocked = True
+        try:
+            found = await self._waiting.xread(wanted, count=AHEAD, block=int(BLOCK_SECONDS * 1000))
+        finally:
+            self._blocked = False
+        for key, entries in _by_key(found):
+            if key == self._commands:
+                for place, fields in entries:
+                    self._told = place.decode()
+                    self._command(fields)
+                continue
+            for place, fields in entries:
+                last = int(place.partition(b"-")[0])
+                for subscription in self._subscriptions.get(key, ()):
+                    subscription.put(last, fields[b"lines"])
+        if found:
+            await asyncio.sleep(COALESCE_SECONDS / 3)  # what comes together is read together
+
+
+def _by_key(found: Any) -> list[tuple[str, Any]]:
+    """The answer of XREAD in either protocol: a list of pairs, or a map whose entries are in one more list."""
+    if isinstance(found, dict):
+        return [(key.decode(), [each for part in parts for each in part]) for key, parts in found.items()]
+    return [(key.decode(), entries) for key, entries in found or ()]
+
+
+def _is_end(lines: Lines) -> bool:
+    return any(word in lines.lines[-1] for word in (b'"panel_final"', b'"panel_error"', b'"batch_final"'))
+
+
+def _ends(lines: list[bytes], panel_ids: tuple[str, ...] = ()) -> list[bytes]:
+    """What these lines lack at their end."""
+    panels = Panels(panel_ids)
+    summed = False
+    for each in lines:
+        event = json.loads(each)
+        summed = summed or event["event"] == "batch_final"
+        panels.add(event)
+    ends: list[bytes] = [
+        line(end) for end in panels.missing("interrupted", "the worker that produced the reply is gone")
+    ]
+    if len(panel_ids) > 1 and not summed:
+        ends.append(line(panels.summary()))
+    return ends

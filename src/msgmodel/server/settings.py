@@ -1,0 +1,64 @@
+"""What the server may do, and for whom. Everything has a default that is safe on one's own machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ..errors import ConfigurationError
+from ..providers import find
+from .log import TTL_SECONDS
+from .streams import grace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The limits of a server. Raises ConfigurationError for those that make no sense."""
+
+    tokens: tuple[str, ...] = ()
+    """Bearer tokens, each of them a user who sees only streams of its own; without, everybody is the same user."""
+    hosts: tuple[str, ...] = ()
+    """Host names (without a port) that requests may name, besides those of the loopback."""
+    providers: tuple[str, ...] = ()
+    """Providers that may be asked; without, all that have a key, and the embedded model."""
+    models: tuple[str, ...] = ()
+    """Patterns of models that may be asked for, such as "gpt-6-*"; without, all."""
+    default_provider: str = ""
+    """Who is asked where a request names nobody; without, the first that is ready."""
+    on_disconnect: str = "grace:30"
+    """What becomes of a stream that nobody reads: "cancel", "continue", or "grace:SECONDS"."""
+    ttl_seconds: float = TTL_SECONDS
+    """How long a stream can be read after its end."""
+    grace_seconds: float = 10.0
+    """How long running streams may go on when the server is told to end."""
+    max_body_bytes: int = 32 * 1024 * 1024
+    max_prompt_chars: int = 1_000_000
+    """Of everything in a request that is text for the model, together."""
+    max_panels: int = 8
+    max_streams: int = 2_000
+    """That run at a time, in one worker."""
+    max_streams_per_client: int = 64
+    max_tokens: int | None = None
+    """Of one reply: the most a request may ask for, and what is asked for where it doesn't say."""
+    max_seconds: float = 3600.0
+    """The longest that a panel may take."""
+
+    def __post_init__(self) -> None:
+        grace(self.on_disconnect)
+        for name in ("ttl_seconds", "max_body_bytes", "max_prompt_chars", "max_panels", "max_streams",
+                     "max_streams_per_client", "max_seconds"):  # fmt: skip
+            if not getattr(self, name) > 0:
+                raise ConfigurationError(f"{name} must be above 0")
+        if self.grace_seconds < 0:
+            raise ConfigurationError("grace_seconds must not be below 0")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise ConfigurationError("max_tokens must be at least 1")
+        for token in self.tokens:
+            if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
+                raise ConfigurationError("a token must have at least 16 printable ASCII characters, and no blank")
+        for name in (*self.providers, *filter(None, (self.default_provider,))):
+            find(name)
+
+    def allows(self, model: str) -> bool:
+        """Whether this model may be asked for."""
+        return not self.models or any(fnmatchcase(model, pattern) for pattern in self.models)

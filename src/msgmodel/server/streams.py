@@ -1,0 +1,202 @@
+"""The streams that this process produces: each runs by itself, writes to the log, and outlives its readers as told.
+
+Rules: leaving is not stopping. A stop ends a panel with the code `cancelled`; what becomes of a stream that nobody
+reads is said by `grace`. Whatever happens, every panel has its one terminal event in the log, unless that is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+from .._sse import line
+from ..errors import ConfigurationError
+from ..events import BatchEvent, ErrorCode
+from ..many import AsyncBatch
+from .log import Command, Full, Head, Lines, Log, Lost, Writer
+from .panels import Panels
+
+_log = logging.getLogger("msgmodel.server")
+
+
+def grace(on_disconnect: str) -> float:
+    """Seconds that a stream goes on without a reader: "cancel" is 0, "continue" for ever, "grace:30" half a minute.
+
+    Raises ConfigurationError.
+    """
+    if on_disconnect == "cancel":
+        return 0.0
+    if on_disconnect == "continue":
+        return math.inf
+    word, _, seconds = on_disconnect.partition(":")
+    try:
+        number = float(seconds) if word == "grace" else math.nan
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise ConfigurationError(
+            f'on_disconnect must be "cancel", "continue" or "grace:SECONDS", not {on_disconnect!r}'
+        )
+    return number
+
+
+class Streams:
+    """Starts streams, follows them and stops them. `grace_seconds`: how long one goes on without a reader."""
+
+    def __init__(self, log: Log, *, grace_seconds: float) -> None:
+        self.log = log
+        self.grace_seconds = grace_seconds
+        self.closing = False
+        self._running: dict[str, _Producer] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def of(self, client: str) -> int:
+        """How many streams of one client run here."""
+        return sum(producer.client == client for producer in self._running.values())
+
+    async def start(self, id: str, head: Head, client: str, batch: AsyncBatch) -> bool:
+        """Begins to produce a stream. False, and nothing is asked, where there is one of that id. Raises Full, Lost."""
+        writer = await self.log.begin(id, head)
+        if writer is None:
+            await batch.aclose()
+            return False
+        producer = self._running[id] = _Producer(self, id, head, client, batch, writer)
+        producer.begin()
+        return True
+
+    async def follow(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
+        """The lines after that number until the stream's end; counts as a reader for as long as it is open."""
+        producer = self._running.get(id)
+        if producer is not None:
+            producer.readers += 1
+        try:
+            async for lines in self.log.read(id, after):
+                yield lines
+        finally:
+            if producer is not None:
+                producer.readers -= 1
+                producer.left()
+
+    async def stop(self, id: str, panel_id: str | None) -> None:
+        """Ends a panel, or all, of a stream that runs here or elsewhere."""
+        producer = self._running.get(id)
+        if producer is not None:
+            producer.stop(panel_id)
+        else:
+            await self.log.tell(id, Command("stop", panel_id))
+
+    async def close(self, seconds: float) -> None:
+        """Takes no new streams; those that run get so long to finish, and are then ended as interrupted."""
+        self.closing = True
+        tasks = [producer.task for producer in self._running.values() if producer.task is not None]
+        if tasks and seconds > 0:
+            await asyncio.wait(tasks, timeout=seconds)
+        for producer in list(self._running.values()):
+            producer.interrupt("the server was shut down")
+        if tasks:
+            await asyncio.wait(tasks, timeout=5.0)
+        await self.log.close()
+
+    def ended(self, id: str) -> None:
+        self._running.pop(id, None)
+
+
+class _Producer:
+    """One stream: from the panels to the log."""
+
+    def __init__(self, streams: Streams, id: str, head: Head, client: str, batch: AsyncBatch, writer: Writer) -> None:
+        self.client = client
+        self.readers = 0
+        self.task: asyncio.Task[None] | None = None
+        self._streams = streams
+        self._id = id
+        self._batch = batch
+        self._writer = writer
+        self._panels = Panels(head.panel_ids)
+        self._alone = len(head.panel_ids) == 1
+        self._verdict: tuple[ErrorCode, str] = ("interrupted", "the stream ended before the reply did")
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        self.task = asyncio.create_task(self._run())
+        self._listening = asyncio.create_task(self._listen())
+        self.left(at_least=1.0)  # whoever asked is about to read
+
+    def stop(self, panel_id: str | None) -> None:
+        with suppress(ConfigurationError):  # no such panel: there is nothing to stop
+            self._batch.cancel(panel_id)
+
+    def interrupt(self, words: str) -> None:
+        """Ends all panels as interrupted."""
+        self._verdict = ("interrupted", words)
+        if self.task is not None:
+            self.task.cancel()
+
+    def left(self, at_least: float = 0.0) -> None:
+        """A reader has left: where it was the last one, the time runs after which nobody is expected to come back."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        seconds = max(at_least, self._streams.grace_seconds)
+        if not self.readers and seconds < math.inf:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._abandon)
+
+    def _abandon(self) -> None:
+        if not self.readers:
+            self._leaving = asyncio.create_task(self._leave())
+
+    async def _leave(self) -> None:
+        if await self._streams.log.read_elsewhere(self._id):
+            return  # whoever leaves there says so
+        if not self.readers:
+            self.stop(None)
+
+    async def _listen(self) -> None:
+        while True:
+            command = await self._writer.commands.get()
+            if command.kind == "stop":
+                self.stop(command.panel_id)
+            else:
+                self.left()
+
+    async def _run(self) -> None:
+        try:
+            summary = await self._produce()
+            for end in self._panels.missing(*self._verdict):
+                await self._writer.append(line(end))
+            if not self._alone:
+                await self._writer.append(line(summary or self._panels.summary()))
+            await self._writer.end()
+        except Lost:
+            _log.warning("stream %s: its log is lost", self._id)
+        finally:
+            self._listening.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+            self._streams.ended(self._id)
+            await self._batch.aclose()
+
+    async def _produce(self) -> BatchEvent | None:
+        """Writes all events; returns the summary, which comes after whatever is still missing."""
+        summary: BatchEvent | None = None
+        try:
+            async for event in self._batch:
+                if event["event"] == "batch_final":
+                    summary = event
+                elif self._panels.add(event):
+                    await self._writer.append(line(event))
+        except asyncio.CancelledError:
+            pass  # we are told to end: the verdict says why
+        except Full:
+            self._verdict = ("interrupted", "the reply is larger than the server keeps")
+        except Lost:
+            raise
+        except Exception as error:
+            _log.warning("stream %s failed: %s", self._id, type(error).__name__, exc_info=True)
+            self._verdict = ("interrupted", "the server failed in the middle of the reply")
+        return summary
