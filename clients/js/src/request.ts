@@ -1,0 +1,41 @@
+// What is asked: the body of POST /v1/panels.
+
+import type { Json, Message } from "./events.js";
+
+/** What can be set for all panels, or for one. The keys are those of the server. */
+export interface PanelOptions {
+  system_instruction?: string;
+  max_tokens?: number;
+  temperature?: number;
+  reasoning?: "none" | "low" | "medium" | "high";
+  tools?: Json[];
+  tool_choice?: Json;
+  tool_deltas?: boolean;
+  continue_truncated?: number;
+  resume_interrupted?: boolean;
+  /** Providers, or providers with a model. */
+  fallbacks?: (string | [provider: string, model: string])[];
+  timeout?: number;
+  first_token_timeout?: number;
+  idle_timeout?: number;
+  deadline?: number;
+  max_retries?: number;
+}
+
+/** Whom to ask. Its own fields stand in the place of the common ones. */
+export interface PanelQuestion extends PanelOptions {
+  provider: string;
+  model?: string;
+  panel_id?: string;
+  prompt?: string;
+  messages?: Message[];
+}
+
+export interface PanelRequest {
+  prompt?: string;
+  messages?: Message[];
+  /** Left out: the server's default provider. */
+  panels?: PanelQuestion[];
+  options?: PanelOptions;
+  files?: { name: string; /** Base64. */ data: string }[];
+}

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { initial, reduce, type PanelEnd, type State, type StreamEvent, type StreamSnapshot } from "../src/index.js";
+
+const GOLDENS = new URL("../../../../tests/goldens/", import.meta.url);
+const read = (name: string) => readFileSync(new URL(name, GOLDENS), "utf-8");
+const names = readdirSync(GOLDENS).filter((name) => name.endsWith(".jsonl"));
+const events = (name: string): StreamEvent[] =>
+  read(name)
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+const all = (found: StreamEvent[], state = initial()) => found.reduce((sofar, event) => reduce(sofar, event), state);
+const isEnd = (event: StreamEvent): event is PanelEnd => event.event === "panel_final" || event.event === "panel_error";
+
+/** What the server sends to who comes without a position. */
+function snapshot(state: State): StreamSnapshot {
+  const panels = state.panels.map((panel) => ({
+    panel_id: panel.id,
+    content: panel.text,
+    reasoning: panel.reasoning,
+    refusal: panel.refusal,
+    tool_calls: [...panel.toolCalls],
+    sources: [...panel.sources],
+    provider: panel.end?.provider ?? null,
+    model: panel.end?.model ?? null,
+    end: panel.end,
+  }));
+  return { event: "stream_snapshot", panel_id: null, panels, batch: state.batch };
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
+  return value;
+}
+
+test("there are goldens", () => assert.ok(names.length >= 10));
+
+for (const name of names) {
+  const expected = JSON.parse(read(name.replace(".jsonl", ".state.json")));
+
+  test(`${name}: the whole state`, () => assert.deepEqual(all(events(name)), expected));
+
+  test(`${name}: the same without the help of the terminal events`, () => {
+    const shown = all(events(name).filter((event) => !isEnd(event) && event.event !== "batch_final"));
+    for (const panel of shown.panels) {
+      const { status, end, ...said } = expected.panels.find((other: { id: string }) => other.id === panel.id);
+      assert.deepEqual({ ...panel, status, end }, { ...said, status, end });
+    }
+  });
+
+  test(`${name}: the same from a snapshot anywhere, and with nothing changed in place`, () => {
+    const found = frozen(events(name));
+    for (let cut = 0; cut <= found.length; cut++) {
+      const before = frozen(all(found.slice(0, cut)));
+      const again = reduce(initial(before.panels.map((panel) => panel.id)), snapshot(before));
+      const after = all(found.slice(cut), frozen(again));
+      const retries = (state: State) => state.panels.map((panel) => ({ ...panel, retries: [] }));
+      assert.deepEqual(retries(after), retries(expected));
+      assert.deepEqual(all(found.slice(cut), reduce(before, snapshot(before))).panels, expected.panels);
+    }
+  });
+}
+
+test("panels wait from the start, in the order in which they were given", () => {
+  const state = reduce(initial(["a", "b"]), { event: "panel_delta", panel_id: "b", delta: "x" });
+  assert.deepEqual(
+    state.panels.map(({ id, status, text }) => [id, status, text]),
+    [
+      ["a", "waiting", ""],
+      ["b", "streaming", "x"],
+    ],
+  );
+  assert.equal(reduce(state, { event: "panel_delta", panel_id: "b", delta: "y" }).panels[0], state.panels[0]);
+});
+
+test("calls that are written at the same time are kept apart", () => {
+  const piece = (id: string, delta: string): StreamEvent => ({
+    event: "panel_tool_delta",
+    panel_id: "p",
+    id,
+    name: "f",
+    delta,
+  });
+  const state = all([piece("1", "{"), piece("2", "["), piece("1", "}"), piece("2", "]")]);
+  assert.deepEqual(
+    state.panels[0]?.toolCalls.map((call) => [call.arguments, call.complete]),
+    [
+      ["{}", false],
+      ["[]", false],
+    ],
+  );
+});
+
+test("events of a later version change nothing", () => {
+  const state = all(events("complete.jsonl"));
+  for (const panel_id of [null, undefined]) {
+    assert.equal(reduce(state, { event: "stream_news", panel_id } as unknown as StreamEvent), state);
+  }
+  assert.deepEqual(reduce(state, { event: "panel_news", panel_id: "panel" } as unknown as StreamEvent), state);
+});
+
+test("a hundred thousand deltas take no time", () => {
+  const begin = performance.now();
+  let state = initial();
+  for (let n = 0; n < 100_000; n++) state = reduce(state, { event: "panel_delta", panel_id: "p", delta: "word " });
+  assert.equal(state.panels[0]?.text.length, 500_000);
+  assert.ok(performance.now() - begin < 2000);
+});

@@ -1,0 +1,336 @@
+// What is asked and what comes of it, when the server is well, refuses, or knows nothing any more.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  resumeStream,
+  StreamError,
+  streamPanels,
+  stopStream,
+  type StreamEvent,
+  type StreamOptions,
+} from "../src/index.js";
+import { batch, collect, delta, EVENTS, failing, final, QUICK, TEXT } from "./help.js";
+import { begin, cutAfter, position, refuse, serve, wire, type Override } from "./server.js";
+
+const HI = { prompt: "hi" };
+const TWO: StreamEvent[] = [delta("a", "l"), final("a", "l"), delta("b", "r"), final("b", "r"), batch];
+const TWO_PANELS = { prompt: "hi", panels: [{ provider: "openai" }, { provider: "gemini" }] };
+const snapshot = (content: string, end = false): StreamEvent => ({
+  event: "stream_snapshot",
+  panel_id: null,
+  panels: [
+    {
+      ...{
+        panel_id: "p",
+        content,
+        reasoning: "",
+        refusal: "",
+        tool_calls: [],
+        sources: [],
+        provider: null,
+        model: null,
+      },
+      end: end ? (final(content) as never) : null,
+    },
+  ],
+  batch: null,
+});
+const half = wire(EVENTS.slice(0, 2));
+
+/** The question's connection breaks in the middle. */
+const breaks: Override = ({ method }, response) => method === "POST" && (cutAfter(response, half, "fin"), true);
+
+test("a whole stream", async () => {
+  await using server = await serve(EVENTS);
+  const statuses: string[] = [];
+  const options = {
+    headers: { authorization: "Bearer t" },
+    idempotencyKey: "k1",
+    onStatus: (s: string) => statuses.push(s),
+  };
+  const stream = streamPanels(server.url, HI, options);
+  assert.deepEqual([stream.streamId, stream.lastEventId, server.asked.length], [null, 0, 0]);
+  assert.deepEqual(await collect(stream), EVENTS);
+  assert.deepEqual([stream.streamId, stream.lastEventId], ["s1", 5]);
+  assert.equal(stream.url, server.url.replace("panels", "streams/s1"));
+  assert.deepEqual(statuses, ["connecting", "streaming", "closed"]);
+  const [asked] = server.asked;
+  assert.deepEqual([asked?.method, asked?.path, server.asked.length], ["POST", "/v1/panels", 1]);
+  assert.deepEqual(JSON.parse(asked?.body ?? ""), HI);
+  const { accept, authorization, "content-type": type, "idempotency-key": key } = asked?.headers ?? {};
+  assert.deepEqual([accept, authorization, type, key], ["text/event-stream", "Bearer t", "application/json", "k1"]);
+});
+
+test("going on asks with the position and the headers, and says so", async () => {
+  await using server = await serve(EVENTS, breaks);
+  const statuses: string[] = [];
+  const options = { ...QUICK, headers: { authorization: "Bearer t" }, onStatus: (s: string) => statuses.push(s) };
+  assert.deepEqual(await collect(streamPanels(server.url, HI, options)), EVENTS);
+  const { path, headers } = server.asked[1] ?? assert.fail();
+  assert.deepEqual([path, headers["last-event-id"], headers.authorization], ["/v1/streams/s1", "2", "Bearer t"]);
+  assert.deepEqual(statuses, ["connecting", "streaming", "reconnecting", "streaming", "closed"]);
+});
+
+test("lastEventId is that of the event in hand", async () => {
+  await using server = await serve(EVENTS);
+  const stream = streamPanels(server.url, HI);
+  const numbers = [];
+  for await (const _ of stream) numbers.push(stream.lastEventId);
+  assert.deepEqual(numbers, [1, 2, 3, 4, 5]);
+});
+
+test("with several panels the end is the summary", async () => {
+  for (let cut = 0; cut < TWO.length; cut++) {
+    await using server = await serve(TWO, ({ method }, response) => {
+      return method === "POST" && (cutAfter(response, wire(TWO.slice(0, cut)), "clean"), true);
+    });
+    assert.deepEqual(await collect(streamPanels(server.url, TWO_PANELS, QUICK)), TWO);
+    assert.equal(server.asked.length, 2);
+  }
+});
+
+test("a server that is done, though the last event never came", async () => {
+  for (const [status, code] of [
+    [204, "interrupted"],
+    [404, "interrupted"],
+    [410, "expired"],
+    [403, "some_code"],
+  ] as const) {
+    await using server = await serve(EVENTS, ({ method }, response) => {
+      if (method === "POST") cutAfter(response, half, "clean");
+      else if (status === 204) response.writeHead(204).end();
+      else refuse(response, status);
+    });
+    const { events, error } = await failing(streamPanels(server.url, HI, QUICK));
+    assert.ok(error instanceof StreamError);
+    assert.deepEqual([error.code, error.status, error.text, events.length], [code, status, { p: "Grüße 🦊" }, 2]);
+    assert.equal(server.asked.length, 2);
+  }
+});
+
+test("a busy server is given the time that it asks for", async () => {
+  for (const header of ["0.15", new Date(Date.now() + 2000).toUTCString()]) {
+    for (const status of [429, 503]) {
+      const times: number[] = [];
+      await using server = await serve(EVENTS, ({ method }, response, number) => {
+        times.push(performance.now());
+        if (method === "POST") cutAfter(response, half, "reset");
+        else if (number === 1) refuse(response, status, { "retry-after": header });
+        else return false;
+        return true;
+      });
+      assert.deepEqual(await collect(streamPanels(server.url, HI, QUICK)), EVENTS);
+      // A date has whole seconds: up to one of them may be gone.
+      assert.ok((times[2] ?? 0) - (times[1] ?? 0) >= (header === "0.15" ? 145 : 0));
+      assert.equal(server.asked.length, 3);
+    }
+  }
+});
+
+test("a wait that is longer than patience ends at once", async () => {
+  await using server = await serve(EVENTS, ({ method }, response) => {
+    if (method === "POST") cutAfter(response, half, "reset");
+    else refuse(response, 429, { "retry-after": "3600" });
+  });
+  const { error } = await failing(streamPanels(server.url, HI, QUICK));
+  assert.deepEqual([error.code, error.status, error.retryAfter], ["interrupted", 429, 3600]);
+});
+
+test("gives up after so many attempts, with the text and the cause", async () => {
+  for (const status of [500, 502, 503, 504, 429, 408, null]) {
+    await using server = await serve(EVENTS, ({ method }, response) => {
+      if (method === "POST") cutAfter(response, half, "fin");
+      else if (status === null) response.destroy();
+      else refuse(response, status);
+    });
+    const { error } = await failing(streamPanels(server.url, HI, { ...QUICK, maxRetries: 3 }));
+    assert.deepEqual([error.code, error.status, error.text], ["interrupted", status, { p: "Grüße 🦊" }]);
+    assert.ok(error.cause instanceof Error);
+    assert.deepEqual([server.posts, server.asked.length], [1, 4]);
+  }
+});
+
+test("gives up after so much time", async () => {
+  await using server = await serve(EVENTS, ({ method }, response) => {
+    if (method === "POST") cutAfter(response, half, "fin");
+    else response.destroy();
+  });
+  const began = performance.now();
+  const { error } = await failing(streamPanels(server.url, HI, { maxRetries: 1e6, retryDelay: 5, giveUpAfter: 200 }));
+  assert.equal(error.code, "interrupted");
+  assert.ok(performance.now() - began < 2000);
+});
+
+test("progress renews patience", async () => {
+  await using server = await serve(EVENTS, (asked, response, number) => {
+    const after = position(asked);
+    if (number % 3) response.destroy();
+    else cutAfter(response, wire(EVENTS.slice(0, after + 1), after), "fin");
+  });
+  assert.deepEqual(await collect(streamPanels(server.url, HI, { ...QUICK, maxRetries: 3 })), EVENTS);
+});
+
+test("the question is asked once, whatever happens to it", async () => {
+  const cases: [Override, string, number | null, string?][] = [
+    [(_, response) => void response.destroy(), "network", null],
+    [(_, response) => void response.socket?.resetAndDestroy(), "network", null],
+    [(_, response) => refuse(response, 400), "some_code", 400, "refused with 400"],
+    [(_, response) => refuse(response, 429, { "retry-after": "7" }), "some_code", 429],
+    [(_, response) => refuse(response, 503), "some_code", 503],
+    [(_, response) => void response.writeHead(502).end("<html>"), "http", 502, "the server answered with status 502"],
+    [(_, response) => void response.writeHead(500).end("null"), "http", 500],
+    [(_, response) => void response.writeHead(200, { "content-type": "text/html" }).end("<html>"), "protocol", 200],
+  ];
+  for (const [answer, code, status, message] of cases) {
+    await using server = await serve(EVENTS, answer);
+    const { events, error } = await failing(streamPanels(server.url, HI, QUICK));
+    assert.ok(error instanceof StreamError);
+    assert.deepEqual([events.length, error.code, error.status], [0, code, status]);
+    assert.equal(error.retryAfter, status === 429 ? 7 : null);
+    if (message) assert.equal(error.message, message);
+    assert.equal(server.asked.length, 1);
+  }
+});
+
+test("where to go on", async () => {
+  const places: [Record<string, string>, string | null][] = [
+    [{ "x-stream-id": "s1", location: "/v1/streams/s1" }, "/v1/streams/s1"],
+    [{ "x-stream-id": "s1", location: "/behind/the/proxy/s1" }, "/v1/streams/s1"],
+    [{ location: "/elsewhere/s1" }, "/elsewhere/s1"],
+    [{ location: "streams/s1" }, "/v1/streams/s1"],
+    [{ "x-stream-id": "a/b" }, "/v1/streams/a%2Fb"],
+    [{ "x-stream-id": "s1", location: "http://example.invalid/v1/streams/s1" }, "/v1/streams/s1"],
+    [{ location: "http://example.invalid/v1/streams/s1" }, null],
+    [{}, null],
+  ];
+  for (const [headers, path] of places) {
+    await using server = await serve(EVENTS, ({ method }, response) => {
+      if (method === "GET") return false;
+      response.writeHead(200, { "content-type": "text/event-stream", ...headers }).end(half);
+      return true;
+    });
+    const stream = streamPanels(server.url, HI, QUICK);
+    if (path === null) {
+      assert.equal((await failing(stream)).error.code, "interrupted");
+    } else {
+      assert.deepEqual(await collect(stream), EVENTS);
+      assert.equal(server.asked[1]?.path, path);
+    }
+  }
+});
+
+test("a second question with the same key joins at a snapshot", async () => {
+  await using server = await serve(EVENTS, ({ method }, response) => {
+    if (method === "GET") return false;
+    const joined = `id: 2\ndata: ${JSON.stringify(snapshot("Grüße 🦊"))}\n\n`;
+    cutAfter(response, Buffer.concat([Buffer.from(joined), wire(EVENTS.slice(0, 3), 2, "")]), "clean");
+    return true;
+  });
+  const events = await collect(streamPanels(server.url, HI, { ...QUICK, idempotencyKey: "k" }));
+  assert.deepEqual(events, [snapshot("Grüße 🦊"), ...EVENTS.slice(2)]);
+});
+
+test("after a reload: a snapshot, then the rest, over cuts too", async () => {
+  await using server = await serve(EVENTS, ({ headers }, response, number) => {
+    if (number === 0) response.destroy();
+    else if (headers["last-event-id"] === undefined) {
+      cutAfter(response, Buffer.from(`id: 2\ndata: ${JSON.stringify(snapshot("Grüße 🦊"))}\n\n`), "reset");
+    } else return false;
+    return true;
+  });
+  const stream = resumeStream(server.url, "s1", QUICK);
+  assert.deepEqual([stream.streamId, stream.lastEventId], ["s1", null]);
+  assert.deepEqual(await collect(stream), [snapshot("Grüße 🦊"), ...EVENTS.slice(2)]);
+  assert.deepEqual(
+    server.asked.map(({ method, path, headers }) => [method, path, headers["last-event-id"]]),
+    [
+      ["GET", "/v1/streams/s1", undefined],
+      ["GET", "/v1/streams/s1", undefined],
+      ["GET", "/v1/streams/s1", "2"],
+    ],
+  );
+});
+
+test("a snapshot of a stream that is over", async () => {
+  const one = snapshot(TEXT, true);
+  const two = {
+    ...one,
+    panels: ["l", "r"].map((panel_id) => ({ ...(one as any).panels[0], panel_id })),
+    batch,
+  } as StreamEvent;
+  for (const shown of [one, two]) {
+    await using server = await serve(EVENTS, (asked, response) => {
+      if (position(asked) === 5) return false;
+      begin(response);
+      response.end(`id: 5\ndata: ${JSON.stringify(shown)}\n\n`);
+      return true;
+    });
+    assert.deepEqual(await collect(resumeStream(server.url, "s1", QUICK)), [shown]);
+    assert.equal(server.asked.length, 1);
+  }
+});
+
+test("after a reload with a position: the rest, however many panels there are", async () => {
+  for (const events of [EVENTS, TWO]) {
+    for (let after = 0; after <= events.length; after++) {
+      await using server = await serve(events);
+      const stream = resumeStream(server.url, "s1", { ...QUICK, lastEventId: after });
+      assert.deepEqual(await collect(stream), events.slice(after));
+      assert.equal(server.posts, 0);
+      const asked = server.asked.length;
+      const panels = events === TWO ? 2 : 1;
+      const counted = resumeStream(server.url, "s1", { ...QUICK, lastEventId: after, panels });
+      assert.deepEqual(await collect(counted), events.slice(after));
+      assert.equal(server.asked.length - asked, 1, "who knows how many there are need not ask whether it was all");
+    }
+  }
+});
+
+test("a stream that is not there", async () => {
+  for (const [status, code] of [
+    [404, "interrupted"],
+    [410, "expired"],
+    [401, "some_code"],
+  ] as const) {
+    await using server = await serve(EVENTS, (_, response) => refuse(response, status));
+    const { error } = await failing(resumeStream(server.url, "s1", QUICK));
+    assert.deepEqual([error.code, error.status, server.asked.length], [code, status, 1]);
+  }
+});
+
+test("stopping", async () => {
+  await using server = await serve(EVENTS, ({ method, path }, response) => {
+    return method === "DELETE" && path.endsWith("none") && (refuse(response, 404, {}, "not_found"), true);
+  });
+  const stream = streamPanels(server.url, HI, { headers: { authorization: "Bearer t" } });
+  await assert.rejects(stopStream(stream), StreamError);
+  await stream.next();
+  await stopStream(stream);
+  await stopStream(stream, "a b&c");
+  await stopStream(server.url.replace("panels", "streams/x"), undefined, { headers: { authorization: "Bearer u" } });
+  const stopped = server.asked.slice(1).map(({ method, path, headers }) => [method, path, headers.authorization]);
+  assert.deepEqual(stopped, [
+    ["DELETE", "/v1/streams/s1", "Bearer t"],
+    ["DELETE", "/v1/streams/s1?panel_id=a+b%26c", "Bearer t"],
+    ["DELETE", "/v1/streams/x", "Bearer u"],
+  ]);
+  await assert.rejects(stopStream(`${server.url}/none`), { code: "not_found", status: 404 });
+  await stream.return();
+});
+
+test("a fetch of the caller's", async () => {
+  const asked: string[] = [];
+  const fetch: NonNullable<StreamOptions["fetch"]> = async (url) => {
+    asked.push(String(url));
+    const headers = { "content-type": "text/event-stream", location: "/v1/streams/s1" };
+    return new Response(new Uint8Array(wire(EVENTS, (asked.length - 1) * 5).subarray(0, 150)), { headers });
+  };
+  const { error } = await failing(streamPanels("http://made.up/v1/panels", HI, { ...QUICK, fetch, maxRetries: 1 }));
+  assert.equal(error.code, "interrupted");
+  assert.equal(asked[1], "http://made.up/v1/streams/s1");
+});
+
+test("an address without a host is wrong outside of a browser", () => {
+  assert.throws(() => streamPanels("/v1/panels", HI), TypeError);
+});
