@@ -1,6 +1,6 @@
 # The whole interface to this repository. Every target makes what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test ci format check types docs wheel clean
+.PHONY: help demo serve test ci format check types docs web wheel clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,7 +16,7 @@ $(BIN)/python:
 
 # Stamps: what is installed is installed again only when the project's file changed.
 $(VENV)/installed: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[cli,local]'
+	$(BIN)/python -m pip install --quiet --editable '.[cli,local,server]'
 	@touch $@
 
 $(VENV)/tools: $(VENV)/installed
@@ -26,6 +26,19 @@ $(VENV)/tools: $(VENV)/installed
 demo: $(VENV)/installed  ## a reply streamed from the embedded model, no key needed
 	@$(BIN)/msgmodel local pull
 	@$(BIN)/python examples/demo.py
+
+PAGE := src/msgmodel/server/page/index.html
+PAGE_SOURCES := web/package-lock.json web/index.html web/vite.config.ts web/build.py \
+	$(shell find web/src clients/js/src -type f 2>/dev/null)
+
+$(PAGE): $(VENV)/installed $(PAGE_SOURCES)
+	$(BIN)/python web/build.py
+
+web: $(PAGE)  ## builds the chat page (needs Node.js and npm)
+
+serve: $(PAGE)  ## the chat page on http://127.0.0.1:8000, with the embedded model
+	@$(BIN)/msgmodel local pull
+	$(BIN)/msgmodel serve
 
 test: $(VENV)/tools  ## the tests, with the real embedded model
 	@$(BIN)/msgmodel local pull
@@ -64,4 +77,4 @@ ci: check types docs wheel  ## everything that CI runs
 	$(MAKE) --no-print-directory demo
 
 clean:  ## removes what the other targets made
-	rm -rf $(VENV) build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist web/node_modules clients/js/node_modules src/msgmodel/server/page .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

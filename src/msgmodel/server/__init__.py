@@ -7,7 +7,18 @@ runs: streams that survive a lost connection, limits, and the chat page.
 from .app import create_app
 from .log import Log, MemoryLog
 from .panels import PanelState, StreamSnapshot
-from .response import panel_response
+from .response import ag_ui_response, ai_sdk_response, openai_response, panel_response
 from .settings import Settings
 
-__all__ = ["Log", "MemoryLog", "PanelState", "Settings", "StreamSnapshot", "create_app", "panel_response"]
+__all__ = [
+    "Log",
+    "MemoryLog",
+    "PanelState",
+    "Settings",
+    "StreamSnapshot",
+    "ag_ui_response",
+    "ai_sdk_response",
+    "create_app",
+    "openai_response",
+    "panel_response",
+]

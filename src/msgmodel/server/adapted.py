@@ -7,6 +7,7 @@ beside those of the protocol: `provider`, `model`, `panels`, `options`.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from secrets import token_urlsafe
@@ -19,13 +20,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..adapters import ag_ui, ai_sdk, openai_chat
-from ..adapters._framing import frames
 from ..errors import MsgModelError
-from ..events import BatchEvent
+from ..events import BatchEvent, PanelError
 from ..many import AsyncBatch
 from .log import Head, Lost
 from .question import Choice, Refused, asked, decode, one
-from .response import StreamResponse
+from .response import AI_SDK_HEADERS, StreamResponse, encoded
 
 if TYPE_CHECKING:
     from .app import Application
@@ -105,7 +105,7 @@ class Adapted:
                 if await self._app.log.named(_alias(owner, chat)) == msgspec.json.encode(kept).decode():
                     await self._app.log.name(_alias(owner, chat), "")
 
-        return StreamResponse(pieces(), headers={"x-stream-id": kept.id, "x-vercel-ai-ui-message-stream": "v1"})
+        return StreamResponse(pieces(), headers={"x-stream-id": kept.id, **AI_SDK_HEADERS})
 
     async def ag_ui(self, request: Request) -> Response:
         """AG-UI 1.0. Who is asked, and how, is in `forwardedProps`."""
@@ -163,7 +163,7 @@ class Adapted:
         if last is None:
             raise Lost
         if last["event"] == "panel_error":
-            return JSONResponse(openai_chat.error(last), status_code=openai_chat.status_of(last))
+            return _openai_error(last)
         return JSONResponse(openai_chat.completion(last, **about))
 
     async def _streamed(self, events: AsyncGenerator[BatchEvent, None], chunks: openai_chat.Chunks) -> Response:
@@ -174,7 +174,7 @@ class Adapted:
             event = first.result()
             if event is not None and event["event"] == "panel_error":
                 await events.aclose()
-                return JSONResponse(openai_chat.error(event), status_code=openai_chat.status_of(event))
+                return _openai_error(event)
 
         async def rest() -> AsyncGenerator[BatchEvent, None]:
             try:
@@ -188,7 +188,7 @@ class Adapted:
                 await asyncio.wait((first,))
                 await events.aclose()
 
-        return StreamResponse(_encoded(rest(), chunks))
+        return StreamResponse(encoded(rest(), chunks))
 
     async def _posted(self, request: Request) -> tuple[str, bytes]:
         owner = self._app.guard.owner(request)
@@ -200,7 +200,7 @@ class Adapted:
         return id
 
     def _pieces(self, id: str, chunks: Any) -> AsyncGenerator[bytes, None]:
-        return _encoded(self._events(id), chunks)
+        return encoded(self._events(id), chunks)
 
     async def _events(self, id: str, *, stop: bool = False) -> AsyncGenerator[BatchEvent, None]:
         """The events of a stream; `stop`: whoever leaves ends it, as this client can't come back."""
@@ -220,14 +220,10 @@ class _Forwarded(msgspec.Struct):
     forwardedProps: Choice | None = None  # noqa: N815 (the protocol's own name)
 
 
-async def _encoded(events: AsyncGenerator[BatchEvent, None], chunks: Any) -> AsyncGenerator[bytes, None]:
-    """The adapter's words for the events, and its end, whatever became of them."""
-    async with aclosing(events):
-        yield frames(chunks.start())
-        async for event in events:
-            if piece := frames(chunks.feed(event)):
-                yield piece
-    yield frames(chunks.end()) + chunks.last_frame
+def _openai_error(error: PanelError) -> Response:
+    """The answer to a client that tries again by itself where the status says so."""
+    waits = {} if error["retry_after"] is None else {"retry-after": f"{math.ceil(error['retry_after'])}"}
+    return JSONResponse(openai_chat.error(error), status_code=openai_chat.status_of(error), headers=waits)
 
 
 def _read(read: Any, body: bytes, **how: Any) -> Any:

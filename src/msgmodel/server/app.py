@@ -6,6 +6,7 @@ for is asked once: who lost the stream comes back for the rest.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -32,7 +33,7 @@ from .log import Expired, Found, Full, Head, Log, Lost, MemoryLog
 from .page import page
 from .panels import Panels
 from .question import PanelRequest, PanelsRequest, Refused, batch, convert, decode
-from .response import StreamResponse
+from .response import MAX_DIGITS, StreamResponse
 from .settings import Settings
 from .streams import Streams, grace
 
@@ -60,13 +61,15 @@ class Application:
         self.streams = Streams(self.log, grace_seconds=grace(settings.on_disconnect))
         self.directory = Directory(settings)
         self.guard = Guard(settings)
+        self._closing: asyncio.Future[None] | None = None
 
     def asgi(self) -> Starlette:
         """As an ASGI application. `app.state.msgmodel` is this object."""
         app = Starlette(
             routes=self._routes(),
             middleware=[Middleware(_Guarded, guard=self.guard)],
-            exception_handlers=dict.fromkeys((Refused, Expired, Lost, Exception), _failed) | {HTTPException: _error},
+            exception_handlers=dict.fromkeys((Refused, Expired, Lost, RecursionError, Exception), _failed)
+            | {HTTPException: _error},
             lifespan=self._lifespan,
         )
         app.state.msgmodel = self
@@ -93,8 +96,10 @@ class Application:
 
     async def close(self, seconds: float | None = None) -> None:
         """Takes no new streams; those that run get so long (the settings' grace), then a terminal event."""
-        if not self.streams.closing:
-            await self.streams.close(self.settings.grace_seconds if seconds is None else seconds)
+        if self._closing is None:
+            grace = self.settings.grace_seconds if seconds is None else seconds
+            self._closing = asyncio.ensure_future(self.streams.close(grace))
+        await self._closing
 
     async def panels(self, request: Request) -> Response:
         """`POST /v1/panels`: asks, and streams."""
@@ -107,6 +112,8 @@ class Application:
         key = request.headers.get("idempotency-key")
         if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
             raise Refused(400, "invalid_request", "idempotency-key must be 1 to 200 printable ASCII characters")
+        if key is None and _position(request) is not None:
+            raise _AT_ITS_PLACE
         id = new_id() if key is None else _digest(owner, key)[:24]
         await self.start(request, id, owner, question, _digest(body.decode("utf-8", "replace")))
         return self.following(request, id, _position(request) or 0)
@@ -162,8 +169,12 @@ class Application:
         from a number of the stream's own, so that the position which it comes back with names the stream too.
         """
         owner = self.guard.owner(request)
+        if request.method == "HEAD":
+            raise Refused(405, "method_not_allowed", "a HEAD would ask for a reply", {"allow": "GET, POST"})
         position = _position(request)
-        if position is not None and request.method == "GET":
+        if position is not None and request.method == "POST":
+            raise _AT_ITS_PLACE
+        if position is not None:
             number, after = divmod(position, 1 << 20)
             id = _event_source(number)
             try:
@@ -179,7 +190,8 @@ class Application:
         number = randbelow(1 << 32) + 1 if request.method == "GET" else 0
         id = _event_source(number) if number else new_id()
         await self.start(request, id, owner, question, "")
-        return self.following(request, id, 0, number << 20)
+        opening = b": msgmodel\nid: %d\n\n" % (number << 20)  # so that a loss before the first event is one, too
+        return self.following(request, id, 0, number << 20, opening if number else framing.OPENING)
 
     async def providers(self, request: Request) -> Response:
         """`GET /v1/providers`: who can be asked, and the limits."""
@@ -212,9 +224,11 @@ class Application:
         """`GET /openapi.json`."""
         return JSONResponse(openapi.document())
 
-    def following(self, request: Request, id: str, after: int, base: int = 0) -> Response:
+    def following(
+        self, request: Request, id: str, after: int, base: int = 0, opening: bytes = framing.OPENING
+    ) -> Response:
         """A response with the events after that number. `base`: is added to the numbers."""
-        return StreamResponse(self._frames(id, after, base), headers=_named(request, id))
+        return StreamResponse(self._frames(id, after, base), headers=_named(request, id), opening=opening)
 
     async def _frames(self, id: str, after: int, base: int = 0) -> AsyncGenerator[bytes, None]:
         with suppress(Lost):  # the body ends without a terminal event: the client asks again, and is told
@@ -253,8 +267,20 @@ class Application:
         return found
 
     async def _find(self, id: str, owner: str) -> Found | None:
-        found = await self.log.find(id)
+        try:
+            found = await self.log.find(id)
+        except Expired as expired:
+            if expired.owner == owner:
+                raise
+            return None
         return found if found is not None and found.head.owner == owner else None
+
+
+_FAULTS = (Refused, Expired, Lost, RecursionError, Exception)
+
+_AT_ITS_PLACE = Refused(
+    400, "invalid_request", "a POST begins another stream: what comes after last-event-id is at /v1/streams/{id}"
+)
 
 
 class _Guarded:
@@ -306,7 +332,7 @@ def _position(request: Request) -> int | None:
     said = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
     if not said:
         return None
-    if not (said.isascii() and said.isdigit() and len(said) <= 16):
+    if not (said.isascii() and said.isdigit() and len(said) <= MAX_DIGITS):
         raise Refused(400, "invalid_request", "last-event-id must be the number of an event")
     return int(said)
 
@@ -338,6 +364,8 @@ async def _failed(request: Request, error: Exception) -> Response:
         refused = error
     elif isinstance(error, Expired):
         refused = Refused(410, "expired", "this stream has expired")
+    elif isinstance(error, RecursionError):
+        refused = Refused(422, "invalid_request", "the body is nested too deeply")
     elif isinstance(error, Lost):
         refused = Refused(503, "unavailable", "the log can't be reached", {"retry-after": "5"})
     else:  # where, not what: the words of an exception may quote anything

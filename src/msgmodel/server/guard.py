@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 from hashlib import sha256
-from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection, Request
 
@@ -42,7 +41,7 @@ class Guard:
         """Raises Refused for what a page from elsewhere asks in somebody's browser."""
         headers = connection.headers
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        if origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower():
             raise Refused(403, "cross_origin", "pages of other sites may not ask this server")
         if headers.get("sec-fetch-site", "") not in SAME_SITE:
             raise Refused(403, "cross_origin", "pages of other sites may not ask this server")

@@ -22,6 +22,10 @@ TOMBSTONE_SECONDS = 24 * 3600.0
 """How long it is known, after that, that there was such a stream, and whose it was; nothing of what it said."""
 
 
+MAX_KNOWN = 100_000
+"""Of streams that are gone, and of second names."""
+
+
 class Head(NamedTuple):
     """What is known of a stream from the start. `owner`: who may read it. `question`: a digest of what was asked."""
 
@@ -53,7 +57,11 @@ class Command(NamedTuple):
 
 
 class Expired(Exception):
-    """There was such a stream."""
+    """There was such a stream, of this owner."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__()
+        self.owner = owner
 
 
 class Lost(Exception):
@@ -69,8 +77,11 @@ class Writer(Protocol):
 
     commands: asyncio.Queue[Command]
 
-    async def append(self, line: bytes) -> None:
-        """The next line. It may be held back for a moment, to be written with those that follow."""
+    async def append(self, line: bytes, *, owed: bool = False) -> None:
+        """The next line. It may be held back for a moment, to be written with those that follow.
+
+        owed: it is a terminal event, for which there is always room.
+        """
 
     async def end(self) -> None:
         """There are no more lines; those held back are written."""
@@ -137,8 +148,8 @@ class MemoryLog:
         self.size = 0
         self._streams: dict[str, _Stream] = {}
         self._ended: OrderedDict[str, _Stream] = OrderedDict()
-        self._tombstones: OrderedDict[str, float] = OrderedDict()
-        self._names: dict[str, str] = {}
+        self._tombstones: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._names: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
     async def begin(self, id: str, head: Head) -> _MemoryWriter | None:
         self._sweep()
@@ -154,7 +165,7 @@ class MemoryLog:
         stream = self._streams.get(id)
         if stream is None:
             if id in self._tombstones:
-                raise Expired
+                raise Expired(self._tombstones[id][1])
             return None
         return Found(stream.head, len(stream.lines), stream.ended)
 
@@ -186,10 +197,11 @@ class MemoryLog:
             stream.commands.put_nowait(command)
 
     async def name(self, alias: str, id: str) -> None:
-        self._names[alias] = id
+        self._names[alias] = monotonic() + TOMBSTONE_SECONDS, id
+        self._names.move_to_end(alias)
 
     async def named(self, alias: str) -> str | None:
-        return self._names.get(alias)
+        return self._names.get(alias, (0.0, None))[1]
 
     async def ready(self) -> bool:
         return True
@@ -199,8 +211,8 @@ class MemoryLog:
         self._ended.clear()
         self._names.clear()
 
-    def appended(self, stream: _Stream, line: bytes) -> None:
-        if stream.size + len(line) > self.max_stream_bytes or len(stream.lines) + 1 >= MAX_LINES:
+    def appended(self, stream: _Stream, line: bytes, owed: bool) -> None:
+        if not owed and (stream.size + len(line) > self.max_stream_bytes or len(stream.lines) + 64 >= MAX_LINES):
             raise Full
         stream.lines.append(line)
         stream.size += len(line)
@@ -214,6 +226,7 @@ class MemoryLog:
         stream.expires = monotonic() + self.ttl_seconds
         self._ended[id] = stream
         self._wake(stream)
+        asyncio.get_running_loop().call_later(self.ttl_seconds + 0.1, self._sweep)
 
     def _wake(self, stream: _Stream) -> None:
         for news in stream.waiting:
@@ -229,11 +242,10 @@ class MemoryLog:
                 break
             del self._ended[id], self._streams[id]
             self.size -= stream.size
-            self._tombstones[id] = now + TOMBSTONE_SECONDS
-            for alias in [alias for alias, named in self._names.items() if named == id]:
-                del self._names[alias]
-        while self._tombstones and next(iter(self._tombstones.values())) <= now:
-            self._tombstones.popitem(last=False)
+            self._tombstones[id] = now + TOMBSTONE_SECONDS, stream.head.owner
+        for known in (self._tombstones, self._names):
+            while known and (len(known) > MAX_KNOWN or next(iter(known.values()))[0] <= now):
+                known.popitem(last=False)
 
 
 class _MemoryWriter:
@@ -241,8 +253,8 @@ class _MemoryWriter:
         self.commands = stream.commands
         self._log, self._id, self._stream = log, id, stream
 
-    async def append(self, line: bytes) -> None:
-        self._log.appended(self._stream, line)
+    async def append(self, line: bytes, *, owed: bool = False) -> None:
+        self._log.appended(self._stream, line, owed)
 
     async def end(self) -> None:
         self._log.ended(self._id, self._stream)

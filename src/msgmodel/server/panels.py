@@ -69,6 +69,8 @@ class Panels:
             return False
         if kind == "panel_delta":
             panel.text.append(event["delta"])  # type: ignore[typeddict-item]
+            if not isinstance(panel.text[-1], str):
+                raise TypeError("a delta is not a string")
         elif kind != "panel_tool_delta":
             _take(panel, event)
         return True

@@ -12,7 +12,6 @@ import asyncio
 import json
 import logging
 import secrets
-from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from hashlib import sha256
@@ -24,7 +23,7 @@ import msgspec
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from .._sse import line
 from ..errors import ConfigurationError
@@ -42,19 +41,13 @@ from .log import (
     Lost,
 )
 from .panels import Panels
+from .redis_tail import BLOCK_SECONDS, COALESCE_SECONDS, FAULTS, Tail
 
 _log = logging.getLogger("msgmodel.server")
 
-COALESCE_SECONDS = 0.03
 LEASE_SECONDS = 3.0
 PATIENCE_SECONDS = 20.0
 """How long a producer tries to write while Redis can't be reached."""
-BLOCK_SECONDS = 1.0
-AHEAD = 64
-"""Entries of one stream that may wait for a slow reader."""
-
-_FAULTS = (RedisError, OSError, asyncio.TimeoutError)
-
 # Each script is atomic, and touches the keys of one stream alone: meta, log, lease.
 _BEGIN = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
@@ -110,7 +103,7 @@ class RedisLog:
         self._take_over = self.redis.register_script(_TAKE_OVER)
         self._writers: dict[str, _RedisWriter] = {}
         self._reading: dict[str, int] = {}
-        self._tail = _Tail(self.redis, self._waiting, f"{prefix}:commands:{self.process}", self._command)
+        self._tail = Tail(self.redis, self._waiting, f"{prefix}:commands:{self.process}", self._command)
         self._keeper: asyncio.Task[None] | None = None
 
     async def begin(self, id: str, head: Head) -> _RedisWriter | None:
@@ -118,7 +111,7 @@ class RedisLog:
         fields: list[Any] = [token, msgspec.json.encode(head), self.process, int(LEASE_SECONDS * 1000), self.meta_ms]
         try:
             begun = await self._begin(keys=self.keys(id), args=fields)
-        except _FAULTS:
+        except FAULTS:
             raise Lost from None
         if not begun:
             return None
@@ -133,11 +126,12 @@ class RedisLog:
             if not meta:
                 return None
             last, ended = int(meta[b"last"]), meta[b"ended"] == b"1"
-            if ended and last and not await self.redis.exists(self.keys(id)[1]):
-                raise Expired
-        except _FAULTS:
+            head = msgspec.json.decode(meta[b"head"], type=Head)
+            if last and not await self.redis.exists(self.keys(id)[1]):
+                raise Expired(head.owner)
+        except FAULTS:
             raise Lost from None
-        return Found(msgspec.json.decode(meta[b"head"], type=Head), last, ended)
+        return Found(head, last, ended)
 
     async def read(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
         found = await self.find(id)
@@ -182,7 +176,7 @@ class RedisLog:
             seconds, _ = await cast(Any, self.redis.time())
             key = self._readers(id)
             return bool(await self.redis.zcount(key, seconds, "+inf"))
-        except _FAULTS:
+        except FAULTS:
             return False
 
     async def tell(self, id: str, command: Command) -> None:
@@ -193,19 +187,19 @@ class RedisLog:
                 said = {"id": id, "kind": command.kind, "panel": command.panel_id or ""}
                 await self.redis.xadd(key, cast(Any, said), maxlen=1000)
                 await self.redis.expire(key, 60)
-        except _FAULTS:
+        except FAULTS:
             raise Lost from None
 
     async def name(self, alias: str, id: str) -> None:
         try:
             await self.redis.set(self._alias(alias), id, px=self.meta_ms)
-        except _FAULTS:
+        except FAULTS:
             raise Lost from None
 
     async def named(self, alias: str) -> str | None:
         try:
             id = cast(bytes | None, await self.redis.get(self._alias(alias)))
-        except _FAULTS:
+        except FAULTS:
             raise Lost from None
         return id.decode() if id else None
 
@@ -213,16 +207,15 @@ class RedisLog:
         try:
             async with asyncio.timeout(2.0):
                 return bool(await cast(Any, self.redis.ping()))
-        except _FAULTS:
+        except FAULTS:
             return False
 
     async def close(self) -> None:
         for task in (self._keeper, self._tail.task):
             if task is not None:
                 task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-        with suppress(*_FAULTS):
+                await asyncio.wait((task,), timeout=BLOCK_SECONDS * 2)
+        with suppress(*FAULTS):
             await self.redis.delete(f"{self._prefix}:commands:{self.process}")
         await self.redis.aclose()
         await self._waiting.aclose()
@@ -265,7 +258,7 @@ class RedisLog:
         try:
             async with self.redis.pipeline(transaction=False) as pipe:
                 ended, leased = await cast(Any, pipe).hget(meta, "ended").exists(lease).execute()
-        except _FAULTS:
+        except FAULTS:
             return "running"
         if ended is None:
             return "gone"
@@ -274,7 +267,7 @@ class RedisLog:
     async def _last(self, id: str) -> int:
         try:
             return int(await cast(Any, self.redis.hget(self.keys(id)[0], "last")) or 0)
-        except _FAULTS:
+        except FAULTS:
             return MAX_LINES
 
     async def _end_for_another(self, id: str) -> None:
@@ -289,7 +282,7 @@ class RedisLog:
                 ends = _ends(lines, head.panel_ids)
                 await self.write(id, token, len(lines) + len(ends), ends, True)
                 _log.warning("stream %s: its producer is gone, it is ended as interrupted", id)
-        except (*_FAULTS, Lost, TypeError, msgspec.DecodeError):
+        except (*FAULTS, Lost, TypeError, msgspec.DecodeError):
             pass  # the next silence tries again
 
     async def _left(self, id: str) -> None:
@@ -298,7 +291,7 @@ class RedisLog:
             return
         del self._reading[id]
         if id not in self._writers:
-            with suppress(*_FAULTS, Lost):
+            with suppress(*FAULTS, Lost):
                 await self.redis.zrem(self._readers(id), self.process)
                 await self.tell(id, Command("left"))
 
@@ -315,7 +308,7 @@ class RedisLog:
             await asyncio.sleep(LEASE_SECONDS / 3)
 
     async def _say_what_is_read(self) -> None:
-        with suppress(*_FAULTS):
+        with suppress(*FAULTS):
             seconds, _ = await cast(Any, self.redis.time())
             async with self.redis.pipeline(transaction=False) as pipe:
                 for id in self._reading:
@@ -341,13 +334,13 @@ class _RedisWriter:
         self._failed: Exception | None = None
         self._renewed = monotonic()
 
-    async def append(self, line: bytes) -> None:
-        if self._failed is not None:
+    async def append(self, line: bytes, *, owed: bool = False) -> None:
+        if self._failed is not None and not (owed and isinstance(self._failed, Full)):
             raise self._failed
+        if not owed and (self._size + len(line) > MAX_STREAM_BYTES or self._count + 64 >= MAX_LINES):
+            raise Full
         self._size += len(line)
         self._count += 1
-        if self._size > MAX_STREAM_BYTES or self._count + 64 >= MAX_LINES:
-            raise Full
         self._lines.append(line)
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush_soon())
@@ -359,7 +352,7 @@ class _RedisWriter:
             self._ending.set()
             if self._flushing is not None:
                 await asyncio.wait((self._flushing,))
-            if self._failed is not None:
+            if isinstance(self._failed, Lost):
                 raise self._failed
             await self._flush(ended=True)
         finally:
@@ -400,148 +393,13 @@ class _RedisWriter:
                     await asyncio.sleep(0.5)
                     continue
                 raise (Full if "OOM" in str(error) else Lost) from None
-            except _FAULTS:
+            except FAULTS:
                 if monotonic() >= until:
                     raise Lost from None
                 await asyncio.sleep(0.2)
         del self._lines[: len(lines)]
         self._written = last
         self._renewed = monotonic()
-
-
-class _Subscription:
-    """One reader's place in one stream."""
-
-    def __init__(self, tail: _Tail, key: str, after: int) -> None:
-        self.key = key
-        self.after = after
-        self.ready: deque[Lines] = deque()
-        self._tail = tail
-        self._news = asyncio.Event()
-
-    @property
-    def wants(self) -> bool:
-        return len(self.ready) < AHEAD
-
-    def put(self, last: int, packed: bytes) -> None:
-        """An entry; one that was had is passed over, and of one that was had in part, the rest is taken."""
-        lines = packed.split(b"\n")
-        first = last - len(lines) + 1
-        if last <= self.after:
-            return
-        if first <= self.after:
-            lines, first = lines[self.after + 1 - first :], self.after + 1
-        self.after = last
-        self.ready.append(Lines(first, lines))
-        self._news.set()
-
-    async def take(self, seconds: float) -> list[Lines]:
-        """What is there; after so long a silence nothing."""
-        if not self.ready:
-            self._news.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._news.wait()
-        wanted = self.wants
-        taken = list(self.ready)
-        self.ready.clear()
-        if not wanted:
-            self._tail.wake()
-        return taken
-
-    def close(self) -> None:
-        self._tail.unsubscribe(self)
-
-
-class _Tail:
-    """Waits for news of all streams that this process reads, and for what its producers are told."""
-
-    def __init__(self, client: Any, waiting: Any, commands: str, command: Any) -> None:
-        self.task: asyncio.Task[None] | None = None
-        self._client, self._waiting = client, waiting
-        self._commands, self._command = commands, command
-        self._told = "0"
-        self._listening = False
-        self._subscriptions: dict[str, set[_Subscription]] = {}
-        self._connection: int | None = None
-        self._blocked = False
-
-    def listen(self) -> None:
-        """There is a producer here, which may be told something."""
-        if not self._listening:
-            self._listening = True
-            self.wake()
-        self._run()
-
-    def subscribe(self, key: str, after: int) -> _Subscription:
-        subscription = _Subscription(self, key, after)
-        self._subscriptions.setdefault(key, set()).add(subscription)
-        self._run()
-        self.wake()
-        return subscription
-
-    def unsubscribe(self, subscription: _Subscription) -> None:
-        others = self._subscriptions.get(subscription.key, set())
-        others.discard(subscription)
-        if not others:
-            self._subscriptions.pop(subscription.key, None)
-
-    def wake(self) -> None:
-        """What is waited for has changed."""
-        if self._blocked and self._connection is not None:
-            self._blocked = False
-            self._waking = asyncio.create_task(self._unblock(self._connection))
-
-    async def _unblock(self, connection: int) -> None:
-        with suppress(*_FAULTS):
-            await self._client.client_unblock(connection)
-
-    def _run(self) -> None:
-        if self.task is None or self.task.done():
-            self.task = asyncio.create_task(self._follow())
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                if self._connection is None:
-                    self._connection = await self._waiting.client_id()
-                await self._once()
-            except _FAULTS as error:
-                self._connection = None
-                _log.warning("Redis can't be reached: %s", type(error).__name__)
-                await asyncio.sleep(0.5)
-
-    async def _once(self) -> None:
-        wanted: dict[str, str] = {}
-        for key, subscriptions in self._subscriptions.items():
-            places = [each.after for each in subscriptions if each.wants]
-            if places:
-                wanted[key] = f"{min(places)}-0"
-        wanted[self._commands] = self._told
-        self._blocked = True
-        try:
-            found = await self._waiting.xread(wanted, count=AHEAD, block=int(BLOCK_SECONDS * 1000))
-        finally:
-            self._blocked = False
-        for key, entries in _by_key(found):
-            if key == self._commands:
-                for place, fields in entries:
-                    self._told = place.decode()
-                    self._command(fields)
-                continue
-            for place, fields in entries:
-                last = int(place.partition(b"-")[0])
-                for subscription in self._subscriptions.get(key, ()):
-                    subscription.put(last, fields[b"lines"])
-        if found:
-            await asyncio.sleep(COALESCE_SECONDS / 3)  # what comes together is read together
-
-
-def _by_key(found: Any) -> list[tuple[str, Any]]:
-    """The answer of XREAD in either protocol: a list of pairs, or a map whose entries are in one more list."""
-    if isinstance(found, dict):
-        return [(key.decode(), [each for part in parts for each in part]) for key, parts in found.items()]
-    return [(key.decode(), entries) for key, entries in found or ()]
 
 
 def _is_end(lines: Lines) -> bool:

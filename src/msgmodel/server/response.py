@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from .._sse import line
+from ..adapters import ag_ui, ai_sdk, openai_chat
+from ..adapters._framing import Adapter, frames
 from ..errors import MsgModelError
 from ..events import BatchEvent
 from . import framing, liveness
@@ -29,6 +31,10 @@ _log = logging.getLogger("msgmodel.server")
 HEARTBEAT_SECONDS = 15.0
 DEAD_SECONDS = 2.0
 
+MAX_DIGITS = 16
+"""Of the number of an event."""
+
+T = TypeVar("T")
 Events = AsyncIterable[BatchEvent] | Iterable[BatchEvent]
 
 
@@ -61,6 +67,11 @@ class StreamResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
+        if scope["method"] == "HEAD":
+            await self._pieces.aclose()
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
         pulse = liveness.pulse()
         self._left = asyncio.ensure_future(_left(receive))
         sending = asyncio.ensure_future(self._send_all())
@@ -139,42 +150,103 @@ class PanelResponse(StreamResponse):
         position = HTTPConnection(scope).headers.get("last-event-id", "")
         if position:
             await close(self._events)
-            self._pieces = _interrupted(int(position) if position.isascii() and position.isdigit() else 0)
+            known = position.isascii() and position.isdigit() and len(position) <= MAX_DIGITS
+            self._pieces = _interrupted(int(position) if known else 0)
         await super().__call__(scope, receive, send)
 
 
-async def framed(events: Events, first: int = 1) -> AsyncGenerator[bytes, None]:
-    """The frames of a stream, held to the grammar; `first`: the number of the first one."""
-    number = first
-    async for event in kept(events):
-        yield framing.frame(number, line(event))
+AI_SDK_HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
+
+
+def ai_sdk_response(
+    events: Events,
+    *,
+    target: ai_sdk.Target = "v7",
+    message_id: str | None = None,
+    call_ids: Iterable[str] = (),
+    panels: int = 1,
+) -> Response:
+    """The events for `useChat` of the Vercel AI SDK. For the arguments see `msgmodel.adapters.ai_sdk.Chunks`."""
+    chunks = ai_sdk.Chunks(target=target, message_id=message_id, call_ids=call_ids, panels=panels)
+    return StreamResponse(encoded(kept(events, checked), chunks), headers=AI_SDK_HEADERS)
+
+
+def ag_ui_response(
+    events: Events, thread_id: str, run_id: str, *, call_ids: Iterable[str] = (), panels: int = 1
+) -> Response:
+    """The events for a client of AG-UI. For the arguments see `msgmodel.adapters.ag_ui.Chunks`."""
+    chunks = ag_ui.Chunks(thread_id, run_id, call_ids=call_ids, panels=panels)
+    return StreamResponse(encoded(kept(events, checked), chunks))
+
+
+def openai_response(events: Events, *, id: str, created: int, model: str, include_usage: bool = False) -> Response:
+    """The events of one panel as a streamed chat completion. See `msgmodel.adapters.openai_chat.Chunks`."""
+    chunks = openai_chat.Chunks(id=id, created=created, model=model, include_usage=include_usage)
+    return StreamResponse(encoded(kept(events, checked), chunks))
+
+
+async def encoded(events: AsyncGenerator[BatchEvent, None], chunks: Adapter) -> AsyncGenerator[bytes, None]:
+    """An adapter's words for the events, and its end, whatever became of them."""
+    async with aclosing(events):
+        yield frames(chunks.start())
+        async for event in events:
+            if piece := frames(chunks.feed(event)):
+                yield piece
+    yield frames(chunks.end()) + chunks.last_frame
+
+
+async def framed(events: Events) -> AsyncGenerator[bytes, None]:
+    """The frames of a stream, held to the grammar."""
+    number = 0
+    async for said in kept(events, line):
         number += 1
+        yield framing.frame(number, said)
 
 
-async def kept(events: Events) -> AsyncGenerator[BatchEvent, None]:
-    """The events, and whatever terminal event is missing at their end, for whatever reason."""
+async def kept(events: Events, show: Callable[[BatchEvent], T]) -> AsyncGenerator[T, None]:
+    """What `show` makes of the events, and of whatever terminal event is missing at their end, for whatever reason."""
     panels = Panels()
     iterator = _asynchronous(events)
     summary: BatchEvent | None = None
-    code, words = "interrupted", "the stream ended before the reply did"
+    words = "the stream ended before the reply did"
     try:
-        async for event in iterator:
-            if event["event"] == "batch_final":
-                summary = event  # comes last, also after what is missing
-            elif panels.add(event):
-                yield event
-    except MsgModelError as error:  # its message is made to be shown
-        words = error.message
-        _log.warning("a stream of events failed: %s", type(error).__name__)
-    except Exception as error:  # not its message, which may quote anything
-        words = "the application failed in the middle of the reply"
-        _log.warning("a stream of events failed: %s", type(error).__name__, exc_info=True)
+        while True:
+            try:
+                event = await anext(iterator)
+                if event["event"] == "batch_final":
+                    summary = event  # comes last, also after what is missing
+                    continue
+                shown = show(event)
+                if not panels.add(event):
+                    continue
+            except StopAsyncIteration:
+                break
+            except MsgModelError as error:  # its message is made to be shown
+                words = error.message
+                _log.warning("a stream of events failed: %s", type(error).__name__)
+                break
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                break  # a task of the application's own was cancelled, not we
+            except (Exception, GeneratorExit) as error:  # not its message, which may quote anything
+                words = "the application failed in the middle of the reply"
+                _log.warning("a stream of events failed: %s", type(error).__name__, exc_info=True)
+                break
+            yield shown
     finally:
         await close(iterator)
-    for end in panels.missing(code, words):  # type: ignore[arg-type]
-        yield end
+    for end in panels.missing("interrupted", words):
+        yield show(end)
     if summary is not None:
-        yield summary
+        yield show(summary)
+
+
+def checked(event: BatchEvent) -> BatchEvent:
+    """The event, if it can be written. Raises TypeError or ValueError."""
+    line(event)
+    return event
 
 
 def _asynchronous(events: Events) -> AsyncIterator[BatchEvent]:

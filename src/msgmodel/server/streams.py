@@ -22,6 +22,10 @@ from .panels import Panels
 _log = logging.getLogger("msgmodel.server")
 
 
+END_SECONDS = 5.0
+"""How long a server that ends waits for the last events to be written, and to be read."""
+
+
 def grace(on_disconnect: str) -> float:
     """Seconds that a stream goes on without a reader: "cancel" is 0, "continue" for ever, "grace:30" half a minute.
 
@@ -51,6 +55,9 @@ class Streams:
         self.grace_seconds = grace_seconds
         self.closing = False
         self._running: dict[str, _Producer] = {}
+        self._readers = 0
+        self._all_read = asyncio.Event()
+        self._all_read.set()
 
     def __len__(self) -> int:
         return len(self._running)
@@ -74,10 +81,15 @@ class Streams:
         producer = self._running.get(id)
         if producer is not None:
             producer.readers += 1
+        self._readers += 1
+        self._all_read.clear()
         try:
             async for lines in self.log.read(id, after):
                 yield lines
         finally:
+            self._readers -= 1
+            if not self._readers:
+                self._all_read.set()
             if producer is not None:
                 producer.readers -= 1
                 producer.left()
@@ -99,7 +111,10 @@ class Streams:
         for producer in list(self._running.values()):
             producer.interrupt("the server was shut down")
         if tasks:
-            await asyncio.wait(tasks, timeout=5.0)
+            await asyncio.wait(tasks, timeout=END_SECONDS)
+        with suppress(TimeoutError):  # whoever reads shall have the last events
+            async with asyncio.timeout(END_SECONDS):
+                await self._all_read.wait()
         await self.log.close()
 
     def ended(self, id: str) -> None:
@@ -119,6 +134,7 @@ class _Producer:
         self._writer = writer
         self._panels = Panels(head.panel_ids)
         self._alone = len(head.panel_ids) == 1
+        self._finishing = False
         self._verdict: tuple[ErrorCode, str] = ("interrupted", "the stream ended before the reply did")
         self._timer: asyncio.TimerHandle | None = None
 
@@ -133,8 +149,8 @@ class _Producer:
 
     def interrupt(self, words: str) -> None:
         """Ends all panels as interrupted."""
-        self._verdict = ("interrupted", words)
-        if self.task is not None:
+        if self.task is not None and not self._finishing:
+            self._verdict = ("interrupted", words)
             self.task.cancel()
 
     def left(self, at_least: float = 0.0) -> None:
@@ -167,13 +183,14 @@ class _Producer:
     async def _run(self) -> None:
         try:
             summary = await self._produce()
+            self._finishing = True
             for end in self._panels.missing(*self._verdict):
-                await self._writer.append(line(end))
+                await self._writer.append(line(end), owed=True)
             if not self._alone:
-                await self._writer.append(line(summary or self._panels.summary()))
+                await self._writer.append(line(summary or self._panels.summary()), owed=True)
             await self._writer.end()
-        except Lost:
-            _log.warning("stream %s: its log is lost", self._id)
+        except (Full, Lost) as error:
+            _log.warning("stream %s can't be written to its end: %s", self._id, type(error).__name__)
         finally:
             self._listening.cancel()
             if self._timer is not None:
@@ -189,7 +206,7 @@ class _Producer:
                 if event["event"] == "batch_final":
                     summary = event
                 elif self._panels.add(event):
-                    await self._writer.append(line(event))
+                    await self._writer.append(line(event), owed=event["event"] in ("panel_final", "panel_error"))
         except asyncio.CancelledError:
             pass  # we are told to end: the verdict says why
         except Full:

@@ -10,7 +10,9 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
+from contextlib import suppress
 from contextvars import copy_context
+from inspect import isgenerator
 from typing import Any, Generic, TypeVar
 
 from .. import _http
@@ -44,7 +46,9 @@ class _Pump(Generic[T]):
         self._ready: deque[T] = deque()
         self._news = asyncio.Event()
         self._ended = asyncio.Event()
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
+        self._over = threading.Lock()
+        self._thread_ended = False
         self._left = False
         self._room = threading.Semaphore(BUFFER)
         self._thread = threading.Thread(
@@ -68,13 +72,15 @@ class _Pump(Generic[T]):
     async def close(self) -> None:
         self._left = True
         self._room.release()
-        if self._thread.ident is not None and not self._ended.is_set():
-            _http.stop_thread(self._thread.ident)
-            try:
-                async with asyncio.timeout(CLOSING_SECONDS):
-                    await self._ended.wait()
-            except TimeoutError:
-                pass
+        with self._over:
+            if not self._thread_ended and self._thread.ident is not None:
+                _http.stop_thread(self._thread.ident)
+        shut = getattr(self._items, "close", None)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_SECONDS):
+                if shut is not None and not isgenerator(self._items):  # a batch can be closed from any thread
+                    await asyncio.to_thread(shut)
+                await self._ended.wait()
 
     def _run(self) -> None:
         iterator = iter(self._items)
@@ -85,8 +91,10 @@ class _Pump(Generic[T]):
                     break
                 self._ready.append(item)
                 self._tell(self._news.set)
-        except BaseException as error:
+        except Exception as error:
             self._error = error
+        except BaseException as error:  # SystemExit and its kind would end the event loop, and all that runs on it
+            self._error = RuntimeError(f"the iterator ended itself: {type(error).__name__}")
         finally:
             close: Any = getattr(iterator, "close", None)
             try:
@@ -95,7 +103,9 @@ class _Pump(Generic[T]):
             except Exception as error:
                 self._error = self._error or error
             finally:
-                _http.release_thread(threading.get_ident())
+                with self._over:  # from here on the thread's number may be another's
+                    self._thread_ended = True
+                    _http.release_thread(threading.get_ident())
                 self._tell(self._ended.set, self._news.set)
 
     def _tell(self, *what: Any) -> None:

@@ -1,0 +1,166 @@
+"""One connection to Redis that waits for news of everything that this process reads. See `redis_log`.
+
+Rule: nothing is lost between two waits, as each reader's place is part of what is asked; a reader who is slow is left
+out until there is room, so what waits for it is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from .log import Lines
+
+_log = logging.getLogger("msgmodel.server")
+
+FAULTS = (RedisError, OSError, asyncio.TimeoutError)
+"""What may come out of a call to Redis."""
+
+COALESCE_SECONDS = 0.03
+BLOCK_SECONDS = 1.0
+AHEAD = 64
+"""Entries of one stream that may wait for a slow reader."""
+
+
+class Subscription:
+    """One reader's place in one stream."""
+
+    def __init__(self, tail: Tail, key: str, after: int) -> None:
+        self.key = key
+        self.after = after
+        self.ready: deque[Lines] = deque()
+        self._tail = tail
+        self._news = asyncio.Event()
+
+    @property
+    def wants(self) -> bool:
+        return len(self.ready) < AHEAD
+
+    def put(self, last: int, packed: bytes) -> None:
+        """An entry; one that was had is passed over, and of one that was had in part, the rest is taken."""
+        lines = packed.split(b"\n")
+        first = last - len(lines) + 1
+        if last <= self.after:
+            return
+        if first <= self.after:
+            lines, first = lines[self.after + 1 - first :], self.after + 1
+        self.after = last
+        self.ready.append(Lines(first, lines))
+        self._news.set()
+
+    async def take(self, seconds: float) -> list[Lines]:
+        """What is there; after so long a silence nothing."""
+        if not self.ready:
+            self._news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+        wanted = self.wants
+        taken = list(self.ready)
+        self.ready.clear()
+        if not wanted:
+            self._tail.wake()
+        return taken
+
+    def close(self) -> None:
+        self._tail.unsubscribe(self)
+
+
+class Tail:
+    """Waits for news of all streams that this process reads, and for what its producers are told."""
+
+    def __init__(self, client: Any, waiting: Any, commands: str, command: Callable[[dict[bytes, bytes]], None]) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self._client, self._waiting = client, waiting
+        self._commands, self._command = commands, command
+        self._told = "0"
+        self._listening = False
+        self._subscriptions: dict[str, set[Subscription]] = {}
+        self._connection: int | None = None
+        self._blocked = False
+
+    def listen(self) -> None:
+        """There is a producer here, which may be told something."""
+        if not self._listening:
+            self._listening = True
+            self.wake()
+        self._run()
+
+    def subscribe(self, key: str, after: int) -> Subscription:
+        subscription = Subscription(self, key, after)
+        self._subscriptions.setdefault(key, set()).add(subscription)
+        self._run()
+        self.wake()
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        others = self._subscriptions.get(subscription.key, set())
+        others.discard(subscription)
+        if not others:
+            self._subscriptions.pop(subscription.key, None)
+
+    def wake(self) -> None:
+        """What is waited for has changed."""
+        if self._blocked and self._connection is not None:
+            self._blocked = False
+            self._waking = asyncio.create_task(self._unblock(self._connection))
+
+    async def _unblock(self, connection: int) -> None:
+        with suppress(*FAULTS):
+            await self._client.client_unblock(connection)
+
+    def _run(self) -> None:
+        if self.task is None or self.task.done():
+            self.task = asyncio.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                if self._connection is None:
+                    self._connection = await self._waiting.client_id()
+                await self._once()
+            except FAULTS as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():  # which the library may have made a timeout of
+                    return
+                self._connection = None
+                _log.warning("Redis can't be reached: %s", type(error).__name__)
+                await asyncio.sleep(0.5)
+
+    async def _once(self) -> None:
+        wanted: dict[str, str] = {}
+        for key, subscriptions in self._subscriptions.items():
+            places = [each.after for each in subscriptions if each.wants]
+            if places:
+                wanted[key] = f"{min(places)}-0"
+        wanted[self._commands] = self._told
+        self._blocked = True
+        try:
+            found = await self._waiting.xread(wanted, count=AHEAD, block=int(BLOCK_SECONDS * 1000))
+        finally:
+            self._blocked = False
+        for key, entries in _by_key(found):
+            if key == self._commands:
+                for place, fields in entries:
+                    self._told = place.decode()
+                    self._command(fields)
+                continue
+            for place, fields in entries:
+                last = int(place.partition(b"-")[0])
+                for subscription in self._subscriptions.get(key, ()):
+                    subscription.put(last, fields[b"lines"])
+        if found:
+            await asyncio.sleep(COALESCE_SECONDS / 3)  # what comes together is read together
+
+
+def _by_key(found: Any) -> list[tuple[str, Any]]:
+    """The answer of XREAD in either protocol: a list of pairs, or a map whose entries are in one more list."""
+    if isinstance(found, dict):
+        return [(key.decode(), [each for part in parts for each in part]) for key, parts in found.items()]
+    return [(key.decode(), entries) for key, entries in found or ()]
