@@ -25,7 +25,7 @@ from ..events import BatchEvent, PanelError
 from ..many import AsyncBatch
 from .log import Head, Lost
 from .question import Choice, Refused, asked, decode, one
-from .response import AI_SDK_HEADERS, StreamResponse, encoded
+from .response import AI_SDK_HEADERS, encoded
 
 if TYPE_CHECKING:
     from .app import Application
@@ -105,7 +105,7 @@ class Adapted:
                 if await self._app.log.named(_alias(owner, chat)) == msgspec.json.encode(kept).decode():
                     await self._app.log.name(_alias(owner, chat), "")
 
-        return StreamResponse(pieces(), headers={"x-stream-id": kept.id, **AI_SDK_HEADERS})
+        return self._app.response(pieces(), headers={"x-stream-id": kept.id, **AI_SDK_HEADERS})
 
     async def ag_ui(self, request: Request) -> Response:
         """AG-UI 1.0. Who is asked, and how, is in `forwardedProps`."""
@@ -122,7 +122,7 @@ class Adapted:
         id = await self._begin(request, owner, batch)
         panels = len(batch.panel_ids)
         chunks = ag_ui.Chunks(read.thread_id, read.run_id, call_ids=read.call_ids, panels=panels)
-        return StreamResponse(self._pieces(id, chunks), headers={"x-stream-id": id})
+        return self._app.response(self._pieces(id, chunks), headers={"x-stream-id": id})
 
     async def completions(self, request: Request) -> Response:
         """OpenAI's chat completions, streamed or not; the model is `provider/model`."""
@@ -188,7 +188,7 @@ class Adapted:
                 await asyncio.wait((first,))
                 await events.aclose()
 
-        return StreamResponse(encoded(rest(), chunks))
+        return self._app.response(encoded(rest(), chunks))
 
     async def _posted(self, request: Request) -> tuple[str, bytes]:
         owner = self._app.guard.owner(request)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from hashlib import sha256
 from secrets import randbelow
 from traceback import format_tb
@@ -61,6 +62,7 @@ class Application:
         self.streams = Streams(self.log, grace_seconds=grace(settings.on_disconnect))
         self.directory = Directory(settings)
         self.guard = Guard(settings)
+        self.response = partial(StreamResponse, heartbeat_seconds=settings.heartbeat_seconds)
         self._closing: asyncio.Future[None] | None = None
 
     def asgi(self) -> Starlette:
@@ -100,6 +102,7 @@ class Application:
             grace = self.settings.grace_seconds if seconds is None else seconds
             self._closing = asyncio.ensure_future(self.streams.close(grace))
         await self._closing
+        await self.directory.aclose()
 
     async def panels(self, request: Request) -> Response:
         """`POST /v1/panels`: asks, and streams."""
@@ -145,7 +148,7 @@ class Application:
         found = await self._known(id, owner)
         after = _position(request)
         if after is None:
-            return StreamResponse(self._snapshot(id, found), headers=_named(request, id))
+            return self.response(self._snapshot(id, found), headers=_named(request, id))
         if found.ended and after >= found.last:
             return Response(status_code=204)
         return self.following(request, id, after)
@@ -228,7 +231,7 @@ class Application:
         self, request: Request, id: str, after: int, base: int = 0, opening: bytes = framing.OPENING
     ) -> Response:
         """A response with the events after that number. `base`: is added to the numbers."""
-        return StreamResponse(self._frames(id, after, base), headers=_named(request, id), opening=opening)
+        return self.response(self._frames(id, after, base), headers=_named(request, id), opening=opening)
 
     async def _frames(self, id: str, after: int, base: int = 0) -> AsyncGenerator[bytes, None]:
         with suppress(Lost):  # the body ends without a terminal event: the client asks again, and is told

@@ -125,13 +125,16 @@ def batch(request: PanelsRequest, directory: Directory, settings: Settings) -> A
             _panel(panel, request, common, directory, settings, f"panels[{number}]")
             for number, panel in enumerate(panels)
         ]
-        return astream_many(made, request.prompt, files=files)
+        return astream_many(made, request.prompt, files=files, **directory.connections())
     except MsgModelError as error:  # its message names what is wrong, and holds no secret
         raise Refused(422, "invalid_request", error.message) from None
 
 
 def asked(
-    choice: Choice, messages: dict[str, list[Message]] | list[Message], directory: Directory, settings: Settings
+    choice: Choice,
+    messages: dict[str, list[Message]] | list[Message],
+    directory: Directory,
+    settings: Settings,
 ) -> AsyncBatch:
     """The panels that a client of another protocol chose. messages: for all, or by the panel's id. Raises Refused."""
     panels = choice.panels or [PanelRequest(provider=choice.provider, model=choice.model)]
@@ -142,7 +145,12 @@ def asked(
     return batch(PanelsRequest(messages=common, panels=panels, options=choice.options), directory, settings)
 
 
-def one(name: str, arguments: dict[str, Any], directory: Directory, settings: Settings) -> AsyncBatch:
+def one(
+    name: str,
+    arguments: dict[str, Any],
+    directory: Directory,
+    settings: Settings,
+) -> AsyncBatch:
     """One panel, by the arguments of a call. Raises Refused, and what `astream_many` raises."""
     row = provider(name, directory)
     _check_model(row, arguments.get("model"), settings, "model")
@@ -150,7 +158,7 @@ def one(name: str, arguments: dict[str, Any], directory: Directory, settings: Se
         raise _too_long(settings)
     fields = dict(arguments)
     _limit(fields, settings)
-    return astream_many([Panel(row.name, **fields)])
+    return astream_many([Panel(row.name, **fields)], **directory.connections())
 
 
 def provider(name: str | None, directory: Directory, where: str = "provider") -> Provider:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from ..errors import ConfigurationError
 from ..providers import find
 from .log import TTL_SECONDS
+from .response import HEARTBEAT_SECONDS
 from .streams import grace
 
 
@@ -31,6 +32,8 @@ class Settings:
     """How long a stream can be read after its end."""
     grace_seconds: float = 10.0
     """How long running streams may go on when the server is told to end."""
+    heartbeat_seconds: float = HEARTBEAT_SECONDS
+    """A comment is sent after so long a silence, at most 15: less where a proxy is less patient."""
     max_body_bytes: int = 32 * 1024 * 1024
     max_prompt_chars: int = 1_000_000
     """Of everything in a request that is text for the model, together."""
@@ -46,9 +49,11 @@ class Settings:
     def __post_init__(self) -> None:
         grace(self.on_disconnect)
         for name in ("ttl_seconds", "max_body_bytes", "max_prompt_chars", "max_panels", "max_streams",
-                     "max_streams_per_client", "max_seconds"):  # fmt: skip
+                     "max_streams_per_client", "max_seconds", "heartbeat_seconds"):  # fmt: skip
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name} must be above 0")
+        if self.heartbeat_seconds > HEARTBEAT_SECONDS:
+            raise ConfigurationError(f"heartbeat_seconds must be at most {HEARTBEAT_SECONDS:g}")
         if self.grace_seconds < 0:
             raise ConfigurationError("grace_seconds must not be below 0")
         if self.max_tokens is not None and self.max_tokens < 1:

@@ -1,0 +1,18 @@
+/** Bytes to base64 and back, without a string of a million arguments. */
+
+export async function toBase64(bytes: Blob): Promise<string> {
+  const url = await new Promise<string>((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result as string);
+    reader.onerror = () => reject(reader.error ?? new Error("the file can't be read"));
+    reader.readAsDataURL(bytes);
+  });
+  return url.slice(url.indexOf(",") + 1);
+}
+
+export function fromBase64(text: string, type: string): Blob {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let place = 0; place < binary.length; place++) bytes[place] = binary.charCodeAt(place);
+  return new Blob([bytes], { type });
+}

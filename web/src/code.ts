@@ -1,0 +1,109 @@
+/** Blocks of code: a heading with the language and a copy button, and colours once the block is whole. */
+
+import hljs from "highlight.js/lib/core";
+import bash from "highlight.js/lib/languages/bash";
+import c from "highlight.js/lib/languages/c";
+import cpp from "highlight.js/lib/languages/cpp";
+import css from "highlight.js/lib/languages/css";
+import diff from "highlight.js/lib/languages/diff";
+import go from "highlight.js/lib/languages/go";
+import ini from "highlight.js/lib/languages/ini";
+import java from "highlight.js/lib/languages/java";
+import javascript from "highlight.js/lib/languages/javascript";
+import json from "highlight.js/lib/languages/json";
+import python from "highlight.js/lib/languages/python";
+import rust from "highlight.js/lib/languages/rust";
+import sql from "highlight.js/lib/languages/sql";
+import typescript from "highlight.js/lib/languages/typescript";
+import xml from "highlight.js/lib/languages/xml";
+import yaml from "highlight.js/lib/languages/yaml";
+import { announce } from "./announce";
+import { sanitise } from "./markdown";
+
+const LANGUAGES = { bash, c, cpp, css, diff, go, ini, java, javascript, json, python, rust, sql, typescript, xml, yaml };
+for (const [name, language] of Object.entries(LANGUAGES)) hljs.registerLanguage(name, language);
+hljs.configure({ ignoreUnescapedHTML: true });
+
+const TOO_LONG = 60_000; // characters that highlighting would take too long for
+
+/** The first word after the fence, when it can be shown as the name of a language. */
+function languageName(info: string): string {
+  const word = info.trim().split(/\s+/)[0] ?? "";
+  return /^[\w+#.-]{1,24}$/.test(word) ? word : "";
+}
+
+function figureOf(language: string, pre: HTMLPreElement): HTMLElement {
+  const figure = document.createElement("figure");
+  figure.className = "code";
+  const head = document.createElement("figcaption");
+  const label = document.createElement("span");
+  label.textContent = language || "text";
+  const copy = document.createElement("button");
+  copy.type = "button";
+  copy.className = "copy";
+  copy.textContent = "Copy";
+  copy.setAttribute("aria-label", `Copy the code${language ? ` (${language})` : ""}`);
+  copy.addEventListener("click", () => void copied(copy, pre));
+  head.append(label, copy);
+  pre.tabIndex = 0; // so that the keyboard can scroll it
+  pre.setAttribute("role", "group");
+  pre.setAttribute("aria-label", "Code");
+  figure.append(head, pre);
+  return figure;
+}
+
+async function copied(button: HTMLButtonElement, pre: HTMLPreElement): Promise<void> {
+  const done = await copyText(pre.textContent ?? "");
+  button.textContent = done ? "Copied" : "Press Ctrl+C";
+  announce(done ? "Code copied" : "The browser does not allow copying");
+  window.setTimeout(() => (button.textContent = "Copy"), 1800);
+}
+
+export async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text); // only in secure contexts
+    return true;
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "off-screen";
+    document.body.append(area);
+    const before = document.activeElement;
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    if (before instanceof HTMLElement) before.focus();
+    return done;
+  }
+}
+
+/** A fence that is not closed yet: its text grows without being read or drawn again, and has no colours. */
+export function openCode(info: string, text: string): { figure: HTMLElement; grow: (text: string) => void } {
+  const pre = document.createElement("pre");
+  const code = document.createElement("code");
+  const node = document.createTextNode(text);
+  code.append(node);
+  pre.append(code);
+  const grow = (longer: string): void => {
+    if (longer.startsWith(node.data)) node.appendData(longer.slice(node.length));
+    else node.data = longer;
+  };
+  return { figure: figureOf(languageName(info), pre), grow };
+}
+
+/** Gives each code block in the element its heading and its colours. */
+export function dressCode(element: HTMLElement): void {
+  for (const pre of element.querySelectorAll("pre")) {
+    const code = pre.querySelector("code");
+    if (code === null) continue;
+    const language = languageName(/language-(\S+)/.exec(code.className)?.[1] ?? "");
+    code.removeAttribute("class");
+    const text = code.textContent ?? "";
+    if (hljs.getLanguage(language) && text.length < TOO_LONG) {
+      code.replaceChildren(sanitise(hljs.highlight(text, { language, ignoreIllegals: true }).value));
+    }
+    const place = document.createComment("");
+    pre.replaceWith(place);
+    place.replaceWith(figureOf(language, pre));
+  }
+}

@@ -1,0 +1,31 @@
+/** A modal dialog of the browser's own: it keeps the focus inside, closes on Escape, and gives the focus back. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+import { IconButton } from "./icons";
+
+export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren; testId?: string }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const title = useId();
+  useEffect(() => {
+    dialog.current?.showModal();
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      class="dialog"
+      aria-labelledby={title}
+      onClose={props.onClose}
+      onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}
+      {...(props.testId && { "data-testid": props.testId })}
+    >
+      <div class="dialog-body">
+        <header class="dialog-head">
+          <h2 id={title}>{props.title}</h2>
+          <IconButton icon="close" label="Close" onClick={() => dialog.current?.close()} />
+        </header>
+        {props.children}
+      </div>
+    </dialog>
+  );
+}
