@@ -1,39 +1,53 @@
 """A chat in the terminal that remembers the conversation and says when a reply was cut off.
 
 OPENAI_API_KEY=... python examples/chat_loop.py openai
+
+Ctrl-C stops a reply, whose part is kept; Ctrl-D or "quit" ends the chat.
 """
 
 import sys
 
-from msgmodel import Message, stream_panels
+from msgmodel import Conversation, MsgModelError
 
 
-def answer(provider: str, history: list[Message]) -> str:
-    """Prints one reply as it arrives; returns its text, also when it did not come whole."""
-    content = ""
-    for event in stream_panels(provider, "", messages=history, max_tokens=1000):
+def answer(chat: Conversation, prompt: str) -> None:
+    """Prints one reply as it arrives, and how it ended unless it is complete."""
+    for event in chat.stream_panels(prompt, max_tokens=1000):
         match event["event"]:
             case "panel_delta" | "panel_refusal":
                 print(event["delta"], end="", flush=True)
-            case "panel_final":
-                content = event["content"]
-                if event["truncated"]:
-                    print(f"\n[cut off: {event['finish_reason']}]", end="")
+            case "panel_final" if event["truncated"]:
+                print(f"\n[cut off: {event['finish_reason']}]", end="")
+            case "panel_final" if event["status"] != "complete":
+                print(f"\n[{event['status']}: {event['finish_reason']}]", end="")
             case "panel_error":
-                content = event["content"]
                 print(f"\n[{event['code']}: {event['error']}]", end="")
-    print()
-    return content
 
 
 def main(provider: str) -> None:
-    history: list[Message] = []
+    """Asks until the user ends it."""
+    chat = Conversation(provider)
     print("Type 'quit' to exit.")
-    while (line := input("You: ").strip()) != "quit":
-        history.append({"role": "user", "content": line})
+    while True:
+        try:
+            prompt = input("You: ").strip()
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return
+        if prompt == "quit":
+            return
+        if not prompt:
+            continue
         print("Assistant: ", end="", flush=True)
-        history.append({"role": "assistant", "content": answer(provider, history)})
+        try:
+            answer(chat, prompt)
+        except KeyboardInterrupt:
+            print("\n[stopped]", end="")
+        print()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "openai")
+    try:
+        main(sys.argv[1] if len(sys.argv) > 1 else "openai")
+    except MsgModelError as error:  # a wrong name, or no key: said at the call
+        sys.exit(str(error))

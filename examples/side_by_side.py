@@ -5,7 +5,7 @@ python examples/side_by_side.py "Why is the sky blue?" openai anthropic gemini
 
 import sys
 
-from msgmodel import stream_many
+from msgmodel import MsgModelError, stream_many
 
 
 def main(prompt: str, providers: list[str]) -> None:
@@ -19,8 +19,14 @@ def main(prompt: str, providers: list[str]) -> None:
             case "batch_final":
                 for panel in event["panels"]:
                     first, total = panel["first_delta_seconds"], panel["total_seconds"]
-                    print(f"{panel['panel_id']}: first text after {first or 0:.1f} s, all after {total:.1f} s")
+                    text = "no text" if first is None else f"first text after {first:.1f} s"
+                    print(f"{panel['panel_id']}: {panel['status'] or panel['code']}, {text}, all after {total:.1f} s")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:] or ["openai", "anthropic", "gemini"])
+    if len(sys.argv) < 2:
+        sys.exit(f'usage: python {sys.argv[0]} "Why is the sky blue?" [provider ...]')
+    try:
+        main(sys.argv[1], sys.argv[2:] or ["openai", "anthropic", "gemini"])
+    except MsgModelError as error:  # a key is missing: said before anything is sent
+        sys.exit(str(error))

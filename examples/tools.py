@@ -1,8 +1,11 @@
-"""A model that calls a function of this program: OPENAI_API_KEY=... python examples/tools.py openai"""
+"""A model that calls a function of this program.
+
+pip install 'msgmodel[tools]' && OPENAI_API_KEY=... python examples/tools.py openai
+"""
 
 import sys
 
-from msgmodel import Conversation
+from msgmodel import Conversation, MsgModelError
 
 
 def price(fruit: str, count: int = 1) -> str:
@@ -14,15 +17,25 @@ def price(fruit: str, count: int = 1) -> str:
     return f"{ {'apple': 0.5, 'pear': 0.75}[fruit] * count:.2f} euros"
 
 
-tools = {"price": price}
-chat = Conversation(sys.argv[1] if len(sys.argv) > 1 else "openai", tools=list(tools.values()))
-reply = chat.query("What do four apples and a pear cost?")
-while reply.status == "tool_calls":
-    for call in reply.tool_calls:
-        print(f"{call['name']} {call['arguments']}")
-        try:
-            chat.add_tool_result(call["id"], tools[call["name"]](**call["arguments_json"]))
-        except Exception as error:  # no such tool, or arguments that don't fit: the model may mend it
-            chat.add_tool_result(call["id"], repr(error), is_error=True)
-    reply = chat.query()
-print(reply.text)
+def main(provider: str) -> None:
+    """Asks, and does what the model wants done, until it answers."""
+    chat = Conversation(provider, tools=[price])
+    reply = chat.query("What do four apples and a pear cost?")
+    while reply.status == "tool_calls":
+        for call in reply.tool_calls:
+            print(f"{call['name']} {call['arguments']}")
+            try:
+                chat.add_tool_result(call["id"], price(**call["arguments_json"]))
+            except Exception as error:  # arguments that don't fit, or are no JSON: the model may mend it
+                chat.add_tool_result(call["id"], repr(error), is_error=True)
+        reply = chat.query()
+    print(reply.text or reply.refusal)
+    if reply.status != "complete":
+        print(f"[{reply.status}: {reply.finish_reason}]")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1] if len(sys.argv) > 1 else "openai")
+    except MsgModelError as error:
+        sys.exit(str(error))

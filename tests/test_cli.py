@@ -261,9 +261,8 @@ def test_a_reply_that_is_not_complete_brings_a_warning(shell: Shell, wire: Wire,
     [
         ((), "wörld\n", "wörld"),
         (("-",), "one\ntwo\n", "one\ntwo"),
-        (("argument",), "\ufeffpiped\r\n", "argument\n\npiped"),
-        (("argument",), "", "argument"),
-        (("argument",), "\n", "argument"),
+        ((), "\ufeffpiped\r\n", "piped"),
+        (("argument",), "not read\n", "argument"),
         (("--", "chat"), "", "chat"),
         (("ask", "chat"), "", "chat"),
         (("-v", "chat"), "", "chat"),
@@ -276,7 +275,7 @@ def test_the_prompt(shell: Shell, arguments: tuple[str, ...], stdin: str, prompt
 
 
 def test_stdin_must_be_utf_8(shell: Shell) -> None:
-    message = "msgmodel: standard input is not UTF-8 (byte 0xfc at offset 3): attach a file with -f instead\n"
+    message = "msgmodel: standard input is not UTF-8 (byte 0xfc at offset 3): attach it with -f - instead\n"
     assert shell.run(stdin=b"for\xfc") == (exits.CONFIGURATION, "", message)
 
 
@@ -292,14 +291,45 @@ def test_a_closed_stdin_is_none(shell: Shell) -> None:
     assert done == (0, "ok\n", "")
 
 
-def test_a_pipe_that_stays_silent_is_said_to_be_waited_for(shell: Shell) -> None:
-    process = shell.start("hi", stdin=subprocess.PIPE)
-    assert process.stderr is not None
-    assert process.stderr.readline() == b"msgmodel: reading standard input (</dev/null if there is none)\n"
+def test_with_a_prompt_standard_input_is_left_alone(shell: Shell) -> None:
+    """A pipe in which nothing ever comes is not waited for, and a loop keeps the lines that it reads from there."""
     shell.say("ok")
-    out, err = process.communicate(b"more", timeout=WAIT_SECONDS)
-    assert (process.returncode, out, err) == (0, b"ok\n", b"")
-    assert user_text(shell.sent()) == "hi\n\nmore"
+    process = shell.start("hi", stdin=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.read() == b"ok\n"
+    process.communicate(timeout=WAIT_SECONDS)
+    loop = 'while read -r line; do "$@" "$line"; done'
+    done = shell.run("-c", loop, "sh", *COMMAND, command=["sh"], stdin=b"one\ntwo\n")
+    assert done == (0, "ok\n" * 2, "")
+    assert [user_text(request.json) for request in shell.server.requests] == ["hi", "one", "two"]
+
+
+def test_standard_input_as_a_file(shell: Shell) -> None:
+    shell.say("ok")
+    assert shell.run("-f", "-", "Write a commit message", stdin="+ wörld\n".encode()) == (0, "ok\n", "")
+    file, prompt = shell.sent()["messages"][-1]["content"]
+    assert (file["type"], prompt["text"]) == ("text", "Write a commit message")
+    assert "stdin.txt" in file["text"]
+    assert "+ wörld\n" in file["text"]
+    assert shell.run("-f", "-", stdin=b"Hello\n").code == 0, "a file needs no prompt"
+    assert "Hello\n" in user_text(shell.sent())
+    assert shell.run("-f", "-", "Look", stdin=PNG).code == 0, "it need not be text"
+    assert [part["type"] for part in shell.sent()["messages"][-1]["content"]] == ["image_url", "text"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("-f", "-", "hi"), exits.FILE, "stdin.txt is empty"),
+        (("-f", "-", "-"), exits.CONFIGURATION, "can be only one thing"),
+        (("-f", "-", "-f", "-", "hi"), exits.CONFIGURATION, "can be only one thing"),
+    ],
+)
+def test_standard_input_that_can_not_be_a_file(shell: Shell, arguments: tuple[str, ...], code: int, words: str) -> None:
+    done = shell.run(*arguments)
+    assert (done.code, done.out) == (code, "")
+    assert words in done.err
+    assert shell.server.requests == []
 
 
 # --- who is asked ---
@@ -396,6 +426,13 @@ def test_a_reply_that_fails(shell: Shell, script: Script, code: int, out: str, w
     done = shell.run("hi")
     assert (done.code, done.out) == (code, out)
     assert re.fullmatch(f"msgmodel: .*{re.escape(words)}.*\n", done.err)
+
+
+def test_nobody_listens(shell: Shell) -> None:
+    shell.env["OPENAI_BASE_URL"] = "http://127.0.0.1:9/v1"
+    done = shell.run("hi")
+    assert (done.code, done.out) == (exits.STREAM, "")
+    assert done.err.startswith("msgmodel: can't connect to 127.0.0.1:9: ")
 
 
 def test_json_of_a_reply_that_fails(shell: Shell) -> None:
@@ -777,9 +814,10 @@ def test_no_prompt_on_a_terminal_shows_the_help(shell: Shell) -> None:
     with Terminal(shell) as terminal:
         assert terminal.ended() == exits.CONFIGURATION
         assert "Exit codes:" in terminal.text
-    with Terminal(shell, "-") as terminal:
-        assert terminal.ended() == exits.CONFIGURATION
-        assert "pipe it in" in terminal.text
+    for arguments in (["-"], ["-f", "-", "hi"]):
+        with Terminal(shell, *arguments) as terminal:
+            assert terminal.ended() == exits.CONFIGURATION
+            assert "pipe it in" in terminal.text
     assert shell.server.requests == []
 
 
@@ -825,6 +863,12 @@ def test_providers(shell: Shell) -> None:
         *("gpustack", "litellm", "llamacpp", "lmstudio", "ollama", "vllm"),  # on this machine: they need no key
     }
     assert listed[1]["short_names"] == ["a", "c", "claude"]
+    shell.env["CLOUDFLARE_API_TOKEN"] = KEY
+    keys = {row["name"]: row["key"] for row in json.loads(shell.run("providers", "--json").out)}
+    assert keys["groq"] == "set GROQ_API_KEY"
+    assert keys["cloudflare"] == "set CLOUDFLARE_BASE_URL", "a key alone is not enough where the address is one's own"
+    azure = "set AZURE_OPENAI_API_KEY or AZURE_OPENAI_AD_TOKEN and AZURE_OPENAI_ENDPOINT"
+    assert keys["azure"] == azure
 
 
 def test_providers_with_bad_keys_and_none(shell: Shell) -> None:
@@ -832,7 +876,7 @@ def test_providers_with_bad_keys_and_none(shell: Shell) -> None:
     listed = json.loads(shell.run("providers", "--json").out)
     assert listed[0]["key"].startswith("the key from OPENAI_API_KEY has white space")
     assert [row["ready"] for row in listed[:3]] == [False, False, False]
-    assert listed[1]["key"] == "not found"
+    assert listed[1]["key"] == "set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN"
     assert shell.run("hi").code == exits.KEY
 
 

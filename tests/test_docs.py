@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from conftest import KEY
 from msgmodel import _verdict
 from msgmodel.local import weights
 from msgmodel.providers import MAIN, PROVIDERS
+from msgmodel.testing import Reply, ScriptedProvider, Send, Stall
 from msgmodel.testing import wires as replies
 from msgmodel.testing.server import Script, ScriptedServer
 
@@ -105,19 +108,86 @@ def test_all_error_codes_are_documented() -> None:
         assert f"`{name}`" in documented
 
 
-def test_endpoint_and_chat_examples(providers: ScriptedServer, capsys: pytest.CaptureFixture[str]) -> None:
-    """The programs in `examples/` that need a provider, run as their headers say."""
+def run(name: str, *arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    """A program in `examples/`, as its header says."""
+    command = [sys.executable, "-W", "error", str(ROOT / "examples" / name), *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, env={**os.environ, **env})
+
+
+def test_the_chat_and_the_side_by_side_example(providers: ScriptedServer) -> None:
     providers.say(Script.body(replies.reply("openai_chat", ["Hi ", "there"], finish="length")))
-
-    def run(name: str, *arguments: str, stdin: str = "") -> str:
-        path = ROOT / "examples" / name
-        command = [sys.executable, "-W", "error", str(path), *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=60).stdout
-
-    assert "Assistant: Hi there\n[cut off: length]\n" in run("chat_loop.py", stdin="Hello\nAnd?\nquit\n")
+    chat = run("chat_loop.py", stdin="Hello\n\n  \nAnd?\n")
+    assert (chat.returncode, chat.stderr) == (0, "")
+    assert chat.stdout == (
+        "Type 'quit' to exit.\n" + "You: Assistant: Hi there\n[cut off: length]\n" + "You: You: "
+        "You: Assistant: Hi there\n[cut off: length]\nYou: \n"
+    ), "an empty line is no question, the end of the input no error"
     second: Any = providers.requests[-1].json
     assert [message["content"] for message in second["messages"]] == ["Hello", "Hi there", "And?"]
-    assert "--- openai (gpt-6-luna): truncated\nHi there" in run("side_by_side.py", "Hello", "openai")
+    beside = run("side_by_side.py", "Hello", "openai").stdout
+    assert "--- openai (gpt-6-luna): truncated\nHi there" in beside
+    assert re.search(r"^openai: truncated, first text after \d\.\d s, all after \d\.\d s$", beside, re.M)
+    providers.say(Script.body(replies.reply("openai_chat", ["No."], finish="content_filter")))
+    assert "No.\n[filtered: content_filter]" in run("chat_loop.py", stdin="Hello\nquit\n").stdout
+
+
+def test_ctrl_c_in_the_chat_example(providers: ScriptedServer) -> None:
+    """It stops a reply, and what had arrived of it is kept; between replies it ends the chat."""
+    begun = b"".join(replies.events("openai_chat", ["Hi ", "there"])[:3])
+    providers.say(Script(steps=(Send(begun), Stall())), Script.body(replies.reply("openai_chat", ["Yes."])))
+    command = [sys.executable, "-u", str(ROOT / "examples" / "chat_loop.py")]
+    chat = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert chat.stdin is not None
+    assert chat.stdout is not None
+    chat.stdin.write("Hello\n")
+    chat.stdin.flush()
+    seen = ""
+    while "there" not in seen:
+        seen += chat.stdout.read(1)
+    chat.send_signal(signal.SIGINT)
+    out, _ = chat.communicate("Go on\n", timeout=30)
+    assert (chat.returncode, out) == (0, "\n[stopped]\nYou: Assistant: Yes.\nYou: \n")
+    second: Any = providers.requests[-1].json
+    assert [message["content"] for message in second["messages"]] == ["Hello", "Hi there", "Go on"]
+
+
+@pytest.mark.parametrize("name", ["chat_loop.py", "tools.py", "side_by_side.py"])
+def test_what_is_wrong_is_said_in_one_line(name: str) -> None:
+    """No key, and no argument where one is needed."""
+    arguments = ["Hi", "openai"] if name == "side_by_side.py" else []
+    ran = run(name, *arguments, stdin="Hi\n")
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert "no key for openai: looked at" in ran.stderr
+    if arguments:
+        assert run(name).stderr.startswith("usage: ")
+
+
+def test_a_failed_panel_of_the_side_by_side_example(providers: ScriptedServer) -> None:
+    providers.say(Script.json(401, {"error": {"message": "no"}}))
+    ran = run("side_by_side.py", "Hello", "openai")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "--- openai: authentication: openai (HTTP 401): no" in ran.stdout
+    assert re.search(r"^openai: authentication, no text, all after \d\.\d s$", ran.stdout, re.M)
+
+
+def test_the_example_of_tools() -> None:
+    def calls(**arguments: Any) -> Reply:
+        return Reply(tool_calls=[{"id": "c1", "name": "price", "arguments": arguments}])
+
+    with ScriptedProvider() as provider:
+        provider.say(calls(fruit="kiwi"), calls(fruit="apple", count=4), Reply("Two eur", truncated=True))
+        ran = run("tools.py", "anthropic", **provider.environment())
+        first, *_, last = provider.requests
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert [line.partition(" ")[0] for line in ran.stdout.splitlines()[:2]] == ["price", "price"]
+        assert ran.stdout.endswith("Two eur\n[truncated: max_tokens]\n")
+        assert b"KeyError" in last.body
+        assert b"2.00 euros" in last.body
+        assert b"apple or pear" in first.body
+        provider.say(Reply(refusal="I will not."))
+        assert run("tools.py", **provider.environment()).stdout == "I will not.\n[filtered: completed]\n"
+        provider.say(Reply(error=401))
+        assert "check the key" in run("tools.py", **provider.environment()).stderr
 
 
 def test_the_endpoint_streams_events(providers: ScriptedServer) -> None:

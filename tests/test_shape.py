@@ -53,8 +53,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_stream", "_settings", "retry"),
     ("_question",),
     ("_api",),
-    ("client", "conversation", "compat", "core", "otel"),
-    ("many",),
+    ("client", "conversation", "compat", "otel"),
+    ("many", "core", "async_core"),
     ("",),
 )
 """Lowest first. A module imports only from layers below its own; `""` is the package itself."""
@@ -62,7 +62,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 CORE = frozenset(name for layer in LAYERS[: LAYERS.index(("_exchange",)) + 1] for name in layer) - {"_watchdog"}
 """No I/O and no clock."""
 
-OUTERMOST = ("__main__", "cli", "server", "testing")
+OUTERMOST = ("__main__", "adapters", "cli", "server", "testing")
 """What stands on the public modules alone; of each, everything below it too."""
 
 OPEN_TO_OUTERMOST = frozenset({"_settings"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
 import runpy
@@ -11,6 +13,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 import msgmodel
@@ -73,9 +76,12 @@ def test_every_command_runs(line: str, tmp_path: Path) -> None:
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
         assert set(re.findall(r"[\w-]+", line.partition("[")[2])) <= extras.keys()
         return
-    if "local" in line and not weights.path().is_file():
+    if line.startswith("msgmodel serve"):  # which would not end: whether it takes the options
+        pytest.importorskip("uvicorn")
+        line = line.partition(" #")[0] + " --help"
+    if " local" in line and not weights.path().is_file():
         pytest.skip("the weights are not here: msgmodel local pull")
-    command = line.replace("msgmodel ", f"{sys.executable} -m msgmodel ")
+    command = re.sub(r"\bmsgmodel(?= |$)", f"{sys.executable} -m msgmodel", line)
     with ScriptedProvider() as provider:
         env = dict(os.environ) | provider.environment()
         ran = subprocess.run(
@@ -92,7 +98,8 @@ def test_every_command_runs(line: str, tmp_path: Path) -> None:
 
 
 def test_no_other_languages() -> None:
-    assert {language for *_, language, _ in BLOCKS} == {"python", "sh"}
+    """`text` is for what is printed, and for drawings."""
+    assert {language for *_, language, _ in BLOCKS} <= {"python", "sh", "json", "js", "text"}
 
 
 def test_every_page_is_in_the_navigation_and_every_table_is_used() -> None:
@@ -104,6 +111,78 @@ def test_every_page_is_in_the_navigation_and_every_table_is_used() -> None:
     made = {name: make() for name, make in generate["TABLES"].items()}
     for row in providers.PROVIDERS.values():
         assert any(f"[`{row.name}`]" in made[name] for name in ("main_providers", "hosted_providers", "servers"))
-    for name in msgmodel.Options.__annotations__:
+    for name in (*msgmodel.Options.__annotations__, "http_client"):
         assert f"| `{name}` |" in made["option_table"]
     assert made["event_table"].count("\n") == 11
+
+
+def test_the_endpoints_of_the_web_page(scripted_provider: ScriptedProvider) -> None:
+    """Both answer with the same events."""
+    pytest.importorskip("starlette")
+    namespace: dict[str, Any] = {"__name__": "docs"}
+    for found, _, language, block in BLOCKS:
+        if found.name == "web.md" and language == "python":
+            exec(compile(block, "web.md", "exec", dont_inherit=True), namespace)
+
+    async def ask(path: str) -> list[dict[str, Any]]:
+        transport = httpx2.ASGITransport(namespace["app"])
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+            body = (await client.post(path, params={"prompt": "Hi"})).text
+        return [json.loads(line) for line in re.findall("^data: (.*)$", body, re.M)]
+
+    for path in ("/chat/stream", "/chat/plain"):
+        *deltas, last = asyncio.run(ask(path))
+        assert last["event"] == "panel_final"
+        assert "".join(event["delta"] for event in deltas) == last["content"] == "Hello from a scripted provider."
+
+
+def tables() -> dict[str, str]:
+    pytest.importorskip("click")
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    return {name: make() for name, make in generate["TABLES"].items()}
+
+
+def test_every_field_has_a_meaning() -> None:
+    """Of an event, a config, an option: no cell that should say something is empty."""
+    made = tables()
+    for name in ("key_tables", "batch_tables", "config_tables", "option_table", "dialect_table", "command_tables"):
+        cells = [line.strip("| ").split(" | ") for line in made[name].splitlines() if line.startswith("| ")]
+        assert len(cells) > 5
+        assert [line for line in cells if not line[-1].strip()] == []
+    for kind in (msgmodel.OpenAIConfig, msgmodel.AnthropicConfig, msgmodel.GeminiConfig, msgmodel.LocalConfig):
+        for field in kind.__dataclass_fields__:
+            assert f"| `{field}` |" in made["config_tables"]
+    for name in msgmodel.__all__:
+        if name.endswith("Error") and name != "PanelError":
+            assert f"| `{name}` |" in made["error_table"]
+
+
+def test_types_are_shown_without_backslashes() -> None:
+    """In a cell a bar within code needs none, and one would be seen."""
+    made = "".join(tables().values())
+    assert "`str | None`" in made
+    assert not re.search(r"`[^`\n]*\\\|[^`\n]*`", made)
+
+
+def test_the_last_event_is_shown_as_it_is(scripted_provider: ScriptedProvider) -> None:
+    """Its keys and their types, also within; the values are an example."""
+    (block,) = [block for page, _, language, block in BLOCKS if (page.name, language) == ("events.md", "json")]
+    shown = json.loads(block)
+    *_, last = msgmodel.stream_panels("openai", "Why is the sea salty?")
+    assert shape(shown) == shape(json.loads(json.dumps(last)))
+    assert shown["event"] == "panel_final"
+
+
+def shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    return "number or none" if value is None or isinstance(value, (int, float)) else type(value).__name__
+
+
+def test_the_reference_has_the_methods_of_the_clients() -> None:
+    """They are attributes to whoever reads the source, and shown where something is said of them."""
+    griffe = pytest.importorskip("griffe")
+    client = griffe.load("msgmodel.client", search_paths=[str(ROOT / "src")])
+    for name in ("Client", "AsyncClient"):
+        for method in ("stream_panels", "stream", "query"):
+            assert client[name][method].docstring

@@ -22,6 +22,7 @@ from .errors import (
     ContextLengthError,
     FileError,
     MsgModelError,
+    NetworkError,
     ProviderError,
     RateLimitError,
     ReplyError,
@@ -56,6 +57,8 @@ from .events import (
 from .messages import Message
 from .providers import register_provider
 from .response import LLMResponse
+
+__author__ = "Leo Dias"
 
 if typing.TYPE_CHECKING:
     from .compat import (
@@ -106,6 +109,7 @@ __all__ = [
     "LocalConfig",
     "Message",
     "MsgModelError",
+    "NetworkError",
     "OpenAIConfig",
     "OpenAIProvider",
     "Options",
@@ -175,9 +179,15 @@ _LAZY = {
 """Names whose modules cost more to import than all the rest: they come in when they are first used."""
 
 
+_MODULES = frozenset({"async_core", "core", "exceptions", "retry", "security", "validation"})
+"""Modules that came in with the package in msgmodel 4: `import msgmodel; msgmodel.exceptions.APIError`."""
+
+
 def __getattr__(name: str) -> typing.Any:
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f".{_LAZY[name]}", __name__), name)

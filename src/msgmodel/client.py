@@ -46,8 +46,11 @@ class Client:
     """
 
     stream_panels = _method(_api.stream_panels)
+    """`msgmodel.stream_panels` over this pool."""
     stream = _method(_api.stream)
+    """`msgmodel.stream` over this pool."""
     query = _method(_api.query)
+    """`msgmodel.query` over this pool."""
 
     def __init__(self, http_client: httpx2.Client | None = None) -> None:
         self._given = http_client
@@ -83,8 +86,11 @@ class AsyncClient:
     """`Client` for asyncio: its `stream_panels` and `stream` return async iterators, its `query` is awaited."""
 
     stream_panels = _method(_api.astream_panels)
+    """`msgmodel.astream_panels` over this pool."""
     stream = _method(_api.astream)
+    """`msgmodel.astream` over this pool."""
     query = _method(_api.aquery)
+    """`msgmodel.aquery` over this pool."""
 
     def __init__(self, http_client: httpx2.AsyncClient | None = None) -> None:
         self._given = http_client

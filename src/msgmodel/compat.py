@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypedDict
+from typing import Any, ClassVar, Final, Literal, Self, TypedDict
 
 from ._api import query, stream, stream_panels
 from .config import AnthropicConfig, GeminiConfig, OpenAIConfig, ProviderConfig
@@ -18,6 +18,17 @@ from .errors import ConfigurationError, FileError, exception
 from .providers import PROVIDERS, find, stated
 
 ClaudeConfig = AnthropicConfig
+
+# Addresses, variables and key files of the three. To be read: setting them changes nothing.
+OPENAI_URL: Final = "https://api.openai.com/v1/chat/completions"
+GEMINI_URL: Final = "https://generativelanguage.googleapis.com"
+ANTHROPIC_URL: Final = "https://api.anthropic.com/v1/messages"
+OPENAI_API_KEY_ENV: Final = "OPENAI_API_KEY"
+GEMINI_API_KEY_ENV: Final = "GOOGLE_API_KEY"
+ANTHROPIC_API_KEY_ENV: Final = "ANTHROPIC_API_KEY"
+OPENAI_API_KEY_FILE: Final = "openai-api.key"
+GEMINI_API_KEY_FILE: Final = "gemini-api.key"
+ANTHROPIC_API_KEY_FILE: Final = "anthropic-api.key"
 
 
 class Provider(StrEnum):
@@ -45,7 +56,7 @@ OnChunk = Callable[[str], object] | None
 
 
 class FileData(TypedDict, total=False):
-    """A file for the methods of the classes below. `data`: base64."""
+    """A file for the methods of the classes below. `data`: base64. `mime_type`: holds where the name tells no type."""
 
     data: str
     mime_type: str
@@ -97,7 +108,7 @@ class _ProviderClass:
         timeout: float = 300,
         on_chunk: OnChunk = None,
     ) -> Generator[Piece, None, None]:
-        """The text in pieces, then the finish reason, unless `on_chunk` returned False.
+        """The text in pieces, then the finish reason: the provider's, or "aborted" where `on_chunk` returned False.
 
         Raises what `msgmodel.stream` does.
         """
@@ -105,6 +116,7 @@ class _ProviderClass:
             for event in events:
                 if event["event"] == "panel_delta":
                     if on_chunk is not None and on_chunk(event["delta"]) is False:
+                        yield {"type": "finish", "finish_reason": "aborted"}
                         return
                     yield {"type": "delta", "text": event["delta"]}
                 elif event["event"] == "panel_final":
@@ -130,7 +142,7 @@ class _ProviderClass:
                 content = base64.b64decode(file["data"], validate=True)
             except (KeyError, TypeError, binascii.Error) as error:
                 raise FileError("file_data must have the content in base64 as 'data'") from error
-            given |= {"file_like": io.BytesIO(content), "filename": file.get("filename", "upload.bin")}
+            given |= {"file_like": io.BytesIO(content), "filename": _filename(file)}
         return given
 
 
@@ -202,6 +214,14 @@ class AnthropicProvider(_ProviderClass):
         if isinstance(blocks, str):
             return blocks
         return "".join(block.get("text", "") for block in blocks if block.get("type") == "text")
+
+
+def _filename(file: FileData) -> str:
+    """The name that was given, with an ending for the media type where it has none that tells one."""
+    name, media_type = file.get("filename") or "upload.bin", file.get("mime_type") or ""
+    if not media_type or mimetypes.guess_type(name)[0] not in (None, "application/octet-stream"):
+        return name
+    return name + (mimetypes.guess_extension(media_type) or f".{media_type.rpartition('/')[2]}")
 
 
 def _content(event: Mapping[str, Any]) -> str:

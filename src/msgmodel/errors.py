@@ -11,6 +11,9 @@ from typing import Any, Final
 
 from .events import ErrorCode, PanelError
 
+TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504, 529})
+"""HTTP statuses after which the same request may succeed a little later."""
+
 
 class MsgModelError(Exception):
     """Root of everything that this library raises. `message`: what `str` says. `cause`: becomes `__cause__`."""
@@ -86,7 +89,7 @@ class APIError(ReplyError):
     ) -> None:
         super().__init__(message, cause=cause)
         self.status_code, self.response_text, self.provider = status_code, response_text, provider
-        self.retryable = status_code in (408, 429, 500, 502, 503, 504, 529)
+        self.retryable = status_code in TRANSIENT_STATUSES
 
 
 class ProviderError(APIError):
@@ -156,7 +159,7 @@ class ServiceUnavailableError(ProviderError):
 class StreamingError(ReplyError):
     """The stream broke: network, timeout, a body that ended too early, or bytes that make no sense."""
 
-    code = "interrupted"
+    code: ErrorCode = "interrupted"
 
     def __init__(
         self,
@@ -188,6 +191,15 @@ class StreamingError(ReplyError):
         )
 
 
+class NetworkError(StreamingError, APIError):
+    """Nothing of an answer came: no connection, or it broke or stayed silent before the first text.
+
+    Codes `network` and `timeout`. It is an APIError as well, because that is what msgmodel 4 raised.
+    """
+
+    code: ErrorCode = "network"
+
+
 _BY_CODE: Final[Mapping[ErrorCode, type[APIError]]] = MappingProxyType(
     {error.code: error for error in (RateLimitError, ContextLengthError, ServiceUnavailableError)}
 )
@@ -198,6 +210,8 @@ def exception(event: PanelError) -> ReplyError:
     kind: type[ReplyError] = StreamingError
     if event["error_type"] == "APIError":
         kind = _BY_CODE.get(event["code"], APIError)
+    elif event["code"] == "network" or (event["code"] == "timeout" and event["timing"]["first_delta_seconds"] is None):
+        kind = NetworkError
     error = kind(event["error"])
     error.event = event
     error.code = event["code"]

@@ -55,6 +55,9 @@ class _Counts(dict[str, Any]):
             return None if said is None or came is None else int(said + came)
         return {"prompt_tokens": said, "completion_tokens": came}[name]  # type: ignore[no-any-return]
 
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in ("prompt_tokens", "completion_tokens", "total_tokens")
+
     def get(self, name: str, default: Any = None) -> Any:
         try:
             return self[name]

@@ -10,10 +10,24 @@ import random
 import time
 from collections.abc import Callable
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Final, TypeVar, cast
 
-from .errors import RateLimitError, ReplyError, ServiceUnavailableError
+from .errors import TRANSIENT_STATUSES, APIError, RateLimitError, ReplyError, ServiceUnavailableError
+
+__all__ = [
+    "DEFAULT_RETRYABLE_EXCEPTIONS",
+    "RETRY_AGGRESSIVE",
+    "RETRY_CONSERVATIVE",
+    "RETRY_DEFAULT",
+    "APIError",
+    "RateLimitError",
+    "RetryConfig",
+    "ServiceUnavailableError",
+    "calculate_backoff",
+    "is_retryable_status_code",
+    "retry_on_transient_error",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,6 +40,19 @@ DEFAULT_RETRYABLE_EXCEPTIONS: Final[tuple[type[Exception], ...]] = (
 OnRetry = Callable[[Exception, int, float], object]
 
 
+def is_retryable_status_code(status_code: int | None) -> bool:
+    """Whether the same request may succeed a little later, by the HTTP status of its answer."""
+    return status_code in TRANSIENT_STATUSES
+
+
+def calculate_backoff(
+    attempt: int, backoff_factor: float = 1.0, max_backoff: float = 60.0, jitter: bool = True
+) -> float:
+    """Seconds to wait after the attempt of this number, from 0; `jitter` scatters them by half."""
+    seconds = float(min(backoff_factor * 2**attempt, max_backoff))
+    return seconds * (0.5 + random.random()) if jitter else seconds
+
+
 def retry_on_transient_error(
     max_retries: int = 3,
     backoff_factor: float = 1.0,
@@ -33,7 +60,9 @@ def retry_on_transient_error(
     retryable_exceptions: tuple[type[Exception], ...] = DEFAULT_RETRYABLE_EXCEPTIONS,
     on_retry: OnRetry | None = None,
 ) -> Callable[[F], F]:
-    """A decorator for functions, plain or async. The last failure is raised as it came.
+    """A decorator for functions: plain, async, or plain and returning what is to be awaited, as `aquery` is.
+
+    The last failure is raised as it came.
 
     Tried again is after one of `retryable_exceptions`, and after a ReplyError that says `retryable`.
     backoff_factor: seconds before the first retry, doubled each time up to `max_backoff`, and scattered by half of it;
@@ -46,7 +75,7 @@ def retry_on_transient_error(
         transient = isinstance(error, retryable_exceptions) or (isinstance(error, ReplyError) and error.retryable)
         if not transient or attempt >= max_retries:
             raise error
-        seconds = float(min(backoff_factor * 2**attempt, max_backoff) * (0.5 + random.random()))
+        seconds = calculate_backoff(attempt, backoff_factor, max_backoff)
         if isinstance(error, ReplyError) and error.retry_after:
             seconds = max(seconds, error.retry_after)
         if on_retry is not None:
@@ -59,22 +88,27 @@ def retry_on_transient_error(
             attempt = 0
             while True:
                 try:
-                    return function(*args, **kwargs)
+                    made = function(*args, **kwargs)
                 except Exception as error:
                     seconds = pause(error, attempt)
+                else:
+                    return awaited(made, attempt, args, kwargs) if isawaitable(made) else made
                 time.sleep(seconds)
                 attempt += 1
 
         @wraps(function)
         async def async_again(*args: Any, **kwargs: Any) -> Any:
-            attempt = 0
+            return await awaited(function(*args, **kwargs), 0, args, kwargs)
+
+        async def awaited(made: Any, attempt: int, args: Any, kwargs: Any) -> Any:
+            """The result of what a call returned, or of what the next call returns."""
             while True:
                 try:
-                    return await function(*args, **kwargs)
+                    return await (function(*args, **kwargs) if made is None else made)
                 except Exception as error:
                     seconds = pause(error, attempt)
                 await asyncio.sleep(seconds)
-                attempt += 1
+                made, attempt = None, attempt + 1
 
         return cast(F, async_again if iscoroutinefunction(function) else again)
 

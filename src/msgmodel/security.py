@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 
@@ -21,26 +22,35 @@ class RequestSigner:
         """Raises ValueError for a key that is empty or no string."""
         if not isinstance(secret_key, str) or not secret_key:
             raise ValueError("secret_key must be a string that is not empty")
-        self._secret = secret_key.encode()
+        self.secret = secret_key
+
+    def __repr__(self) -> str:
+        return "RequestSigner()"
 
     def sign_request(self, provider: str, message: str, **kwargs: Any) -> str:
         """The signature, in hexadecimal digits. Raises ValueError or TypeError for what can't be signed.
 
         The order of the other fields does not matter; they must be of types that JSON has.
         """
-        provider = str(getattr(provider, "value", provider))
-        if "|" in provider:  # it ends at the first one: else one text would stand for two requests
-            raise ValueError("the name of a provider has no '|'")
-        signed = f"{provider}|{message}|{json.dumps(sorted(kwargs.items()), sort_keys=True)}"
-        return hmac.new(self._secret, signed.encode(), hashlib.sha256).hexdigest()
+        return self._signature(str(getattr(provider, "value", provider)), message, kwargs)
 
     def verify_signature(self, signature: str, provider: str, message: str, **kwargs: Any) -> bool:
         """Whether it is the signature of this request; in the same time wherever the two differ."""
+        names = [str(getattr(provider, "value", provider))]
+        if isinstance(provider, Enum):  # as msgmodel 4 signed a member
+            names.append(f"{type(provider).__name__}.{provider.name}")
         try:
-            expected = self.sign_request(provider, message, **kwargs)
+            expected = [self._signature(name, message, kwargs) for name in names]
         except (TypeError, ValueError):
             return False
-        return isinstance(signature, str) and hmac.compare_digest(signature.encode(), expected.encode())
+        given = signature.encode() if isinstance(signature, str) else b""
+        return any(hmac.compare_digest(given, each.encode()) for each in expected)
+
+    def _signature(self, provider: str, message: str, fields: Mapping[str, Any]) -> str:
+        if "|" in provider:  # it ends at the first one: else one text would stand for two requests
+            raise ValueError("the name of a provider has no '|'")
+        signed = f"{provider}|{message}|{json.dumps(sorted(fields.items()), sort_keys=True)}"
+        return hmac.new(self.secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
 
     def sign_dict(self, request_dict: Mapping[str, Any]) -> str:
         """The same for a dict with `provider`, `message` and other fields. Raises ValueError where one is missing."""

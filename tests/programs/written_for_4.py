@@ -41,6 +41,7 @@ assert response.provider == "openai" and response.model and response.raw_respons
 assert response.usage["total_tokens"] == response.usage["prompt_tokens"] + response.usage["completion_tokens"]
 assert response.usage.get("prompt_tokens") == response.usage["input_tokens"]
 assert response.usage.get("nothing") is None
+assert "total_tokens" in response.usage and "prompt_tokens" in response.usage and "nothing" not in response.usage
 assert response.privacy["training_retention"] in (True, False, None)
 print(response.privacy["enforcement_level"], response.privacy["data_retention"])
 assert "Hello there." not in repr(response) and "Hello there." not in str(response)

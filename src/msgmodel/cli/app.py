@@ -35,6 +35,7 @@ Commands (as the first word; `msgmodel COMMAND --help` says more):
   chat       a conversation
   providers  lists the providers, and where a key was found
   local      pull, path, remove: the small model that runs in this process, without a key
+  serve      a chat page, and panels over server-sent events, for browsers and other programs
 
 \b
 Exit codes:
@@ -98,7 +99,8 @@ def _shared(command: F) -> F:
 
 _ASK: Final = f"""Sends PROMPT to a model and prints the reply as it arrives.
 
-Standard input is read too, unless it is a terminal: it is the prompt (also with `-`), or comes after it.
+Without PROMPT, or with `-`, standard input is the prompt; with `-f -` it is attached as a file. It is read in no other
+case.
 
 {_KEYS}"""
 
@@ -113,7 +115,9 @@ remembered in a file that only you can read.
 @click.command("ask", context_settings=_SETTINGS, epilog=_EPILOG, help=_ASK)
 @click.argument("prompt", required=False)
 @_shared
-@click.option("-f", "--file", "files", multiple=True, metavar="FILE", help="Attachment; may be repeated.")
+@click.option(
+    "-f", "--file", "files", multiple=True, metavar="FILE", help="Attachment, or - for standard input; may be repeated."
+)
 @click.option("-k", "--api-key", metavar="KEY", hidden=True)
 @click.option("-s", "--stream", is_flag=True, hidden=True, expose_value=False)  # of msgmodel 4; it always streams
 @click.option("--events", is_flag=True, help="Print every event, one JSON object a line.")
@@ -128,7 +132,7 @@ def ask(prompt: str | None, events: bool, as_json: bool, verbose: bool, **option
         raise click.UsageError("--events and --json exclude each other.")
     if options["api_key"] is not None:
         display.note("the key is now in the shell's history and in the list of processes: use the environment instead")
-    text = read(prompt)
+    text = read(prompt, options["files"])
     if not text and prompt is None and not options["files"]:
         if display.terminal(sys.stdin):
             print(click.get_current_context().get_help())
@@ -200,8 +204,54 @@ def remove() -> int:
     return exits.OK
 
 
+_SERVE: Final = """Serves a chat page at /, and panels over server-sent events.
+
+Bound to 127.0.0.1 unless --host says otherwise; then whoever asks must show a token. Keys of providers stay here."""
+
+
+@click.command("serve", context_settings=_SETTINGS, help=_SERVE)
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@click.option(
+    "--token",
+    "tokens",
+    multiple=True,
+    metavar="TOKEN",
+    help="Who shows it may ask; may be repeated, one for each user. Better in the variable MSGMODEL_TOKEN: a command "
+    "line can be seen by others.",
+)
+@click.option("--host-name", "hosts", multiple=True, metavar="NAME", help="A name that the server is asked by.")
+@click.option("--redis", metavar="URL", help="Keep streams in Redis, so that any worker serves any of them.")
+@click.option("--provider", "providers", multiple=True, metavar="NAME", help="Allow this one alone; may be repeated.")
+@click.option("--model", "models", multiple=True, metavar="PATTERN", help="Allow such models alone, as gpt-6-*.")
+@click.option("--default-provider", metavar="NAME", help="Whom to ask where a request names nobody.")
+@click.option(
+    "--on-disconnect",
+    metavar="WHAT",
+    help="What becomes of a stream that nobody reads: cancel, continue, or grace:SECONDS (grace:30).",
+)
+@click.option(
+    "--ttl", "ttl_seconds", type=float, metavar="SECONDS", help="How long a stream can be read after its end."
+)
+@click.option("--grace", "grace_seconds", type=float, metavar="SECONDS", help="For running streams after SIGTERM.")
+@click.option(
+    "--heartbeat", "heartbeat_seconds", type=float, metavar="SECONDS", help="A comment after so long a silence (15)."
+)
+@click.option("--max-body", "max_body_bytes", type=int, metavar="BYTES", help="Of one request.")
+@click.option("--max-prompt", "max_prompt_chars", type=int, metavar="CHARACTERS", help="Of all text in a request.")
+@click.option("--max-panels", type=int, metavar="N", help="Of one request.")
+@click.option("--max-streams", type=int, metavar="N", help="That run at a time.")
+@click.option("--max-streams-per-client", type=int, metavar="N", help="That run at a time for one client.")
+@click.option("--max-tokens", type=int, metavar="N", help="Of one reply.")
+@click.option("--max-seconds", type=float, metavar="SECONDS", help="Of one reply.")
+def serve(**options: Any) -> int:
+    from .serve import run
+
+    return run(options)
+
+
 COMMANDS: Final[Mapping[str, click.Command]] = MappingProxyType(
-    {command.name or "": command for command in (ask, chat, providers, local)}
+    {command.name or "": command for command in (ask, chat, providers, local, serve)}
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ..errors import APIError, AuthenticationError, FileError, MsgModelError, ReplyError, exception
+from ..errors import AuthenticationError, FileError, MsgModelError, ReplyError, StreamingError, exception
 from ..events import PanelError, PanelFinal
 
 OK: Final = 0
@@ -35,9 +35,9 @@ def of_error(error: MsgModelError) -> int:
     if isinstance(error, ReplyError):
         if error.code == "authentication":
             return KEY
-        if isinstance(error, APIError):
-            return PROVIDER
-        return INTERRUPTED if error.code == "cancelled" else STREAM
+        if isinstance(error, StreamingError):  # first, as a NetworkError is both
+            return INTERRUPTED if error.code == "cancelled" else STREAM
+        return PROVIDER
     if isinstance(error, AuthenticationError):
         return KEY
     return FILE if isinstance(error, FileError) else CONFIGURATION

@@ -1,13 +1,14 @@
-"""The texts that a question is made of: the prompt, from the argument and from standard input, and the instruction.
+"""What a question is made of: prompt, instruction and attachments, from arguments, files and standard input.
 
-Rule: standard input is read only where it is not a terminal, and its bytes must be UTF-8.
+Rule: standard input is read only where it is asked for: without a prompt, as the prompt `-`, or as the file `-`. A loop
+that reads its lines from there, and a pipe in which nothing ever comes, stay as they are. Its text must be UTF-8.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from threading import Timer
 
 from ..errors import ConfigurationError, FileError
 from . import display
@@ -15,35 +16,40 @@ from . import display
 STDIN = "-"
 """The argument that stands for standard input."""
 
-_PATIENCE_SECONDS = 2.0
 
-
-def prompt(argument: str | None) -> str:
-    """The argument, then what is piped in, with a blank line between; empty where there is neither.
+def prompt(argument: str | None, files: Sequence[str]) -> str:
+    """The argument, or what is piped in where there is none; empty where there is neither.
 
     Raises ConfigurationError.
     """
-    if argument == STDIN and display.terminal(sys.stdin):
-        raise ConfigurationError("`-` takes the prompt from standard input, which is a terminal: pipe it in")
-    given = "" if argument is None or argument == STDIN else argument
-    return "\n\n".join(text for text in (given, _piped(bool(given))) if text)
-
-
-def _piped(optional: bool) -> str:
-    if sys.stdin is None or display.terminal(sys.stdin):
+    if (argument, *files).count(STDIN) > 1:
+        raise ConfigurationError("`-` stands for standard input, which can be only one thing: the prompt or one file")
+    if argument is not None and argument != STDIN:
+        return argument
+    if argument is None and (STDIN in files or sys.stdin is None or display.terminal(sys.stdin)):
         return ""
-    # A script or a scheduler may hand down a pipe in which nothing ever comes: this says what is waited for.
-    patience = Timer(_PATIENCE_SECONDS, display.note, ["reading standard input (</dev/null if there is none)"])
-    patience.daemon = True
-    if optional:
-        patience.start()
+    return decoded(_piped("the prompt")).rstrip("\r\n")
+
+
+def attachment(name: str) -> Path | tuple[str, bytes]:
+    """The file of that name; of `-`, what is piped in, by a name that says no more than that it is text."""
+    if name != STDIN:
+        return Path(name)
+    data = _piped("a file")
     try:
-        data = sys.stdin.buffer.read()
+        decoded(data)
+    except ConfigurationError:
+        return "stdin", data
+    return "stdin.txt", data
+
+
+def _piped(what: str) -> bytes:
+    if sys.stdin is None or display.terminal(sys.stdin):
+        raise ConfigurationError(f"`-` takes {what} from standard input, where there is nothing: pipe it in")
+    try:
+        return sys.stdin.buffer.read()
     except OSError as error:
         raise ConfigurationError(f"standard input can't be read: {error.strerror or error}") from None
-    finally:
-        patience.cancel()
-    return decoded(data).rstrip("\r\n")
 
 
 def decoded(data: bytes) -> str:
@@ -53,7 +59,7 @@ def decoded(data: bytes) -> str:
     except UnicodeDecodeError as error:
         raise ConfigurationError(
             f"standard input is not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start}): "
-            "attach a file with -f instead"
+            "attach it with -f - instead"
         ) from None
 
 

@@ -18,6 +18,7 @@ from ..errors import AuthenticationError, ConfigurationError
 from ..events import PanelEnd, PanelEvent
 from ..local import weights
 from ..providers import MAIN, PROVIDERS, Provider, find
+from .prompt import attachment
 from .prompt import instruction as instruction_text
 
 PROVIDER_VARIABLE: Final = "MSGMODEL_PROVIDER"
@@ -31,7 +32,7 @@ class Question:
     config: ProviderConfig
     model: str | None
     instruction: str | None
-    files: tuple[Path, ...]
+    files: tuple[Path | tuple[str, bytes], ...]
     max_tokens: int | None
     temperature: float | None
     timeout: float
@@ -52,7 +53,7 @@ class Question:
             config=provider.config(**given),
             model=options["model"],
             instruction=instruction_text(options["instruction"]),
-            files=tuple(Path(name) for name in options.get("files", ())),
+            files=tuple(attachment(name) for name in options.get("files", ())),
             max_tokens=options["max_tokens"],
             temperature=options["temperature"],
             timeout=options["timeout"],

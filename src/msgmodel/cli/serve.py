@@ -105,6 +105,7 @@ SETTINGS: Final = (
     "on_disconnect",
     "ttl_seconds",
     "grace_seconds",
+    "heartbeat_seconds",
     "max_body_bytes",
     "max_prompt_chars",
     "max_panels",

@@ -15,7 +15,7 @@ from .question import engine_installed
 
 
 class Row(TypedDict):
-    """One provider. `key`: the variable or file with its key, or what there is instead; empty model: it has none."""
+    """One provider. `key`: the variable or file with its key, or what is to be set; empty model: it has none."""
 
     name: str
     short_names: list[str]
@@ -44,8 +44,11 @@ def _key(provider: Provider) -> tuple[str, bool]:
         key = _settings.key(provider)
     except AuthenticationError as error:
         return error.message, False
-    if key is None and provider.needs_key:
-        return "not found", False
+    missing = [] if key or not provider.needs_key else [" or ".join(provider.keys)]
+    if not provider.addressed and not _settings.variable(provider.base_url_variable):
+        missing.append(provider.base_url_variable)
+    if missing:
+        return f"set {' and '.join(missing)}", False
     return key.place if key else "no key needed", True
 
 

@@ -235,6 +235,7 @@ async def kept(events: Events, show: Callable[[BatchEvent], T]) -> AsyncGenerato
                 _log.warning("a stream of events failed: %s", type(error).__name__, exc_info=True)
                 break
             yield shown
+            await asyncio.sleep(0)  # a generator that never waits would let nobody else run
     finally:
         await close(iterator)
     for end in panels.missing("interrupted", words):
