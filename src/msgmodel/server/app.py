@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .. import _cost
 from .._sse import line
 from ..many import AsyncBatch
 from . import framing, openapi
@@ -93,6 +94,7 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        await asyncio.to_thread(_cost.load)  # else the first stream that ends holds up all others
         yield
         await self.close()
 

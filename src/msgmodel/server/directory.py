@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TypedDict
-
-import httpx2
+from typing import TYPE_CHECKING, TypedDict
 
 from .. import _settings
 from ..errors import AuthenticationError
 from ..local import weights
 from ..providers import MAIN, PROVIDERS, Provider, find
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .upstream import Client
 
 
 class Listed(TypedDict):
@@ -27,7 +28,7 @@ class Listed(TypedDict):
 class Connections(TypedDict, total=False):
     """The option of `astream_many` that says by which connections."""
 
-    http_client: httpx2.AsyncClient
+    http_client: Client
 
 
 class Directory:
@@ -35,7 +36,7 @@ class Directory:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: httpx2.AsyncClient | None = None
+        self._client: Client | None = None
         self._allowed = {find(name).name for name in settings.providers}
 
     def allows(self, row: Provider) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from .._version import __version__
+from .. import __version__
 from .question import PanelsRequest
 
 _REF = "#/components/schemas/{name}"

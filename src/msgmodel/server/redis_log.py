@@ -105,6 +105,7 @@ class RedisLog:
         self._reading: dict[str, int] = {}
         self._tail = Tail(self.redis, self._waiting, f"{prefix}:commands:{self.process}", self._command)
         self._keeper: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def begin(self, id: str, head: Head) -> _RedisWriter | None:
         token = secrets.token_hex(8)
@@ -145,6 +146,8 @@ class RedisLog:
         try:
             while True:
                 entries = await subscription.take(LEASE_SECONDS / 2)
+                if self._closed:  # the reader goes on at another process
+                    raise Lost
                 for lines in entries:
                     if seen is not None:
                         seen += lines.lines
@@ -211,6 +214,8 @@ class RedisLog:
             return False
 
     async def close(self) -> None:
+        self._closed = True
+        self._tail.let_go()
         for task in (self._keeper, self._tail.task):
             if task is not None:
                 task.cancel()

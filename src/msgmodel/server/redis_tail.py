@@ -54,6 +54,10 @@ class Subscription:
         self.ready.append(Lines(first, lines))
         self._news.set()
 
+    def let_go(self) -> None:
+        """Ends the wait, though there is no news."""
+        self._news.set()
+
     async def take(self, seconds: float) -> list[Lines]:
         """What is there; after so long a silence nothing."""
         if not self.ready:
@@ -104,6 +108,12 @@ class Tail:
         others.discard(subscription)
         if not others:
             self._subscriptions.pop(subscription.key, None)
+
+    def let_go(self) -> None:
+        """Ends the wait of all readers."""
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.let_go()
 
     def wake(self) -> None:
         """What is waited for has changed."""

@@ -81,16 +81,16 @@ class Streams:
         producer = self._running.get(id)
         if producer is not None:
             producer.readers += 1
-        self._readers += 1
-        self._all_read.clear()
+            self._readers += 1
+            self._all_read.clear()
         try:
             async for lines in self.log.read(id, after):
                 yield lines
         finally:
-            self._readers -= 1
-            if not self._readers:
-                self._all_read.set()
             if producer is not None:
+                self._readers -= 1
+                if not self._readers:
+                    self._all_read.set()
                 producer.readers -= 1
                 producer.left()
 
@@ -112,7 +112,7 @@ class Streams:
             producer.interrupt("the server was shut down")
         if tasks:
             await asyncio.wait(tasks, timeout=END_SECONDS)
-        with suppress(TimeoutError):  # whoever reads shall have the last events
+        with suppress(TimeoutError):  # whoever reads what ran here shall have the last events
             async with asyncio.timeout(END_SECONDS):
                 await self._all_read.wait()
         await self.log.close()

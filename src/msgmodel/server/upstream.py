@@ -9,20 +9,24 @@ import aiohttp
 import httpx2
 from httpx_aiohttp.httpx2 import AiohttpTransport
 
-from .._version import __version__
+from .. import __version__
+
+Client = httpx2.AsyncClient
 
 KEEP_ALIVE_SECONDS = 30.0
 
 
-def client() -> httpx2.AsyncClient:
+def client() -> Client:
     """A pool without a limit, on the running event loop. It takes no cookies: it serves many users."""
     context = httpx2.create_ssl_context()
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=KEEP_ALIVE_SECONDS)
+        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=Client = httpx2.AsyncClient
+
+KEEP_ALIVE_SECONDS)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
 
-    return httpx2.AsyncClient(transport=_Transport(client=session), headers={"user-agent": f"msgmodel/{__version__}"})
+    return Client(transport=_Transport(client=session), headers={"user-agent": f"msgmodel/{__version__}"})
 
 
 class _Transport(AiohttpTransport):
