@@ -21,9 +21,7 @@ def client() -> Client:
     context = httpx2.create_ssl_context()
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=Client = httpx2.AsyncClient
-
-KEEP_ALIVE_SECONDS)
+        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=KEEP_ALIVE_SECONDS)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
 
     return Client(transport=_Transport(client=session), headers={"user-agent": f"msgmodel/{__version__}"})
