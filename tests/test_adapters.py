@@ -36,7 +36,7 @@ from clients.scenarios import (
 from conftest import KEY
 from msgmodel import AnthropicConfig, ConfigurationError, MsgModelError, OpenAIConfig
 from msgmodel.adapters import ag_ui, ai_sdk, openai_chat
-from msgmodel.adapters._framing import data
+from msgmodel.adapters.framing import data
 from msgmodel.testing import Reply, ScriptedProvider
 
 TARGETS = get_args(ai_sdk.Target)

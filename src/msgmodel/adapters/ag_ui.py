@@ -14,11 +14,11 @@ import msgspec
 
 from ..events import BatchEvent, PanelEnd, PanelToolCall, Usage
 from ..messages import JSON, FilePart, Message
-from . import _framing, _reading, _turns
-from ._framing import Chunk
+from . import _reading, _turns, framing
 from ._reading import Body, Fields
 from ._truth import Truth, broken_off, summary, truth
 from ._turns import CallIds
+from .framing import Chunk
 
 HEADERS: Final = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -244,14 +244,14 @@ def encode(
     events: Iterable[BatchEvent], thread_id: str, run_id: str, *, call_ids: Iterable[str] = (), panels: int = 1
 ) -> Iterator[bytes]:
     """The body of a response. For the arguments see `Chunks`."""
-    return _framing.encode(Chunks(thread_id, run_id, call_ids=call_ids, panels=panels), events)
+    return framing.encode(Chunks(thread_id, run_id, call_ids=call_ids, panels=panels), events)
 
 
 def async_encode(
     events: AsyncIterable[BatchEvent], thread_id: str, run_id: str, *, call_ids: Iterable[str] = (), panels: int = 1
 ) -> AsyncIterator[bytes]:
     """The same from asyncio."""
-    return _framing.async_encode(Chunks(thread_id, run_id, call_ids=call_ids, panels=panels), events)
+    return framing.async_encode(Chunks(thread_id, run_id, call_ids=call_ids, panels=panels), events)
 
 
 @dataclass(frozen=True, slots=True)

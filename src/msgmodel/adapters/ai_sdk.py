@@ -13,11 +13,11 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from ..errors import ConfigurationError
 from ..events import BatchEvent, PanelEnd, PanelRetry, PanelSource, PanelToolCall, PanelToolDelta, Status
 from ..messages import Message, ToolResultPart
-from . import _framing, _reading, _turns
-from ._framing import DONE, Chunk
+from . import _reading, _turns, framing
 from ._reading import Body, Fields
 from ._truth import Truth, broken_off, summary, truth
 from ._turns import CallIds
+from .framing import DONE, Chunk
 
 Target: TypeAlias = Literal["v5", "v6", "v7"]
 """The major version of the package `ai` in the browser. One breaks on a word that only a newer one knows."""
@@ -269,7 +269,7 @@ def encode(
 ) -> Iterator[bytes]:
     """The body of a response, with `data: [DONE]` at its end. For the arguments see `Chunks`."""
     chunks = Chunks(target=target, message_id=message_id, call_ids=call_ids, panels=panels)
-    return _framing.encode(chunks, events)
+    return framing.encode(chunks, events)
 
 
 def async_encode(
@@ -282,7 +282,7 @@ def async_encode(
 ) -> AsyncIterator[bytes]:
     """The same from asyncio."""
     chunks = Chunks(target=target, message_id=message_id, call_ids=call_ids, panels=panels)
-    return _framing.async_encode(chunks, events)
+    return framing.async_encode(chunks, events)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from .. import providers
 from ..errors import ConfigurationError, MsgModelError
 from ..events import BatchEvent, ErrorCode, PanelError, PanelFinal, PanelToolCall, Source, Status, ToolCall, Usage
 from ..messages import FilePart, Message
-from . import _framing, _reading
-from ._framing import DONE, Chunk
+from . import _reading, framing
 from ._reading import Body, Fields
 from ._truth import broken_off, truth
 from ._turns import CallIds
+from .framing import DONE, Chunk
 
 HEADERS: Final = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -150,14 +150,14 @@ def encode(
     events: Iterable[BatchEvent], *, id: str, created: int, model: str, include_usage: bool = False
 ) -> Iterator[bytes]:
     """The body of a streamed response."""
-    return _framing.encode(Chunks(id=id, created=created, model=model, include_usage=include_usage), events)
+    return framing.encode(Chunks(id=id, created=created, model=model, include_usage=include_usage), events)
 
 
 def async_encode(
     events: AsyncIterable[BatchEvent], *, id: str, created: int, model: str, include_usage: bool = False
 ) -> AsyncIterator[bytes]:
     """The same from asyncio."""
-    return _framing.async_encode(Chunks(id=id, created=created, model=model, include_usage=include_usage), events)
+    return framing.async_encode(Chunks(id=id, created=created, model=model, include_usage=include_usage), events)
 
 
 def completion(final: PanelFinal, *, id: str, created: int, model: str) -> dict[str, Any]:

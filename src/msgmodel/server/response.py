@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from .._sse import line
 from ..adapters import ag_ui, ai_sdk, openai_chat
-from ..adapters._framing import Adapter, frames
+from ..adapters.framing import Adapter, frames
 from ..errors import MsgModelError
 from ..events import BatchEvent
 from . import framing, liveness
