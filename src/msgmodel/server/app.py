@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from hashlib import sha256
 from secrets import randbelow
-from traceback import format_tb
 
 import msgspec
 from starlette.applications import Starlette
@@ -35,6 +34,7 @@ from .log import Expired, Found, Full, Head, Log, Lost, MemoryLog
 from .page import page
 from .panels import Panels
 from .question import PanelRequest, PanelsRequest, Refused, batch, convert, decode
+from .reports import where
 from .response import MAX_DIGITS, StreamResponse
 from .settings import Settings
 from .streams import Streams, grace
@@ -281,7 +281,7 @@ class Application:
         return found if found is not None and found.head.owner == owner else None
 
 
-_FAULTS = (Refused, Expired, Lost, RecursionError, Exception)
+_FAULTS = (Refused, Expired, Lost, RecursionError)
 
 _AT_ITS_PLACE = Refused(
     400, "invalid_request", "a POST begins another stream: what comes after last-event-id is at /v1/streams/{id}"
@@ -308,12 +308,22 @@ class _Guarded:
             await _refused(request, refused)(scope, receive, send)
             return
 
+        begun = False
+
         async def say(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 message["headers"] = [*message["headers"], *_HEADERS]
             await send(message)
 
-        await self._app(scope, receive, say)
+        try:
+            await self._app(scope, receive, say)
+        except Exception as error:  # here, as the framework would hand it on to the log with its words
+            response = await _failed(request, error)
+            if begun:
+                raise RuntimeError("a response broke off") from None
+            await response(scope, receive, say)
 
 
 _HEADERS = [
@@ -374,5 +384,5 @@ async def _failed(request: Request, error: Exception) -> Response:
     elif isinstance(error, Lost):
         refused = Refused(503, "unavailable", "the log can't be reached", {"retry-after": "5"})
     else:  # where, not what: the words of an exception may quote anything
-        _log.error("%s failed: %s\n%s", request.method, type(error).__name__, "".join(format_tb(error.__traceback__)))
+        _log.error("%s failed: %s", request.method, where(error))
     return _refused(request, refused)

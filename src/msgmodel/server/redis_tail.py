@@ -46,8 +46,8 @@ class Subscription:
         """An entry; one that was had is passed over, and of one that was had in part, the rest is taken."""
         lines = packed.split(b"\n")
         first = last - len(lines) + 1
-        if last <= self.after:
-            return
+        if last <= self.after or first > self.after + 1:
+            return  # asked for at another reader's place: what comes before it comes first
         if first <= self.after:
             lines, first = lines[self.after + 1 - first :], self.after + 1
         self.after = last

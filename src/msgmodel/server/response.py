@@ -24,6 +24,7 @@ from ..errors import MsgModelError
 from ..events import BatchEvent
 from . import framing, liveness
 from .panels import Panels
+from .reports import where
 from .threads import off_the_loop
 
 _log = logging.getLogger("msgmodel.server")
@@ -232,7 +233,7 @@ async def kept(events: Events, show: Callable[[BatchEvent], T]) -> AsyncGenerato
                 break  # a task of the application's own was cancelled, not we
             except (Exception, GeneratorExit) as error:  # not its message, which may quote anything
                 words = "the application failed in the middle of the reply"
-                _log.warning("a stream of events failed: %s", type(error).__name__, exc_info=True)
+                _log.warning("a stream of events failed: %s", where(error))
                 break
             yield shown
             await asyncio.sleep(0)  # a generator that never waits would let nobody else run

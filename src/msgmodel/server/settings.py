@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -50,19 +51,22 @@ class Settings:
         grace(self.on_disconnect)
         for name in ("ttl_seconds", "max_body_bytes", "max_prompt_chars", "max_panels", "max_streams",
                      "max_streams_per_client", "max_seconds", "heartbeat_seconds"):  # fmt: skip
-            if not getattr(self, name) > 0:
-                raise ConfigurationError(f"{name} must be above 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigurationError(f"{name} must be a number above 0")
         if self.heartbeat_seconds > HEARTBEAT_SECONDS:
             raise ConfigurationError(f"heartbeat_seconds must be at most {HEARTBEAT_SECONDS:g}")
-        if self.grace_seconds < 0:
-            raise ConfigurationError("grace_seconds must not be below 0")
+        if not 0 <= self.grace_seconds < math.inf:
+            raise ConfigurationError("grace_seconds must be a number of at least 0")
         if self.max_tokens is not None and self.max_tokens < 1:
             raise ConfigurationError("max_tokens must be at least 1")
         for token in self.tokens:
             if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
                 raise ConfigurationError("a token must have at least 16 printable ASCII characters, and no blank")
-        for name in (*self.providers, *filter(None, (self.default_provider,))):
-            find(name)
+        allowed = {find(name).name for name in self.providers}
+        if self.default_provider:
+            name = find(self.default_provider).name
+            if allowed and name not in allowed:
+                raise ConfigurationError(f"{name} is the default provider, but may not be asked")
 
     def allows(self, model: str) -> bool:
         """Whether this model may be asked for."""

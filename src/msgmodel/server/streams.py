@@ -18,6 +18,7 @@ from ..events import BatchEvent, ErrorCode
 from ..many import AsyncBatch
 from .log import Command, Full, Head, Lines, Log, Lost, Writer
 from .panels import Panels
+from .reports import where
 
 _log = logging.getLogger("msgmodel.server")
 
@@ -55,20 +56,26 @@ class Streams:
         self.grace_seconds = grace_seconds
         self.closing = False
         self._running: dict[str, _Producer] = {}
+        self._starting: list[str] = []
         self._readers = 0
         self._all_read = asyncio.Event()
         self._all_read.set()
 
     def __len__(self) -> int:
-        return len(self._running)
+        return len(self._running) + len(self._starting)
 
     def of(self, client: str) -> int:
         """How many streams of one client run here."""
-        return sum(producer.client == client for producer in self._running.values())
+        running = sum(producer.client == client for producer in self._running.values())
+        return running + self._starting.count(client)
 
     async def start(self, id: str, head: Head, client: str, batch: AsyncBatch) -> bool:
         """Begins to produce a stream. False, and nothing is asked, where there is one of that id. Raises Full, Lost."""
-        writer = await self.log.begin(id, head)
+        self._starting.append(client)  # it counts from now on, not when the log has answered
+        try:
+            writer = await self.log.begin(id, head)
+        finally:
+            self._starting.remove(client)
         if writer is None:
             await batch.aclose()
             return False
@@ -214,6 +221,6 @@ class _Producer:
         except Lost:
             raise
         except Exception as error:
-            _log.warning("stream %s failed: %s", self._id, type(error).__name__, exc_info=True)
+            _log.warning("stream %s failed: %s", self._id, where(error))
             self._verdict = ("interrupted", "the server failed in the middle of the reply")
         return summary
