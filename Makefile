@@ -1,6 +1,6 @@
 # The whole interface to this repository. Every target makes what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test ci format check types docs web wheel clean
+.PHONY: help demo serve test ci format check types docs web clients wheel clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -44,6 +44,10 @@ test: $(VENV)/tools  ## the tests, with the real embedded model
 	@$(BIN)/msgmodel local pull
 	$(BIN)/python -m pytest
 
+clients: $(VENV)/tools  ## other people's clients, and ours in JavaScript, for the tests (needs npm)
+	$(BIN)/python tests/clients/install.py
+	cd clients/js && npm ci --silent --no-audit --no-fund
+
 format: $(VENV)/tools  ## writes the code in the one format
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
@@ -67,7 +71,7 @@ wheel: $(BIN)/python  ## builds the wheel and tries it in a clean environment
 	build/wheel/bin/python -m pip install --quiet dist/*.whl
 	build/wheel/bin/python tests/installed.py
 
-ci: check types docs wheel  ## everything that CI runs
+ci: check types docs web clients wheel  ## everything that CI runs
 	@$(BIN)/msgmodel local pull
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest

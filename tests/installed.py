@@ -1,7 +1,7 @@
 """What the built wheel brings, run by the interpreter of a clean environment: `make wheel`.
 
-No more than ten packages, the core imports without them, the type marker is there, and the command line says what it
-needs where its extra is missing.
+No more than ten packages, the core imports without them, the type marker and the chat page are there, and the command
+line says what it needs where its extra is missing.
 """
 
 import subprocess
@@ -16,6 +16,7 @@ assert "msgmodel" in packages
 assert len(packages) <= 10, sorted(packages)
 assert not {"httpx2", "asyncio"} & sys.modules.keys()
 assert (files("msgmodel") / "py.typed").is_file()
+assert (files("msgmodel") / "server" / "page" / "index.html").is_file()
 
 without_extra = subprocess.run([sys.executable, "-m", "msgmodel", "hi"], capture_output=True, text=True, check=False)
 assert without_extra.returncode == 1, without_extra
