@@ -49,6 +49,28 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     _cost._prices.cache_clear()
 
 
+def test_cost_of_a_reply_that_two_have_worked_on() -> None:
+    """Each part at the price of its own model; None where one of them is unknown."""
+    with ScriptedProvider() as provider:
+        thinks = Reply("x", reasoning="think " * 400, cut_after=0)
+        back: Any = {"provider": "openai", "model": "gpt-6-luna", "config": provider.config("openai")}
+        found: list[Any] = []
+        for model in ("claude-haiku-5-5", "no-such-model"):
+            provider.say(thinks, Reply("ok"))
+            asking: Any = {"config": provider.config("anthropic"), "model": model, "max_retries": 0}
+            alone = list(msgmodel.stream_panels("anthropic", "hi", **asking))[-1]
+            provider.say(thinks, Reply("ok"))
+            found += [alone, list(msgmodel.stream_panels("anthropic", "hi", fallbacks=[back], **asking))[-1]]
+        answered = list(msgmodel.stream_panels("openai", "hi", config=provider.config("openai"), model="gpt-6-luna"))[
+            -1
+        ]
+    alone, both, unknown, with_unknown = found
+    assert alone["cost"] > 0
+    assert both["cost"] == pytest.approx(alone["cost"] + answered["cost"])  # type: ignore[typeddict-item]
+    assert both["usage"]["output_tokens"] == alone["usage"]["output_tokens"] + answered["usage"]["output_tokens"]  # type: ignore[typeddict-item]
+    assert unknown["cost"] is with_unknown["cost"] is None
+
+
 def test_cost_of_a_reply_and_of_a_broken_one() -> None:
     """By the model that the provider says it was; after a cut by what had come."""
     with ScriptedProvider() as provider:

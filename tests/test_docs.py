@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
+import httpx2
 import pytest
 
 import msgmodel
@@ -67,8 +69,25 @@ def test_example_of_the_embedded_model(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out.endswith(" True\n")
 
 
+def test_example_of_the_server(providers: ScriptedServer) -> None:
+    (example,) = [example for example in EXAMPLES if example.startswith("from fastapi")]
+    providers.say(Script.body(replies.reply("openai_chat", ["Hel", "lo"])))
+    namespace: dict[str, Any] = {}
+    exec(compile(example, "README.md", "exec", dont_inherit=True), namespace)
+
+    async def ask() -> str:
+        transport = httpx2.ASGITransport(namespace["app"])
+        async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            return (await client.post("/chat", params={"prompt": "Hi"})).text
+
+    frames = asyncio.run(ask()).split("\n\n")
+    assert frames[0] == ": msgmodel"
+    assert [frame.split("\n")[0] for frame in frames[1:-1]] == ["id: 1", "id: 2", "id: 3"]
+    assert '"content":"Hello"' in frames[-2]
+
+
 def test_all_examples_are_run() -> None:
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7
 
 
 def rows(heading: str) -> list[list[str]]:

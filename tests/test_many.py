@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import os
 import signal
 import subprocess
@@ -18,8 +19,8 @@ import pytest
 
 import msgmodel
 from conftest import Async, Sync
-from msgmodel import AuthenticationError, ConfigurationError, Panel, astream_many, stream_many
-from msgmodel.testing import Reply, ScriptedProvider
+from msgmodel import AuthenticationError, ConfigurationError, FileError, Panel, astream_many, stream_many
+from msgmodel.testing import Pause, Reply, Script, ScriptedProvider
 from msgmodel.testing.wires import WIRES
 
 NAME = {"openai_chat": "openai", "openai_responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
@@ -214,11 +215,287 @@ def test_cancel_from_another_thread(provider: ScriptedProvider) -> None:
     assert list(batch) == []
 
 
+@pytest.mark.parametrize("pause", [0, 1, 2, 3, 5])
+def test_cancelling_twice(colour: Sync | Async, provider: ScriptedProvider, pause: int) -> None:
+    """While the first one is under way, with the buffer full and without."""
+    provider.say(Reply("w " * 3000))
+    config = provider.config("openai")
+    panels = [Panel("openai", panel_id=name, config=config) for name in ("one", "two")]
+
+    if isinstance(colour, Sync):
+        batch = stream_many(panels, "hi", max_retries=0)
+        next(batch)
+        time.sleep(0.01 * pause)
+        for panel_id in ("one", None, None):
+            batch.cancel(panel_id)
+        found = within(5, lambda: list(batch))
+    else:
+
+        async def main() -> list[Any]:
+            batch = astream_many(panels, "hi", max_retries=0)
+            await anext(batch)
+            await asyncio.sleep(0.05)
+            batch.cancel("one")
+            for _ in range(pause):
+                await asyncio.sleep(0)
+            batch.cancel()
+            return await asyncio.wait_for(rest(batch), 5)
+
+        found = colour.run(main())
+    *_, one, two = (event for event in found if event["event"] == "panel_error")
+    assert {(end["panel_id"], end["code"]) for end in (one, two)} == {("one", "cancelled"), ("two", "cancelled")}
+    assert found[-1]["event"] == "batch_final"
+
+
+def within(seconds: float, work: Callable[[], list[Any]]) -> list[Any]:
+    """What it returns, or raises; it must not take longer."""
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            results.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert results, "it hangs"
+    if isinstance(results[0], BaseException):
+        raise results[0]
+    found: list[Any] = results[0]
+    return found
+
+
+async def rest(batch: Any) -> list[Any]:
+    return [event async for event in batch]
+
+
+def test_cancelled_before_its_task_begins(provider: ScriptedProvider) -> None:
+    """Between the making of the tasks and their first step there is time for another thread, or task."""
+    provider.say("Hello")
+    panels = [Panel("openai", config=provider.config("openai"))] * 3
+
+    async def main() -> list[Any]:
+        batch = astream_many(panels, "hi")
+        first = asyncio.ensure_future(anext(batch))
+        await asyncio.sleep(0)  # the tasks are there, and none has run
+        batch.cancel()
+        for job in batch._merged.jobs:
+            assert job.task is not None
+            job.task.cancel()
+        return [await asyncio.wait_for(first, 5), *await asyncio.wait_for(rest(batch), 5)]
+
+    found = by_panel(asyncio.run(main()))
+    assert {own[-1]["code"] for own in found.values()} == {"cancelled"}
+    assert provider.requests == []
+
+
+def test_an_on_end_that_raises_when_it_is_cancelled(colour: Sync | Async, provider: ScriptedProvider) -> None:
+    def fault(event: Any) -> None:
+        raise RuntimeError("of the caller")
+
+    provider.say(Reply("one two", stall_after=1))
+    panels = [Panel("openai", config=provider.config("openai"), on_end=fault)] * 2
+
+    def act(batch: Any, event: Any) -> None:
+        batch.cancel()
+
+    found = by_panel(within(5, lambda: gather(colour, panels, "hi", act=act)))
+    assert {own[-1]["code"] for own in found.values()} == {"cancelled"}
+
+
+@pytest.mark.parametrize("when", ["ended", "cancelled"])
+def test_an_on_end_that_exits(colour: Sync | Async, provider: ScriptedProvider, when: str) -> None:
+    """It ends who reads, as it does with one panel; nobody waits for a thread that is gone."""
+
+    def leave(event: Any) -> None:
+        sys.exit(3)
+
+    provider.say(Reply("one two", stall_after=1) if when == "cancelled" else "one")
+    panels = [Panel("openai", config=provider.config("openai"), on_end=leave)]
+    if isinstance(colour, Sync):
+        batch = stream_many(panels, "hi")
+        next(batch)
+        if when == "cancelled":
+            batch.cancel()
+        with pytest.raises(SystemExit):
+            within(5, lambda: list(batch))
+        assert list(batch) == []
+    else:
+
+        async def main() -> None:
+            batch = astream_many(panels, "hi")
+            async for _ in batch:
+                if when == "cancelled":
+                    batch.cancel()
+
+        with pytest.raises(SystemExit):
+            asyncio.run(main())
+
+
+def test_no_loop_can_be_made(provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError(24, "Too many open files")
+
+    batch = stream_many([Panel("openai", config=provider.config("openai"))], "hi")
+    monkeypatch.setattr(asyncio, "new_event_loop", fail)
+    monkeypatch.setattr(asyncio.events, "new_event_loop", fail)
+    with pytest.raises(OSError, match="Too many open files"):
+        within(5, lambda: list(batch))
+
+
+def test_the_loop_ends_while_somebody_reads(provider: ScriptedProvider) -> None:
+    """A loop that was stopped before it saw what it was asked."""
+    provider.say(Reply("one two", stall_after=1))
+    batch = stream_many([Panel("openai", config=provider.config("openai"))], "hi")
+    next(batch)
+    assert batch._loop is not None
+    batch._loop.close()
+    assert within(5, lambda: list(batch)) == []
+
+
+def test_a_fault_of_nobody_s_is_logged_by_its_type(
+    colour: Sync | Async, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither its message nor a line of the code that raised it: either may hold what was said."""
+    from msgmodel import _exchange
+
+    def fail(self: Any, chunk: bytes) -> Any:
+        raise LookupError("SECRET words")
+
+    monkeypatch.setattr(_exchange.Exchange, "feed", fail)
+    heard: list[Any] = []
+    panels = [Panel("openai", config=provider.config("openai"), panel_id="left", on_end=heard.append)]
+    error, _ = gather(colour, panels, "hi")
+    assert (error["code"], error["error"], heard) == ("protocol", "unexpected LookupError", [error])
+    assert caplog.messages == ["panel left: unexpected LookupError"]
+    assert "SECRET" not in caplog.text
+
+
+def test_closing_from_another_thread(provider: ScriptedProvider) -> None:
+    """The iteration ends, as if there were no more."""
+    provider.say(Reply("one two", stall_after=1))
+    batch = stream_many([Panel("openai", config=provider.config("openai"))] * 3, "hi")
+    threading.Timer(0.4, batch.close).start()
+    found = within(5, lambda: list(batch))
+    assert [event["event"] for event in found] == ["panel_delta"] * 3
+    provider.server.wait_hangup(timeout=2, count=3)
+    wait_for(lambda: not any(thread.name == "msgmodel batch" for thread in threading.enumerate()))
+
+
+def test_closing_from_another_thread_before_there_is_a_loop(
+    provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from msgmodel import many
+
+    class Slow(many._Loop):
+        def __init__(self, merged: Any) -> None:
+            super().__init__(merged)
+            batch.close()
+
+    monkeypatch.setattr(many, "_Loop", Slow)
+    batch = stream_many([Panel("openai", config=provider.config("openai"))], "hi")
+    assert within(5, lambda: list(batch)) == []
+    wait_for(lambda: not any(thread.name == "msgmodel batch" for thread in threading.enumerate()))
+    assert provider.requests == []
+
+
+def test_closing_an_async_batch_that_somebody_waits_for(provider: ScriptedProvider) -> None:
+    provider.say(Reply("one two", stall_after=1))
+
+    async def main() -> None:
+        batch = astream_many([Panel("openai", config=provider.config("openai"))], "hi")
+        await anext(batch)
+        waiting = asyncio.ensure_future(rest(batch))
+        await asyncio.sleep(0.05)
+        await batch.aclose()
+        assert await asyncio.wait_for(waiting, 5) == []
+
+    asyncio.run(main())
+    provider.server.wait_hangup()
+
+
+def test_a_time_limit_on_one_event(provider: ScriptedProvider) -> None:
+    """It loses no event and closes nothing."""
+    begin = Reply("one two").script("openai_chat").steps
+    provider.say(Script(steps=(*begin[:2], Pause(0.6), *begin[2:])))
+
+    async def main() -> list[Any]:
+        found: list[Any] = []
+        late = 0
+        async with astream_many([Panel("openai", config=provider.config("openai"))], "hi") as batch:
+            while not found or found[-1]["event"] != "batch_final":
+                try:
+                    found.append(await asyncio.wait_for(anext(batch), 0.1))
+                except TimeoutError:
+                    late += 1
+        assert late >= 3
+        return found
+
+    assert by_panel(asyncio.run(main()))["openai"][-1]["content"] == "one two"
+
+
+def test_another_loop_goes_on(provider: ScriptedProvider) -> None:
+    """The loop of its panels is gone: they were cancelled, and say so."""
+    provider.say(Reply("one two", stall_after=1))
+    batch = astream_many([Panel("openai", config=provider.config("openai"))], "hi")
+
+    async def one() -> Any:
+        return await anext(batch)
+
+    async def others() -> list[Any]:
+        return [event async for event in batch]
+
+    assert asyncio.run(one())["event"] == "panel_delta"
+    error, last = asyncio.run(asyncio.wait_for(others(), 5))
+    assert (error["code"], error["content"], last["event"]) == ("cancelled", "one", "batch_final")
+
+
+def test_files_are_read_once(colour: Sync | Async, provider: ScriptedProvider) -> None:
+    """A pipe has its content only once; a panel's own files come in the place of the others."""
+
+    class Pipe(io.RawIOBase):
+        def __init__(self, data: bytes) -> None:
+            self._data = io.BytesIO(data)
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            return self._data.readinto(buffer)
+
+    provider.say("Hello")
+    config = provider.config("openai")
+    panels = [Panel("openai", config=config), Panel("openai", config=config, files=[("c.txt", b"third file")])]
+    files: Any = [("b.txt", Pipe(b"second file"))]
+    by_panel(gather(colour, panels, "hi", Pipe(b"first file"), "a.txt", files=files))
+    words = ("first file", "second file", "third file")
+    sent = {tuple(word in str(request.json["messages"]) for word in words) for request in provider.requests}
+    assert sent == {(True, True, False), (True, False, True)}
+    with pytest.raises(FileError, match="without file_like"):
+        gather(colour, panels, "hi", filename="a.txt")
+
+
+def test_the_summary_of_any_ends(provider: ScriptedProvider) -> None:
+    from msgmodel.many import summary
+
+    provider.say("Hello", Reply(error=401))
+    config = provider.config("openai")
+    events: list[list[Any]] = [
+        list(msgmodel.stream_panels("openai", "hi", config=config, panel_id=name)) for name in ("a", "b")
+    ]
+    found = summary([(own[-1]["panel_id"], own[-1]) for own in events], 1.5)
+    by_panel([*events[0], *events[1], found])
+    assert (found["total_seconds"], [panel["code"] for panel in found["panels"]]) == (1.5, [None, "authentication"])
+    assert summary([], 0.0)["cost"] == 0
+
+
 def test_a_cancelled_panel_says_what_it_had(provider: ScriptedProvider) -> None:
     """A call that was cut by it comes out as incomplete."""
     provider.say(Reply("one", tool_calls=[{"name": "f", "arguments": {"a": 1}}]))
     script = Reply("one", tool_calls=[{"name": "f", "arguments": {"a": 1}}]).script("openai_chat")
-    from msgmodel.testing import Script, Stall
+    from msgmodel.testing import Stall
 
     provider.say(Script(steps=(*script.steps[:4], Stall())))
     batch = stream_many([Panel("openai", config=provider.config("openai"))], "hi")
@@ -400,6 +677,7 @@ def test_after_a_fork(provider: ScriptedProvider) -> None:
         ([5], {}, r"panels\[0\] must be a Panel"),
         (["nobody"], {}, r"panels\[0\]: there is no provider"),
         ([Panel("openai", panel_id="a"), Panel("openai", panel_id="a")], {}, r"panels\[1\]: panel_id"),
+        ([Panel("openai", panel_id="")], {}, r"panels\[0\]: panel_id must be .* not empty"),
         ([Panel("openai", api_key="k", max_tokens=-1)], {}, r"panels\[0\]: max_tokens"),
         (["openai"], {"model": "x"}, "model belongs to one panel"),
         (["openai"], {"http_client": None}, "use astream_many"),
@@ -408,6 +686,8 @@ def test_after_a_fork(provider: ScriptedProvider) -> None:
 def test_bad_batches(panels: Any, settings: Any, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         stream_many(panels, "hi", **settings)
+    with pytest.raises(ConfigurationError, match="panel_id must be a string, and not empty"):
+        msgmodel.stream_panels("openai", "hi", "key", panel_id="")
     with pytest.raises(AuthenticationError, match=r"panels\[1\]: no key for anthropic"):
         stream_many([Panel("openai", api_key="sk-secret"), "anthropic"], "hi")
     assert "sk-secret" not in repr(Panel("openai", api_key="sk-secret", prompt="private"))

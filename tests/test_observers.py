@@ -136,6 +136,72 @@ def test_a_fallback_is_one_span(spans: Spans, provider: ScriptedProvider) -> Non
     assert attributes["msgmodel.attempts"] == 2
 
 
+def test_a_span_names_who_answered(spans: Spans, colour: Sync | Async, provider: ScriptedProvider) -> None:
+    """Not who was asked first: neither in its name nor in an attribute."""
+    provider.say(Reply(error=401))
+    with ScriptedProvider() as other:
+        other.say("Hello")
+        back = {"provider": "gemini", "model": "second", "config": other.config("gemini", stop=("x",), top_p=0.5)}
+        colour.panels("openai", "hi", config=provider.config("openai"), model="first", fallbacks=[back])
+        span = spans.one()
+        attributes: Any = span.attributes
+        assert (span.name, attributes["gen_ai.request.model"]) == ("chat second", "second")
+        assert (attributes["gen_ai.request.top_p"], attributes["gen_ai.request.stop_sequences"]) == (0.5, ("x",))
+        assert attributes["server.port"] == int(other.url.rpartition(":")[2])
+    assert "first" not in spans.text.replace("first_token", "").replace("first_chunk", "")
+
+
+def test_a_span_of_the_embedded_model_as_a_fallback_names_no_server() -> None:
+    from msgmodel._ask import Ask
+    from msgmodel.config import LocalConfig, OpenAIConfig
+
+    found = Spans()
+    tracer = found.provider.get_tracer("test")
+    asks: list[Any] = [
+        Ask(provider="openai", wire="openai_chat", model="m", turns=(), config=OpenAIConfig(), base_url="https://a.b/v1",
+            headers={}),
+        Ask(provider="local", wire="openai_chat", model="n", turns=(), config=LocalConfig(), base_url="/x", headers={}),
+    ]  # fmt: skip
+    watching = msgmodel.otel._Spanned(tracer, asks[0], "left", False)
+    watching.instead(asks[1])  # before it began: nothing happens
+    watching.begin()
+    assert watching._span is not None
+    begun: Any = watching._span
+    assert (begun.attributes["server.address"], begun.attributes["server.port"]) == ("a.b", 443)
+    watching.instead(asks[1])
+    assert (begun.name, begun.attributes["gen_ai.provider.name"]) == ("chat n", "local")
+    assert (begun.attributes["server.address"], begun.attributes["server.port"]) == ("in-process", 0)
+
+
+@pytest.mark.parametrize("answer", [Reply("Hello"), Reply(error=401), Reply("Hello there", stall_after=1)])
+def test_an_on_end_that_raises(
+    answer: Reply, provider: ScriptedProvider, caplog: pytest.LogCaptureFixture, colour: Sync | Async
+) -> None:
+    """It harms no stream; the log says what it was, and not what it said."""
+
+    def fault(event: Any) -> None:
+        raise RuntimeError(SECRET)
+
+    provider.say(answer)
+    config = provider.config("openai")
+    asking: Any = {"config": config, "max_retries": 0, "timeout": 0.5, "on_end": fault}
+    *_, last = colour.panels("openai", "hi", **asking)
+    assert last["event"] == ("panel_final" if answer.text == "Hello" else "panel_error")
+    for event in msgmodel.stream_panels("openai", "hi", **asking):
+        if event["event"] == "panel_delta":
+            break
+    assert caplog.messages == ["on_end failed: RuntimeError"] * 2
+    assert SECRET not in caplog.text
+
+
+def test_an_on_end_that_exits(provider: ScriptedProvider, colour: Sync | Async) -> None:
+    def leave(event: Any) -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        colour.query("openai", "hi", config=provider.config("openai"), on_end=leave)
+
+
 def test_content_where_it_is_wanted(provider: ScriptedProvider) -> None:
     found = Spans()
     msgmodel.otel.instrument(tracer_provider=TracerProvider())
@@ -192,6 +258,9 @@ def test_an_observer_that_fails_harms_no_stream(
 
         first = begin
 
+        def instead(self, ask: Any) -> None:
+            raise RuntimeError(SECRET)
+
         def end(self, event: Any) -> None:
             raise RuntimeError(SECRET)
 
@@ -201,7 +270,11 @@ def test_an_observer_that_fails_harms_no_stream(
     monkeypatch.setattr(_observers, "FACTORIES", [lambda ask, panel_id: Faulty(), broken])
     with caplog.at_level(logging.WARNING, "msgmodel"):
         assert msgmodel.query("openai", "hi", config=provider.config("openai")).status == "complete"
-    assert caplog.messages == ["an observer failed: RuntimeError"] * 4
+        assert caplog.messages == ["an observer failed: RuntimeError"] * 4
+        provider.say(Reply(error=401), "Hello")
+        back: Any = {"provider": "openai", "config": provider.config("openai")}
+        msgmodel.query("openai", "hi", config=provider.config("openai"), fallbacks=[back])
+    assert caplog.messages == ["an observer failed: RuntimeError"] * 9
     assert SECRET not in caplog.text
 
 

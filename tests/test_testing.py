@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import re
 import subprocess
 import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from urllib.request import urlopen
 
 import pytest
 from hypothesis import given
@@ -19,7 +26,7 @@ from conftest import Async, Sync
 from msgmodel import ConfigurationError
 from msgmodel.testing import Pause, Reply, Script, ScriptedProvider, Send, record, replay
 from msgmodel.testing.provider import wire_of
-from msgmodel.testing.recording import _Asterisks
+from msgmodel.testing.recording import _Asterisks, _credentials
 from msgmodel.testing.wires import WIRES, Wire
 
 NAME = {"openai_chat": "openai", "openai_responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
@@ -101,6 +108,21 @@ def test_paused(shared_colour: Sync | Async, provider: ScriptedProvider) -> None
         Reply("a", paused=True).script("openai_chat")
     with pytest.raises(ConfigurationError, match="does not say the status 529"):
         Reply(error=529).script("gemini")
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_the_model_that_was_asked_for_answers(
+    shared_colour: Sync | Async, provider: ScriptedProvider, wire: Wire
+) -> None:
+    model = {"anthropic": "claude-sonnet-5-5", "gemini": "gemini-4 hydrogen"}.get(wire, "gpt-6-sol")
+    reply = shared_colour.query(NAME[wire], "hi", config=provider.config(wire), model=model)
+    assert reply.model == model
+
+
+def test_a_question_that_names_no_model_is_answered_too(provider: ScriptedProvider) -> None:
+    for body in (b"no JSON", b"[]", b'{"model": 5}'):
+        with urlopen(f"{provider.url}/v1/chat/completions", data=body) as answer:
+            assert b'"model":"gpt-6-luna"' in answer.read()
 
 
 def test_answers_made_from_requests(provider: ScriptedProvider) -> None:
@@ -234,15 +256,133 @@ def test_an_echoed_key_is_not_recorded(provider: ScriptedProvider, tmp_path: Pat
     assert body == b"".join(echo).replace(key.encode(), b"*" * len(key))
 
 
-@given(st.lists(st.integers(0, 40)), st.text("abc", max_size=20))
+@pytest.mark.parametrize(
+    ("secret", "config"),
+    [
+        ("QUERYSECRET123", {"base_url": "?key=QUERYSECRET123&api-version=2026-01-01"}),
+        ("QUERY/SECRET 123", {"base_url": "?key=QUERY%2FSECRET+123"}),
+        ("short7x", {"api_key": "short7x"}),
+        ('a"quoted\\key/here', {"api_key": 'a"quoted\\key/here'}),
+        ("FIRSTSECRET", {"headers": {"x-mine": "FIRSTSECRET SECONDSECRET"}}),
+        ("SECONDSECRET", {"headers": {"x-mine": "FIRSTSECRET SECONDSECRET"}}),
+        ("FIRSTSECRET SECONDSECRET", {"headers": {"x-mine": "FIRSTSECRET SECONDSECRET"}}),
+        ("test-key-0123456789AND-MORE", {"headers": {"x-mine": "test-key-0123456789AND-MORE"}}),
+        ("CRUMBLE", {"headers": {"cookie": "lang=en; session=CRUMBLE"}}),
+        ("pass-word", {"headers": {"authorization": "Basic dXNlcjpwYXNzLXdvcmQ="}}),
+        ("dXNlcjpwYXNzLXdvcmQ=", {"headers": {"authorization": "Basic dXNlcjpwYXNzLXdvcmQ="}}),
+    ],
+)
+def test_no_credential_is_recorded(provider: ScriptedProvider, tmp_path: Path, secret: str, config: Any) -> None:
+    """However the server writes it, and in whatever pieces; nothing else is covered."""
+    forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret)[1:-1].replace("/", "\\/"), quote(secret, safe="")}
+    echo = "".join(f": Bearer 2026-01-01 [{form}]\n\n" for form in sorted(forms))
+    asking = provider.config("openai")
+    asking = replace(asking, **config | {"base_url": f"{asking.base_url}{config.get('base_url', '')}"})
+    for pieces in (None, 1, 7):
+        provider.say(Script.body(echo.encode(), pieces=pieces))
+        with record(tmp_path / "echo.jsonl") as recording:
+            list(msgmodel.stream_panels("openai", "hi", config=asking, http_client=recording.client, max_retries=0))
+        lines = [json.loads(line) for line in (tmp_path / "echo.jsonl").read_text("utf-8").split("\n")[:-1]]
+        body = "".join(line.get("text", "") for line in lines)
+        assert re.sub(r"\*+", "*", body) == ": Bearer 2026-01-01 [*]\n\n" * len(forms)
+
+
+def test_the_user_in_an_address_is_not_recorded(provider: ScriptedProvider, tmp_path: Path) -> None:
+    import httpx2
+
+    provider.say(Script.body(b": bob-the-user and pass-word\n\n"))
+    path = tmp_path / "echo.jsonl"
+    with record(path) as recording:
+        address = provider.url.replace("//", "//bob-the-user:pass-word@") + "/v1/chat/completions"
+        recording.client.post(address, json={})
+        request = httpx2.Request("GET", address)  # as a client that makes no header of it would send it
+        assert {b"bob-the-user", b"pass-word"} <= set(_credentials(request))
+    assert "************ and *********" in path.read_text()
+
+
+def test_what_only_looks_like_a_credential(tmp_path: Path) -> None:
+    import httpx2
+
+    headers = {"authorization": "Basic ???", "content-type": "application/json", "x-count": "12"}
+    found = _credentials(httpx2.Request("POST", "https://a.b/c?alt=sse", headers=headers))
+    assert set(found) == {b"Basic ???", b"Basic%20%3F%3F%3F", b"Basic+%3F%3F%3F"}
+
+
+def test_what_is_compressed_is_recorded_decoded(
+    colour: Sync | Async, provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    """A credential would hide in it; and nobody could play it back."""
+    body = gzip.compress(b"".join(step.data for step in _sent(Reply("test-key-0123456789"))))
+    headers = {"content-type": "text/event-stream", "content-encoding": "gzip"}
+    provider.say(Script(headers=headers, steps=(Send(body[:30]), Pause(0.05), Send(body[30:]))))
+    path = tmp_path / "gzip.jsonl"
+    with record(path) as recording:
+        client = recording.client if isinstance(colour, Sync) else recording.async_client
+        assert panel(colour, provider, "openai_chat", http_client=client)[-1]["content"] == "test-key-0123456789"
+    with replay(path, speed=0) as player:
+        assert panel(colour, player, "openai_chat")[-1]["content"] == "*" * 19
+
+
+def _sent(reply: Reply) -> list[Send]:
+    return [step for step in reply.script("openai_chat").steps if isinstance(step, Send)]
+
+
+def test_the_clock_of_a_recording_begins_with_the_request(
+    colour: Sync | Async, provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    def late(request: Any) -> Reply:
+        time.sleep(0.4)
+        return Reply("late")
+
+    provider.say(late)
+    with record(tmp_path / "late.jsonl") as recording:
+        client = recording.client if isinstance(colour, Sync) else recording.async_client
+        panel(colour, provider, "openai_chat", http_client=client)
+    _, first, *_ = (json.loads(line) for line in (tmp_path / "late.jsonl").read_text().splitlines())
+    assert first["at"] >= 0.4
+
+
+@pytest.mark.parametrize("how", ["with", "async with"])
+def test_leaving_a_recording_closes_both_clients(provider: ScriptedProvider, tmp_path: Path, how: str) -> None:
+    """A plain `with` too, though it can't wait for anything."""
+    provider.say("Hello")
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            recording = record(tmp_path / "x.jsonl")
+            if how == "with":
+                stack.enter_context(recording)
+            else:
+                await stack.enter_async_context(recording)
+            config = provider.config("openai")
+            await msgmodel.aquery("openai", "hi", config=config, http_client=recording.async_client)
+            msgmodel.query("openai", "hi", config=config, http_client=recording.client)
+        assert recording.async_client.is_closed
+        assert recording.client.is_closed
+        await asyncio.to_thread(provider.server.wait_open_connections, 0)
+
+    asyncio.run(main())
+    recording = record(tmp_path / "y.jsonl")
+    with recording:  # without a loop
+        pass
+    assert recording.async_client.is_closed
+
+
+@given(st.lists(st.integers(0, 60)), st.text("abcd-", max_size=30))
 def test_no_cut_lets_a_key_through(cuts: list[int], before: str) -> None:
-    secret = b"abcabcab"
-    data = before.encode() + secret + b"--" + secret
-    asterisks = _Asterisks([secret])
+    """Also where one secret lies over another, or within it."""
+    secrets = [b"abcabcab", b"abdd", b"cabd"]
+    data = before.encode() + secrets[0] + b"--" + secrets[0]
+    covered = bytearray(data)
+    for secret in secrets:
+        for at in range(len(data)):
+            if data.startswith(secret, at):
+                covered[at : at + len(secret)] = b"*" * len(secret)
+    asterisks = _Asterisks(secrets)
     points = [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]
     out = [piece for a, b in pairwise(points) for _, piece in asterisks.feed(0.0, data[a:b])]
     out += [piece for _, piece in asterisks.rest()]
-    assert b"".join(out) == data.replace(secret, b"*" * len(secret))
+    assert b"".join(out) == covered
 
 
 def test_what_is_no_recording(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ Rule: importing this costs little. The HTTP library and asyncio come in with the
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from pathlib import Path
 from random import random
 from secrets import token_hex
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from . import _cost, _observers, _question
 from ._exchange import Exchange
@@ -76,9 +76,7 @@ def stream_panels(
         panel_id,
         options,
     )
-    from ._stream import panels, run
-
-    return run(exchange, _transports(asks, options.get("http_client")), panels)
+    return panels(asks, exchange, options.get("http_client"))
 
 
 def stream(
@@ -107,9 +105,7 @@ def stream(
         None,
         options,
     )
-    from ._stream import run, texts
-
-    return run(exchange, _transports(asks, options.get("http_client")), texts(_question.callback("on_chunk", on_chunk)))
+    return texts(asks, exchange, options.get("http_client"), on_chunk)
 
 
 def query(
@@ -136,9 +132,7 @@ def query(
         None,
         options,
     )
-    from ._stream import panels, run, whole
-
-    return whole(run(exchange, _transports(asks, options.get("http_client")), panels))
+    return whole(asks, exchange, options.get("http_client"))
 
 
 def astream_panels(
@@ -166,15 +160,6 @@ def astream_panels(
     return async_panels(asks, exchange, options.get("http_client"))
 
 
-def async_panels(
-    asks: list[Ask], exchange: Exchange, client: httpx2.AsyncClient | None
-) -> AsyncGenerator[PanelEvent, None]:
-    """The events of an exchange that was begun."""
-    from ._stream import async_run, panels
-
-    return async_run(exchange, _async_transports(asks, client), panels)
-
-
 def astream(
     provider: str,
     prompt: str,
@@ -197,11 +182,7 @@ def astream(
         None,
         options,
     )
-    from ._stream import async_run, texts
-
-    return async_run(
-        exchange, _async_transports(asks, options.get("http_client")), texts(_question.callback("on_chunk", on_chunk))
-    )
+    return async_texts(asks, exchange, options.get("http_client"), on_chunk)
 
 
 def aquery(
@@ -225,9 +206,7 @@ def aquery(
         None,
         options,
     )
-    from ._stream import async_run, async_whole, panels
-
-    return async_whole(async_run(exchange, _async_transports(asks, options.get("http_client")), panels))
+    return async_whole(asks, exchange, options.get("http_client"))
 
 
 def begin(
@@ -237,10 +216,10 @@ def begin(
     unknown = options.keys() - SyncOptions.__annotations__.keys() - Options.__annotations__.keys()
     if unknown:
         raise TypeError(f"there is no argument {min(unknown)!r}")
-    if panel_id is not None and not isinstance(panel_id, str):
-        raise ConfigurationError(f"panel_id must be a string, not {type(panel_id).__name__}")
+    if panel_id is not None and (not isinstance(panel_id, str) or not panel_id):
+        raise ConfigurationError(f"panel_id must be a string, and not empty, or left out: {panel_id!r}")
     asks = _question.asks(arguments, options)
-    id = panel_id or token_hex(4)
+    id = token_hex(4) if panel_id is None else panel_id
     exchange = Exchange(
         asks[0],
         fallbacks=asks[1:],
@@ -254,6 +233,74 @@ def begin(
         tool_deltas=bool(options.get("tool_deltas", False)),
     )
     return asks, exchange
+
+
+def begin_by_name(panel_id: str | None, settings: Mapping[str, Any]) -> tuple[list[Ask], Exchange]:
+    """`begin` of arguments that are all in one dict, `provider` and `prompt` among them."""
+    options = dict(settings)
+    arguments = tuple(options.pop(name, None) for name in _ARGUMENTS)
+    timeout = options.pop("timeout", 300)
+    return begin(cast(Any, arguments), timeout, panel_id, cast(Options, options))
+
+
+_ARGUMENTS = (
+    *("provider", "prompt", "api_key", "system_instruction", "file_like", "filename"),
+    *("config", "max_tokens", "model", "temperature"),
+)
+
+
+# --- what comes of an exchange that was begun ---
+
+
+def panels(asks: list[Ask], exchange: Exchange, client: httpx2.Client | None) -> Generator[PanelEvent, None, None]:
+    """Its events."""
+    from . import _stream
+
+    return _stream.run(exchange, _transports(asks, client), _stream.panels)
+
+
+def texts(
+    asks: list[Ask], exchange: Exchange, client: httpx2.Client | None, on_chunk: Callable[[str], object] | None
+) -> Generator[str, None, None]:
+    """Its text."""
+    from . import _stream
+
+    return _stream.run(exchange, _transports(asks, client), _stream.texts(_question.callback("on_chunk", on_chunk)))
+
+
+def whole(asks: list[Ask], exchange: Exchange, client: httpx2.Client | None) -> LLMResponse:
+    """The whole reply."""
+    from . import _stream
+
+    return _stream.whole(panels(asks, exchange, client))
+
+
+def async_panels(
+    asks: list[Ask], exchange: Exchange, client: httpx2.AsyncClient | None
+) -> AsyncGenerator[PanelEvent, None]:
+    """Its events, for asyncio."""
+    from . import _stream
+
+    return _stream.async_run(exchange, _async_transports(asks, client), _stream.panels)
+
+
+def async_texts(
+    asks: list[Ask], exchange: Exchange, client: httpx2.AsyncClient | None, on_chunk: Callable[[str], object] | None
+) -> AsyncGenerator[str, None]:
+    """Its text, for asyncio."""
+    from . import _stream
+
+    show = _stream.texts(_question.callback("on_chunk", on_chunk))
+    return _stream.async_run(exchange, _async_transports(asks, client), show)
+
+
+def async_whole(
+    asks: list[Ask], exchange: Exchange, client: httpx2.AsyncClient | None
+) -> Coroutine[Any, Any, LLMResponse]:
+    """The whole reply, for asyncio."""
+    from . import _stream
+
+    return _stream.async_whole(async_panels(asks, exchange, client))
 
 
 def _transports(asks: list[Ask], client: httpx2.Client | None) -> list[Transport]:

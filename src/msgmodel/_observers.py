@@ -1,7 +1,8 @@
 """Who watches the panels: the caller's `on_end`, the log, and what was registered, such as tracing.
 
-The logger `msgmodel` says at DEBUG how each panel ended: provider, model, status or code, seconds, tokens; never a
-word of a prompt or a reply.
+Rule: a fault of theirs is logged, by its type alone, and harms no stream; what ends a program (SystemExit,
+KeyboardInterrupt) goes through. The logger `msgmodel` says at DEBUG how each panel ended: provider, model, status or
+code, seconds, tokens; never a word of a prompt or a reply.
 """
 
 from __future__ import annotations
@@ -27,15 +28,19 @@ class _Callback:
     def begin(self) -> None:
         pass
 
+    def instead(self, ask: Ask) -> None:
+        pass
+
     def first(self) -> None:
         pass
 
     def end(self, event: PanelEnd) -> None:
-        self._callback(event)
+        with _harmless("on_end"):
+            self._callback(event)
 
 
 class _Guarded:
-    """One that was registered: its faults are logged, and harm no stream."""
+    """One that was registered."""
 
     def __init__(self, factory: Callable[[Ask, str], Observer], ask: Ask, panel_id: str) -> None:
         self._observer: Observer | None = None
@@ -46,6 +51,11 @@ class _Guarded:
         with _harmless():
             if self._observer:
                 self._observer.begin()
+
+    def instead(self, ask: Ask) -> None:
+        with _harmless():
+            if self._observer:
+                self._observer.instead(ask)
 
     def first(self) -> None:
         with _harmless():
@@ -59,15 +69,18 @@ class _Guarded:
 
 
 @contextmanager
-def _harmless() -> Iterator[None]:
+def _harmless(who: str = "an observer") -> Iterator[None]:
     try:
         yield
     except Exception as error:  # not its message, which may quote what it was given
-        _log.warning("an observer failed: %s", type(error).__name__)
+        _log.warning("%s failed: %s", who, type(error).__name__)
 
 
 class _Log:
     def begin(self) -> None:
+        pass
+
+    def instead(self, ask: Ask) -> None:
         pass
 
     def first(self) -> None:
@@ -89,7 +102,7 @@ class _Log:
 
 
 def of(ask: Ask, panel_id: str, on_end: Callable[[PanelEnd], object] | None) -> list[Observer]:
-    """The observers of one panel. The caller's comes last, as it may raise."""
+    """The observers of one panel. The caller's comes last, as it may end the program."""
     observers: list[Observer] = [_Guarded(factory, ask, panel_id) for factory in FACTORIES]
     if _log.isEnabledFor(logging.DEBUG):
         observers.append(_Log())

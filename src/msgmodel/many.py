@@ -1,7 +1,8 @@
 """Many panels at once: one merged stream of events, one terminal event a panel, one summary at the end.
 
 Rules: what happens to one panel never disturbs another. No panel has more than `BUFFER` events waiting for a slow
-reader: its connection is not read until there is room. Leaving the batch closes all connections at once.
+reader: its connection is not read until there is room. Leaving the batch closes all connections at once. However the
+work on a panel ended, its terminal event comes: see `_Merged._done`.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack, cast
 
-from . import _api, providers
+from . import _api, _files, providers
 from ._exchange import Exchange
 from .conversation import AsyncSettings
 from .errors import ConfigurationError, MsgModelError
-from .events import BatchEvent, BatchFinal, ErrorCode, PanelEnd, PanelEvent, PanelSummary
+from .events import BatchEvent, BatchFinal, PanelEnd, PanelEvent, PanelSummary
 
 if TYPE_CHECKING:
     from ._files import FileLike
@@ -69,8 +73,8 @@ def stream_many(
     """Asks all panels at once; returns one iterator over the events of all of them, then a `batch_final`.
 
     settings: any keyword of `stream_panels` that is the same for all; `api_key`, `config` and `model` belong to a
-    Panel. The work is done on an event loop in a thread of its own, with its own connections: for an HTTP client of
-    yours use `astream_many`.
+    Panel. Files are read once, at the call. The work is done on an event loop in a thread of its own, with its own
+    connections: for an HTTP client of yours use `astream_many`.
 
     Raises ConfigurationError, AuthenticationError or FileError at the call, for the panel that is wrong by its number.
     """
@@ -108,20 +112,25 @@ class Batch:
         return self
 
     def __next__(self) -> BatchEvent:
-        if not self._ready:
-            if self._closed:
-                raise StopIteration
-            try:
-                if self._loop is None:
-                    self._loop = _Loop(self._merged)
-                self._ready += self._loop.take()
-            except BaseException:  # Ctrl-C too
-                self.close()
-                raise
-            if not self._ready:
-                self.close()
-                raise StopIteration
-        return self._ready.popleft()
+        try:
+            if self._loop is None and not self._closed:
+                self._loop = _Loop(self._merged)
+            while not self._closed:  # another thread may close it at any moment, and empty what is ready
+                with suppress(IndexError):
+                    return self._ready.popleft()
+                assert self._loop is not None
+                taken = self._loop.take()
+                if not taken:
+                    break
+                self._ready += taken
+        except BaseException:  # Ctrl-C too
+            self.close()
+            raise
+        self.close()  # also where another thread did so before there was a loop to be closed
+        if self._loop is not None and self._loop.fault is not None:
+            fault, self._loop.fault = self._loop.fault, None
+            raise fault
+        raise StopIteration
 
     def cancel(self, panel_id: str | None = None) -> None:
         """Ends a panel, or all, with a `panel_error` of code `cancelled` that holds the text so far.
@@ -131,7 +140,7 @@ class Batch:
         self._merged.cancel(panel_id)
 
     def close(self) -> None:
-        """Closes all connections and the thread; no more events come."""
+        """Closes all connections and the thread; no more events come. From any thread: the iteration ends."""
         self._closed = True
         self._ready.clear()
         if self._loop is not None:
@@ -151,7 +160,11 @@ class Batch:
 
 
 class AsyncBatch:
-    """A running batch for asyncio: iterate over it, in an `async with` or not."""
+    """A running batch for asyncio: iterate over it, in an `async with` or not.
+
+    Waiting for an event can be cancelled, as by `asyncio.wait_for(anext(batch), 1)`: that loses none, and the panels go
+    on. They end when the `async with` is left, by `aclose`, or when nobody has the batch any more.
+    """
 
     def __init__(self, merged: _Merged) -> None:
         self._merged = merged
@@ -167,11 +180,7 @@ class AsyncBatch:
 
     async def __anext__(self) -> BatchEvent:
         if not self._ready:
-            try:
-                self._ready += await self._merged.take()
-            except BaseException:
-                await self.aclose()
-                raise
+            self._ready += await self._merged.take()
             if not self._ready:
                 raise StopAsyncIteration
         return self._ready.popleft()
@@ -209,6 +218,7 @@ class _Job:
         self.events = events
         self.task: asyncio.Task[None] | None = None
         self.cancelled = False
+        self.stopped = False
         self.last: PanelEvent | None = None
         self.waiting = 0
         self.room = asyncio.Event()
@@ -218,6 +228,14 @@ class _Job:
         """The terminal event, once it was handed on."""
         last = self.last
         return last if last is not None and (last["event"] == "panel_final" or last["event"] == "panel_error") else None
+
+
+def _stop(jobs: Iterable[_Job]) -> None:
+    """Cancels their tasks, each once: a second time would tear it out of closing its connection."""
+    for job in jobs:
+        if job.task is not None and not job.stopped:
+            job.stopped = True
+            job.task.cancel()
 
 
 class _Merged:
@@ -239,18 +257,23 @@ class _Merged:
             self._loop = asyncio.get_running_loop()
             for job in self.jobs:
                 job.task = self._loop.create_task(self._run(job))
-        while not self._events and any(job.ended is None for job in self.jobs):
+                job.task.add_done_callback(partial(self._done, job))
+        while not self._events and not self._over and any(job.ended is None for job in self.jobs):
             self._news.clear()
             await self._news.wait()
+        if self._over:
+            return []
         taken: list[BatchEvent] = []
         while self._events:
             job, event = self._events.popleft()
             taken.append(event)
             job.waiting -= 1
             job.room.set()
-        if all(job.ended is not None for job in self.jobs):
+        ends = [(job.panel_id, job.ended) for job in self.jobs if job.ended is not None]
+        if len(ends) == len(self.jobs):
             self._over = True
-            taken.append(self._summary())
+            self._news.set()
+            taken.append(summary(ends, monotonic() - self._begin))
         return taken
 
     def cancel(self, panel_id: str | None) -> None:
@@ -260,21 +283,22 @@ class _Merged:
             raise ConfigurationError(f"there is no panel {panel_id!r}; there are {known}")
         for job in chosen:
             job.cancelled = True
-        self._on_the_loop(lambda: [job.task.cancel() for job in chosen if job.task and job.ended is None])
+        self._on_the_loop(lambda: _stop(job for job in chosen if job.ended is None))
 
     def abandon(self) -> None:
         """Nobody reads any more. Callable from anywhere, also while the interpreter ends."""
         self._over = True
-        self._on_the_loop(lambda: [job.task.cancel() for job in self.jobs if job.task])
+        self._on_the_loop(lambda: _stop(self.jobs))
 
     async def aclose(self) -> None:
         self._over = True
-        tasks = [job.task for job in self.jobs if job.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._news.set()
+        _stop(self.jobs)
+        tasks = [job.task for job in self.jobs if job.task is not None and not job.task.done()]
+        if tasks:
+            await asyncio.wait(tasks)  # a gather that is cancelled would cancel them again
 
-    def _on_the_loop(self, work: Any) -> None:
+    def _on_the_loop(self, work: Callable[[], None]) -> None:
         if self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(work)
@@ -282,27 +306,30 @@ class _Merged:
                 pass
 
     async def _run(self, job: _Job) -> None:
-        code: ErrorCode = "cancelled"
-        words = ""
         try:
             if not job.cancelled:
                 async for event in job.events:
                     await self._put(job, event)
-        except asyncio.CancelledError:
-            if not job.cancelled:
-                raise  # the batch was left
-        except Exception as error:  # such as one of the caller's own, out of on_end
-            code, words = "protocol", f"unexpected {type(error).__name__}"
-            _log.exception("panel %s: unexpected", job.panel_id)
         finally:
             await job.events.aclose()
-        if job.ended is None:
+
+    def _done(self, job: _Job, task: asyncio.Task[None]) -> None:
+        """Hands on what is missing of a panel whose task has ended: also one that was cancelled before it had begun, or
+        by somebody else, or that an error ended which nobody foresaw."""
+        error = None if task.cancelled() else task.exception()
+        if self._over or job.ended is not None:
+            return
+        fault = f"unexpected {type(error).__name__}" if isinstance(error, Exception) else ""
+        if fault:  # not its message, nor where it was raised: either may quote what was said
+            _log.error("panel %s: %s", job.panel_id, fault)
+        try:
             job.exchange.cancel()
+        finally:  # an on_end may exit
             rest = list(job.exchange.ending())
             begun = next((number for number, event in enumerate(rest) if event is job.last), -1)
             for event in rest[begun + 1 :]:
-                if words and event["event"] == "panel_error" and event["code"] == "cancelled":
-                    event["code"], event["error"] = code, words
+                if fault and event["event"] == "panel_error":
+                    event["code"], event["error"] = "protocol", fault
                 self._append(job, event)
 
     async def _put(self, job: _Job, event: PanelEvent) -> None:
@@ -317,32 +344,31 @@ class _Merged:
         self._events.append((job, event))
         self._news.set()
 
-    def _summary(self) -> BatchFinal:
-        panels: list[PanelSummary] = []
-        for job in self.jobs:
-            end = job.ended
-            assert end is not None
-            panels.append(
-                {
-                    "panel_id": job.panel_id,
-                    "provider": end["provider"],
-                    "model": end["model"],
-                    "status": end["status"] if end["event"] == "panel_final" else None,
-                    "code": end["code"] if end["event"] == "panel_error" else None,
-                    "first_delta_seconds": end["timing"]["first_delta_seconds"],
-                    "total_seconds": end["timing"]["total_seconds"],
-                    "usage": end["usage"],
-                    "cost": end["cost"],
-                }
-            )
-        costs = [panel["cost"] for panel in panels]
-        return {
-            "event": "batch_final",
-            "panel_id": None,
-            "panels": panels,
-            "total_seconds": monotonic() - self._begin,
-            "cost": None if None in costs else sum(cost for cost in costs if cost is not None),
+
+def summary(ends: Sequence[tuple[str, PanelEnd]], total_seconds: float) -> BatchFinal:
+    """The last event of a batch, from the id and the terminal event of each panel in the order of the batch."""
+    panels: list[PanelSummary] = [
+        {
+            "panel_id": panel_id,
+            "provider": end["provider"],
+            "model": end["model"],
+            "status": end["status"] if end["event"] == "panel_final" else None,
+            "code": end["code"] if end["event"] == "panel_error" else None,
+            "first_delta_seconds": end["timing"]["first_delta_seconds"],
+            "total_seconds": end["timing"]["total_seconds"],
+            "usage": end["usage"],
+            "cost": end["cost"],
         }
+        for panel_id, end in ends
+    ]
+    costs = [panel["cost"] for panel in panels]
+    return {
+        "event": "batch_final",
+        "panel_id": None,
+        "panels": panels,
+        "total_seconds": total_seconds,
+        "cost": None if None in costs else sum(cost for cost in costs if cost is not None),
+    }
 
 
 class _Loop:
@@ -351,26 +377,44 @@ class _Loop:
     def __init__(self, merged: _Merged) -> None:
         self._merged = merged
         self._started = threading.Event()
-        self._stop: asyncio.Event | None = None
+        self._ended: Future[None] = Future()
+        self.fault: BaseException | None = None
+        """What ended the thread, where that was no `close`."""
         self._thread = threading.Thread(target=self._serve, name="msgmodel batch", daemon=True)
         self._thread.start()
         self._started.wait()
+        if self.fault is not None:  # no loop could be made
+            raise self.fault
 
     def take(self) -> list[BatchEvent]:
-        return asyncio.run_coroutine_threadsafe(self._merged.take(), self._runs).result()
+        """The events that are there, after waiting for the first one; none when they or the loop have ended."""
+        coming = self._merged.take()
+        taken: Future[Any] = Future()
+        with suppress(RuntimeError):  # closed meanwhile
+            taken = asyncio.run_coroutine_threadsafe(coming, self._runs)
+        wait((taken, self._ended), return_when=FIRST_COMPLETED)
+        if taken.done() and not taken.cancelled():
+            events: list[BatchEvent] = taken.result()
+            return events
+        coming.close()
+        return []
 
     def close(self) -> None:
         if self._thread.is_alive():
-            try:
-                assert self._stop is not None
+            with suppress(RuntimeError):  # closed meanwhile
                 self._runs.call_soon_threadsafe(self._stop.set)
-            except RuntimeError:  # closed meanwhile
-                pass
             if threading.current_thread() is not self._thread:
                 self._thread.join()
 
     def _serve(self) -> None:
-        asyncio.run(self._until_closed())
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._until_closed())
+        except BaseException as error:  # sys.exit in a callback too: it ends whoever reads
+            self.fault = error
+        finally:
+            self._ended.set_result(None)
+            self._started.set()
 
     async def _until_closed(self) -> None:
         self._runs = asyncio.get_running_loop()
@@ -393,14 +437,19 @@ def _prepared(
     for name in _OWN:
         if name in common:
             raise ConfigurationError(f"{name} belongs to one panel: Panel(provider, {name}=...)")
-    common |= {"file_like": file_like, "filename": filename}
+    # Read once: the second panel would find a pipe empty.
+    files = [(file.name, file.data) for file in _files.attachments(file_like, filename, common.pop("files", ()))]
+    common["filename"], common["file_like"] = (None, None) if file_like is None else files.pop(0)
+    common["files"] = files
     chosen = [_panel(number, panel) for number, panel in enumerate(panels)]
     jobs = []
     for number, (panel, panel_id) in enumerate(zip(chosen, _ids(chosen), strict=True)):
         arguments: dict[str, Any] = common | dict(panel.settings)
-        arguments["prompt"] = prompt if panel.prompt is None else panel.prompt
+        arguments |= {"provider": panel.provider, "prompt": prompt if panel.prompt is None else panel.prompt}
         try:
-            jobs.append(_job(panel.provider, panel_id, arguments))
+            asks, exchange = _api.begin_by_name(panel_id, arguments)
+            events = _api.async_panels(asks, exchange, arguments.get("http_client"))
+            jobs.append(_Job(panel_id, exchange, events))
         except MsgModelError as error:
             raise type(error)(f"panels[{number}]: {error.message}") from None
     return jobs
@@ -421,8 +470,10 @@ def _ids(panels: list[Panel]) -> list[str]:
     taken: set[str] = set()
     for number, panel in enumerate(panels):
         if panel.panel_id is not None:
-            if not isinstance(panel.panel_id, str) or panel.panel_id in taken:
-                raise ConfigurationError(f"panels[{number}]: panel_id must be a string of its own: {panel.panel_id!r}")
+            if not isinstance(panel.panel_id, str) or not panel.panel_id or panel.panel_id in taken:
+                raise ConfigurationError(
+                    f"panels[{number}]: panel_id must be a string of its own, and not empty: {panel.panel_id!r}"
+                )
             taken.add(panel.panel_id)
     ids = []
     for number, panel in enumerate(panels):
@@ -438,11 +489,3 @@ def _ids(panels: list[Panel]) -> list[str]:
             taken.add(id)
         ids.append(id)
     return ids
-
-
-def _job(provider: str, panel_id: str, arguments: dict[str, Any]) -> _Job:
-    names = ("api_key", "system_instruction", "file_like", "filename", "config", "max_tokens", "model", "temperature")
-    prompt, timeout = arguments.pop("prompt"), arguments.pop("timeout", 300)
-    positional = (provider, prompt, *(arguments.pop(name, None) for name in names))
-    asks, exchange = _api.begin(cast(Any, positional), timeout, panel_id, cast(Any, arguments))
-    return _Job(panel_id, exchange, _api.async_panels(asks, exchange, arguments.get("http_client")))

@@ -76,20 +76,14 @@ class _Spanned:
         from opentelemetry.trace import SpanKind
 
         ask = self._ask
-        address = urlsplit(ask.base_url)
         given = {
             "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": _NAMES.get(ask.provider, ask.provider),
-            "gen_ai.request.model": ask.model,
             "gen_ai.request.stream": True,
             "gen_ai.request.max_tokens": ask.max_tokens,
             "gen_ai.request.temperature": ask.temperature,
-            "gen_ai.request.top_p": ask.config.top_p,
-            "gen_ai.request.stop_sequences": ask.config.stop,
             "msgmodel.panel_id": self._panel_id,
+            **_asked(ask),
         }
-        if not isinstance(ask.config, LocalConfig):
-            given |= {"server.address": address.hostname, "server.port": address.port or _PORTS[address.scheme]}
         if self._content:
             given |= {
                 "gen_ai.system_instructions": _json([{"type": "text", "content": ask.system}]) if ask.system else None,
@@ -98,6 +92,12 @@ class _Spanned:
                 ),
             }
         self._span = self._tracer.start_span(f"chat {ask.model}", kind=SpanKind.CLIENT, attributes=_known(given))
+
+    def instead(self, ask: Ask) -> None:
+        """The span is that of who answers. What is set can't be taken back: so nobody's server has a name here too."""
+        if self._span is not None:
+            self._span.update_name(f"chat {ask.model}")
+            self._span.set_attributes(_known({"server.address": "in-process", "server.port": 0, **_asked(ask)}))
 
     def first(self) -> None:
         if self._span is not None:
@@ -110,8 +110,6 @@ class _Spanned:
             return
         usage = event["usage"]
         given: dict[str, Any] = {
-            # Of a fallback, where one was asked.
-            "gen_ai.provider.name": _NAMES.get(event["provider"], event["provider"]),
             "gen_ai.response.model": event["model"],
             "gen_ai.response.id": event["request_id"],
             "gen_ai.response.time_to_first_chunk": event["timing"]["first_delta_seconds"],
@@ -137,6 +135,20 @@ class _Spanned:
             given["gen_ai.output.messages"] = _json([said])
         self._span.set_attributes(_known(given))
         self._span.end()
+
+
+def _asked(ask: Ask) -> dict[str, Any]:
+    """Who is asked, and what of the request is not the same for a fallback."""
+    given: dict[str, Any] = {
+        "gen_ai.provider.name": _NAMES.get(ask.provider, ask.provider),
+        "gen_ai.request.model": ask.model,
+        "gen_ai.request.top_p": ask.config.top_p,
+        "gen_ai.request.stop_sequences": ask.config.stop,
+    }
+    if not isinstance(ask.config, LocalConfig):
+        address = urlsplit(ask.base_url)
+        given |= {"server.address": address.hostname, "server.port": address.port or _PORTS[address.scheme]}
+    return given
 
 
 _PORTS: Final = MappingProxyType({"http": 80, "https": 443})

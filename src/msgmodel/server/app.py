@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import _cost
@@ -81,15 +81,14 @@ class Application:
     def _routes(self) -> list[BaseRoute]:
         return [
             Route("/v1/panels", self.panels, methods=["POST"]),
-            Route("/v1/streams/{id}", self.stream, methods=["GET"]),
-            Route("/v1/streams/{id}", self.stop, methods=["DELETE"]),
+            Route("/v1/streams/{id}", self.stream, methods=["GET", "DELETE"]),
             Route("/v1/providers", self.providers, methods=["GET"]),
             Route("/chat/stream", self.chat, methods=["GET", "POST"]),
             *Adapted(self).routes(),
             Route("/healthz", self.health, methods=["GET"]),
             Route("/readyz", self.ready, methods=["GET"]),
             Route("/openapi.json", self.document, methods=["GET"]),
-            Mount("/", page()),
+            *page(),
         ]
 
     @asynccontextmanager
@@ -145,6 +144,8 @@ class Application:
 
     async def stream(self, request: Request) -> Response:
         """`GET /v1/streams/{id}`: what comes after a position, or a snapshot and the tail."""
+        if request.method == "DELETE":
+            return await self.stop(request)
         owner = self.guard.owner(request)
         id = request.path_params["id"]
         found = await self._known(id, owner)
@@ -176,6 +177,9 @@ class Application:
         owner = self.guard.owner(request)
         if request.method == "HEAD":
             raise Refused(405, "method_not_allowed", "a HEAD would ask for a reply", {"allow": "GET, POST"})
+        query = request.query_params
+        chosen = convert({name: query[name] for name in ("provider", "model") if name in query}, PanelRequest)
+        question = PanelsRequest(prompt=query.get("prompt", ""), panels=[chosen])
         position = _position(request)
         if position is not None and request.method == "POST":
             raise _AT_ITS_PLACE
@@ -189,9 +193,6 @@ class Application:
             if found is None or (found.ended and after >= found.last):
                 return Response(status_code=204)  # an EventSource gives up at that; it never asks a second time
             return self.following(request, id, after, number << 20)
-        query = request.query_params
-        chosen = convert({name: query[name] for name in ("provider", "model") if name in query}, PanelRequest)
-        question = PanelsRequest(prompt=query.get("prompt", ""), panels=[chosen])
         number = randbelow(1 << 32) + 1 if request.method == "GET" else 0
         id = _event_source(number) if number else new_id()
         await self.start(request, id, owner, question, "")

@@ -102,6 +102,10 @@ _WORDS = {
 }
 
 
+_FRAME = {"type": "object", "properties": {"id": {"type": "string"}, "data": {"type": "string"}}}
+"""One server-sent event; `data` is an event as JSON."""
+
+
 def _header(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "header", "required": False, "schema": schema}
 
@@ -123,7 +127,7 @@ def _responses(*statuses: int) -> dict[str, Any]:
     for status in statuses:
         found[str(status)] = {"description": _WORDS[status]}
         if status == 200:
-            found["200"]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+            found["200"]["content"] = {"text/event-stream": {"schema": _FRAME}}
         elif status >= 400:
             found[str(status)]["content"] = {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}}
     return found

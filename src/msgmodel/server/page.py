@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 FOLDER = Path(__file__).parent / "page"
 
@@ -27,22 +29,25 @@ POLICY = "; ".join(
 """A reply that smuggles markup past everything else still finds nothing that would run it."""
 
 
-class _Page(StaticFiles):
+def page() -> list[BaseRoute]:
+    """The routes of the page; where it was not built, of a word that says so."""
+    if not (FOLDER / "index.html").is_file():
+        return [Route("/", _missing, methods=["GET"])]
+    return [Route("/", _index, methods=["GET"]), Mount("/assets", _Assets(directory=FOLDER / "assets"))]
+
+
+async def _index(request: Request) -> Response:
+    return FileResponse(FOLDER / "index.html", headers={"content-security-policy": POLICY, "cache-control": "no-cache"})
+
+
+class _Assets(StaticFiles):
+    """Their names change with their contents."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers["content-security-policy"] = POLICY
-        hashed = path.startswith("assets/")  # their names change with their contents
-        response.headers["cache-control"] = "public, max-age=31536000, immutable" if hashed else "no-cache"
+        response.headers["cache-control"] = "public, max-age=31536000, immutable"
         return response
 
 
-async def _missing(scope: Scope, receive: Receive, send: Send) -> None:
-    response = Response(
-        "The chat page is not built: run `make web` (it needs Node.js and npm).\n", 404, media_type="text/plain"
-    )
-    await response(scope, receive, send)
-
-
-def page() -> ASGIApp:
-    """The application that serves it."""
-    return _Page(directory=FOLDER, html=True) if (FOLDER / "index.html").is_file() else _missing
+async def _missing(request: Request) -> Response:
+    return PlainTextResponse("The chat page is not built: run `make web` (it needs Node.js and npm).\n", 404)

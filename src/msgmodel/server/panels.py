@@ -56,24 +56,27 @@ class Panels:
         self._batch: BatchFinal | None = None
         self._panels = {panel_id: _Panel() for panel_id in panel_ids}
 
-    def add(self, event: BatchEvent) -> bool:
+    def open(self, event: BatchEvent) -> bool:
         """Whether the event may be handed on: none of a panel that has ended may."""
         if event["event"] == "batch_final":
-            self._batch = event
             return True
-        kind, panel_id = event["event"], event["panel_id"]
-        panel = self._panels.get(panel_id)
+        panel = self._panels.get(event["panel_id"])
+        return panel is None or panel.end is None
+
+    def add(self, event: BatchEvent) -> None:
+        """The event was handed on. Raises TypeError for text that is none."""
+        if event["event"] == "batch_final":
+            self._batch = event
+            return
+        panel = self._panels.get(event["panel_id"])
         if panel is None:
-            panel = self._panels[panel_id] = _Panel()
-        if panel.end is not None:
-            return False
-        if kind == "panel_delta":
-            panel.text.append(event["delta"])  # type: ignore[typeddict-item]
-            if not isinstance(panel.text[-1], str):
+            panel = self._panels[event["panel_id"]] = _Panel()
+        if event["event"] == "panel_delta":
+            if not isinstance(event["delta"], str):
                 raise TypeError("a delta is not a string")
-        elif kind != "panel_tool_delta":
+            panel.text.append(event["delta"])
+        elif event["event"] != "panel_tool_delta":
             _take(panel, event)
-        return True
 
     def missing(self, code: ErrorCode, message: str) -> list[PanelError]:
         """The terminal events of the panels that have none; of one without a name where no panel is known."""

@@ -41,6 +41,7 @@ from .log import (
     Lost,
 )
 from .panels import Panels
+from .redis_script import Script
 from .redis_tail import BLOCK_SECONDS, COALESCE_SECONDS, FAULTS, Tail
 
 _log = logging.getLogger("msgmodel.server")
@@ -99,7 +100,7 @@ class RedisLog:
         self.meta_ms = self.ttl_ms + int(TOMBSTONE_SECONDS * 1000)
         self._prefix = prefix
         self._begin = self.redis.register_script(_BEGIN)
-        self._append = self.redis.register_script(_APPEND)
+        self._append = Script(self.redis, _APPEND, keys=3)
         self._take_over = self.redis.register_script(_TAKE_OVER)
         self._writers: dict[str, _RedisWriter] = {}
         self._reading: dict[str, int] = {}
@@ -240,7 +241,7 @@ class RedisLog:
             self.ttl_ms,
             self.meta_ms,
         ]
-        if not await self._append(keys=self.keys(id), args=args):
+        if not await self._append.run([*self.keys(id), *args]):
             raise Lost
 
     def forget(self, id: str) -> None:

@@ -217,9 +217,10 @@ async def kept(events: Events, show: Callable[[BatchEvent], T]) -> AsyncGenerato
                 if event["event"] == "batch_final":
                     summary = event  # comes last, also after what is missing
                     continue
-                shown = show(event)
-                if not panels.add(event):
+                if not panels.open(event):
                     continue
+                shown = show(event)
+                panels.add(event)
             except StopAsyncIteration:
                 break
             except MsgModelError as error:  # its message is made to be shown

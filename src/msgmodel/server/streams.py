@@ -212,8 +212,9 @@ class _Producer:
             async for event in self._batch:
                 if event["event"] == "batch_final":
                     summary = event
-                elif self._panels.add(event):
+                elif self._panels.open(event):
                     await self._writer.append(line(event), owed=event["event"] in ("panel_final", "panel_error"))
+                    self._panels.add(event)
         except asyncio.CancelledError:
             pass  # we are told to end: the verdict says why
         except Full:

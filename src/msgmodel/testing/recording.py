@@ -1,22 +1,26 @@
 """Streams as they were on the wire, in a file: recorded with their timing, and played back as a provider.
 
 A recording is JSON lines: for each response a head (`path` without its query, `status`, some headers), its chunks
-(`at`: seconds since the request; `text`, or `base64` where it is none) and its `end`. Rule: nothing of the request but
-its path is written, and where the server echoes a credential of the request, asterisks stand in its place.
+(`at`: seconds since the request; `text`, or `base64` where it is none; never compressed) and its `end`. Rule: nothing
+of the request but its path is written, and where the server echoes a credential of the request (from its headers, its
+query or its address), asterisks stand in its place, however JSON or a URL may write it.
 """
 
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import math
+import re
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import IO, Any, Literal, Self
+from urllib.parse import quote, quote_plus
 
 import httpx2
 
@@ -26,11 +30,23 @@ from .server import Cut, Pause, Reset, Script, Send, Step
 
 VERSION = 1
 _KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms")
-_HARMLESS = ("accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent")
+_HARMLESS = frozenset(
+    {
+        *("accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"),
+        *("anthropic-version", "api-version", "alt"),
+    }
+)
+"""Headers and fields of a query that hold no secret, though their values may well stand in a reply."""
+_TELLING = re.compile("auth|cookie|key|pass|secret|session|sig|token", re.IGNORECASE)
+"""In the name of what holds a secret, also a short one."""
+_SCHEMES = frozenset({"basic", "bearer", "digest", "token"})
 
 
 class Recording:
-    """`client` and `async_client` go into `http_client=`; what they receive is written as it comes."""
+    """`client` and `async_client` go into `http_client=`; what they receive is written as it comes.
+
+    A `with` or an `async with` closes both and the file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file: IO[str] = path.open("w", encoding="utf-8")
@@ -46,16 +62,28 @@ class Recording:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.client.close()
+        with suppress(StopIteration):  # what closes it never waits: see its transport
+            self.async_client.aclose().send(None)
         with self._lock:
             self._file.close()
 
-    def begin(self, request: httpx2.Request, response: httpx2.Response) -> _Tape:
-        """The tape of one response, with its head written."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def begin(self, request: httpx2.Request, response: httpx2.Response, began: float) -> _Tape:
+        """The tape of one response to a request of that time, with its head written."""
         with self._lock:
             self._count += 1
-        tape = _Tape(self, self._count, _Asterisks(_credentials(request)))
+        secrets = _credentials(request)
+        tape = _Tape(self, self._count, _Asterisks(secrets), began)
         headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-        tape.write(msgmodel=VERSION, path=request.url.path, status=response.status_code, headers=headers)
+        path = _covered(request.url.path.encode(), secrets).decode(errors="replace")
+        tape.write(msgmodel=VERSION, path=path, status=response.status_code, headers=headers)
         return tape
 
     def line(self, **fields: Any) -> None:
@@ -67,9 +95,9 @@ class Recording:
 
 
 class _Tape:
-    def __init__(self, recording: Recording, number: int, asterisks: _Asterisks) -> None:
+    def __init__(self, recording: Recording, number: int, asterisks: _Asterisks, began: float) -> None:
         self._recording, self._number, self._asterisks = recording, number, asterisks
-        self._begin = monotonic()
+        self._begin = began
         self._ended = False
 
     def write(self, **fields: Any) -> None:
@@ -109,9 +137,7 @@ class _Asterisks:
         return self.rest()
 
     def rest(self) -> list[tuple[float, bytes]]:
-        joined = b"".join(piece for _, piece in self._waiting)
-        for secret in self._secrets:
-            joined = joined.replace(secret, b"*" * len(secret))
+        joined = _covered(b"".join(piece for _, piece in self._waiting), self._secrets)
         cleaned, begin = [], 0
         for at, piece in self._waiting:
             cleaned.append((at, joined[begin : begin + len(piece)]))
@@ -120,64 +146,108 @@ class _Asterisks:
         return cleaned
 
 
+def _covered(data: bytes, secrets: list[bytes]) -> bytes:
+    """With asterisks over all of them: each is sought in the data as it came, also where one lies over another."""
+    covered = bytearray(data)
+    for secret in secrets:
+        at = data.find(secret)
+        while at >= 0:
+            covered[at : at + len(secret)] = b"*" * len(secret)
+            at = data.find(secret, at + 1)
+    return bytes(covered)
+
+
 class _Transport(httpx2.HTTPTransport):
     def __init__(self, recording: Recording) -> None:
         super().__init__()
         self._recording = recording
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        began = monotonic()
         response = super().handle_request(request)
-        assert isinstance(response.stream, httpx2.SyncByteStream)
-        response.stream = _Stream(response.stream, self._recording.begin(request, response))
-        return response
+        return _decoded(response, _Stream(response, self._recording.begin(request, response, began)))
 
 
 class _Stream(httpx2.SyncByteStream):
-    def __init__(self, stream: httpx2.SyncByteStream, tape: _Tape) -> None:
-        self._stream, self._tape = stream, tape
+    def __init__(self, response: httpx2.Response, tape: _Tape) -> None:
+        self._response, self._tape = response, tape
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._stream:
+        for chunk in self._response.iter_bytes():
             self._tape.chunk(chunk)
             yield chunk
         self._tape.end("clean")
 
     def close(self) -> None:
         self._tape.end("broken")
-        self._stream.close()
+        self._response.close()
 
 
 class _AsyncTransport(httpx2.AsyncHTTPTransport):
+    """Keeps no connection: each is closed with its response. So nothing is open that only an event loop could close."""
+
     def __init__(self, recording: Recording) -> None:
-        super().__init__()
+        super().__init__(limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0))
         self._recording = recording
 
+    async def aclose(self) -> None:
+        pass
+
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        began = monotonic()
         response = await super().handle_async_request(request)
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _AsyncStream(response.stream, self._recording.begin(request, response))
-        return response
+        return _decoded(response, _AsyncStream(response, self._recording.begin(request, response, began)))
 
 
 class _AsyncStream(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, tape: _Tape) -> None:
-        self._stream, self._tape = stream, tape
+    def __init__(self, response: httpx2.Response, tape: _Tape) -> None:
+        self._response, self._tape = response, tape
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
+        async for chunk in self._response.aiter_bytes():
             self._tape.chunk(chunk)
             yield chunk
         self._tape.end("clean")
 
     async def aclose(self) -> None:
         self._tape.end("broken")
-        await self._stream.aclose()
+        await self._response.aclose()
+
+
+def _decoded(response: httpx2.Response, stream: httpx2.SyncByteStream | httpx2.AsyncByteStream) -> httpx2.Response:
+    """The response whose body is the stream, which is no longer compressed."""
+    headers = response.headers.copy()
+    if "content-encoding" in headers:
+        for name in ("content-encoding", "content-length"):
+            headers.pop(name, None)
+    return httpx2.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)
 
 
 def _credentials(request: httpx2.Request) -> list[bytes]:
-    """The values of all headers that may be secret, without the word before them."""
-    values = [value for name, value in request.headers.items() if name.lower() not in _HARMLESS]
-    return [value.rpartition(" ")[2].encode() for value in values if len(value.rpartition(" ")[2]) >= 8]
+    """All that may be secret in a request but its body, as it is and as others may write it; the longest first."""
+    fields = [*request.headers.items(), *request.url.params.multi_items()]
+    secrets = {secret for name, value in fields if name.lower() not in _HARMLESS for secret in _secrets(name, value)}
+    secrets |= {word for word in (request.url.username, request.url.password) if len(word) >= 4}
+    forms = {form.encode() for secret in secrets for form in _forms(secret)}
+    return sorted(forms, key=len, reverse=True)
+
+
+def _secrets(name: str, value: str) -> Iterator[str]:
+    """The value, its words, and what it says in base64. Others than keys count from 8 characters on: shorter ones are
+    no secrets, and would tear words apart."""
+    least = 4 if _TELLING.search(name) else 8
+    words = {value, *value.split(), *re.split(r"[\s,;=]+", value)}
+    if value.lower().startswith("basic "):
+        with suppress(binascii.Error, UnicodeDecodeError):
+            both = base64.b64decode(value[6:]).decode()
+            words |= {both, *both.split(":", 1)}
+    yield from (word for word in words if len(word) >= least and word.lower() not in _SCHEMES)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    for escaped in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        yield from (escaped, escaped.replace("/", "\\/"))
+    yield from (secret, quote(secret, safe=""), quote_plus(secret))
 
 
 def record(path: str | Path) -> Recording:
@@ -186,7 +256,8 @@ def record(path: str | Path) -> Recording:
         with record("hello.jsonl") as recording:
             query("openai", "hi", http_client=recording.client)
 
-    For the async functions `recording.async_client`. Raises ConfigurationError when the file can't be written.
+    For the async functions `recording.async_client`, in a `with` or an `async with`. Raises ConfigurationError when the
+    file can't be written.
     """
     try:
         return Recording(Path(path))
