@@ -72,9 +72,7 @@ class Panels:
         if panel is None:
             panel = self._panels[event["panel_id"]] = _Panel()
         if event["event"] == "panel_delta":
-            if not isinstance(event["delta"], str):
-                raise TypeError("a delta is not a string")
-            panel.text.append(event["delta"])
+            panel.text.append(_text(event["delta"]))
         elif event["event"] != "panel_tool_delta":
             _take(panel, event)
 
@@ -166,15 +164,21 @@ def _take(panel: _Panel, event: Any) -> None:
     if kind == "panel_final" or kind == "panel_error":
         panel.end = event
     elif kind == "panel_reasoning":
-        panel.reasoning.append(event["delta"])
+        panel.reasoning.append(_text(event["delta"]))
     elif kind == "panel_refusal":
-        panel.refusal.append(event["delta"])
+        panel.refusal.append(_text(event["delta"]))
     elif kind == "panel_tool_call":
         panel.tool_calls.append({key: value for key, value in event.items() if key not in _ADDRESS})  # type: ignore[arg-type]
     elif kind == "panel_source":
         panel.sources.append({key: value for key, value in event.items() if key not in _ADDRESS})  # type: ignore[arg-type]
     elif kind == "panel_retry" and event["reason"] == "fallback":
         panel.reasoning.clear()  # it was another model's
+
+
+def _text(delta: object) -> str:
+    if not isinstance(delta, str):
+        raise TypeError("a delta is not a string")
+    return delta
 
 
 _ADDRESS = ("event", "panel_id")
