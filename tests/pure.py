@@ -11,7 +11,7 @@ from msgmodel._question import ask
 from msgmodel.wires import WIRES
 
 QUESTIONS = {
-    wire: ask((PROVIDER[wire], "hi", KEY, None, None, None, config(wire, "http://localhost"), None, None, None), {})
+    wire: ask((PROVIDER[wire], "hi", KEY, None, None, None, config(wire, "http://127.0.0.1"), None, None, None), {})
     for wire in WIRES
 }
 

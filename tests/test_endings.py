@@ -374,8 +374,8 @@ REASONS: dict[Wire, dict[str, Status]] = {
         "stop": "complete",
         "length": "truncated",
         "content_filter": "filtered",
-        "tool_calls": "tool_calls",
-        "function_call": "tool_calls",
+        "tool_calls": "unknown",  # without a call there is nothing to do
+        "function_call": "unknown",
         "model_length": "truncated",
         "error": "truncated",
         "abort": "truncated",
@@ -396,7 +396,7 @@ REASONS: dict[Wire, dict[str, Status]] = {
         "stop_sequence": "complete",
         "max_tokens": "truncated",
         "model_context_window_exceeded": "truncated",
-        "tool_use": "tool_calls",
+        "tool_use": "unknown",
         "pause_turn": "paused",
         "compaction": "paused",
         "surprise": "unknown",
@@ -435,7 +435,9 @@ def test_refusal(shared_colour: Colour, server: ScriptedServer, wire: Wire) -> N
     server.say(Script.body(reply(wire, PIECES, finish="refusal")))
     *rest, last = ask(shared_colour, wire, server)
     assert rest == [{"event": "panel_refusal", "panel_id": "p", "delta": piece} for piece in PIECES]
-    assert settled(last) == final(wire, None, "filtered", content="", refusal=TEXT)
+    said = TEXT if wire == "openai_responses" else [{"type": "refusal", "text": TEXT}]  # settled() takes the text out
+    message = {"role": "assistant", "content": said, "partial": True}
+    assert settled(last) == final(wire, None, "filtered", content="", refusal=TEXT, message=message)
 
 
 def test_anthropic_refusal(shared_colour: Colour, server: ScriptedServer) -> None:
@@ -444,7 +446,9 @@ def test_anthropic_refusal(shared_colour: Colour, server: ScriptedServer) -> Non
     *rest, last = ask(shared_colour, "anthropic", server)
     words = "This request was declined."
     assert rest == [*map(delta, PIECES), {"event": "panel_refusal", "panel_id": "p", "delta": words}]
-    assert settled(last) == final("anthropic", "refusal", "filtered", refusal=words)
+    parts = [{"type": "text", "text": TEXT}, {"type": "refusal", "text": words}]
+    message = {"role": "assistant", "content": parts, "partial": True}
+    assert settled(last) == final("anthropic", "refusal", "filtered", refusal=words, message=message)
 
 
 @pytest.mark.parametrize("reason", ["SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY", "SURPRISE"])
@@ -1002,18 +1006,19 @@ def test_continuation_that_brings_nothing(shared_colour: Colour, server: Scripte
     assert first == delta(TEXT)
     count = len(server.requests)
     assert 1 < count <= 5
-    expected = broken("gemini", "interrupted", False, content=TEXT, usage=usage("gemini", 34 * count, 12 * count))
-    assert settled(last) | {"retryable": False} == expected | {"attempts": count}
+    summed = usage("gemini", 34 * (count - 1), 12 * (count - 1))  # what brought nothing and led nowhere is not counted
+    assert settled(last) == final("gemini", "CONTINUATION", "paused", usage=summed, attempts=count)
 
 
 def test_continuation_that_fails(shared_colour: Colour, server: ScriptedServer) -> None:
-    """What had arrived stays."""
+    """What had arrived stays, and so does how it had ended."""
     headers, body = error_body("gemini", 503)
     server.say(Script.body(segment("one ", "on")), Script.json(503, body, headers))
     first, last = ask(shared_colour, "gemini", server)
     assert first == delta("one ")
-    arrived = {"content": "one ", "usage": usage("gemini"), "status_code": 503, "attempts": 2}
-    assert settled(last) == broken("gemini", "overloaded", True, "APIError", **arrived)
+    arrived = {"content": "one ", "usage": usage("gemini"), "attempts": 2}
+    assert [segment["status"] for segment in last["segments"]] == ["paused", "overloaded"]
+    assert settled(last) == final("gemini", "CONTINUATION", "paused", **arrived)
 
 
 @pytest.mark.parametrize("end", [(), (Cut(),), (Reset(),)], ids=["ends cleanly", "FIN", "RST"])

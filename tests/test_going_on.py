@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -16,7 +17,15 @@ from msgmodel import ConfigurationError
 from msgmodel._exchange import GO_ON
 from msgmodel._overlap import Overlap
 from msgmodel.testing import Pause, Repeat, Reply, Script, ScriptedProvider, Send, Stall
-from msgmodel.testing.wires import INPUT_TOKENS, OUTPUT_TOKENS, TRUNCATED_FINISH, WIRES, Wire, events
+from msgmodel.testing.wires import (
+    CONTINUATION_TOKEN,
+    INPUT_TOKENS,
+    OUTPUT_TOKENS,
+    TRUNCATED_FINISH,
+    WIRES,
+    Wire,
+    events,
+)
 
 NAME = {"openai_chat": "openai", "openai_responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
 WHOLE = "Once upon a time there was a small fox, and it was the quickest of them all."
@@ -129,8 +138,6 @@ def test_a_pause_goes_back_as_it_came(colour: Sync | Async, provider: ScriptedPr
         {"type": "content_block_start", "index": 1, "content_block": result},
         {"type": "content_block_stop", "index": 1},
     ]
-    import json
-
     data = b"".join(events("anthropic", ["Look: "], finish="pause_turn"))
     at = data.index(b"event: content_block_start")
     inserted = b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in blocks)
@@ -142,6 +149,72 @@ def test_a_pause_goes_back_as_it_came(colour: Sync | Async, provider: ScriptedPr
         "role": "assistant",
         "content": [block | {"input": {"query": "fox"}}, result, {"type": "text", "text": "Look: "}],
     }
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_hiccup_does_not_spoil_a_good_reply(colour: Sync | Async, provider: ScriptedProvider, wire: Wire) -> None:
+    """A continuation that brought nothing yet is asked for again, with what was held back of it forgotten."""
+    provider.say(
+        Reply("Once upon a time there was a sm", truncated=True),
+        Reply(error=503),
+        Reply("there was", pieces=["there was"], cut_after=1),
+        Reply("there was a small fox."),
+    )
+    last = ask(colour, provider, wire, continue_truncated=1, max_retries=2)[-1]
+    assert (last["status"], last["content"]) == ("complete", "Once upon a time there was a small fox.")
+    assert [segment["status"] for segment in last["segments"]] == ["truncated", "complete"]
+    assert [segment["overlap"] for segment in last["segments"]] == [0, 14]
+    assert len({request.body for request in provider.requests[1:]}) == 1
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_continuation_that_fails_for_good(colour: Sync | Async, provider: ScriptedProvider, wire: Wire) -> None:
+    """The reply stays what it was before it: truncated, and no error."""
+    provider.say(Reply("Once upon a time", truncated=True), Reply(error=503))
+    last = ask(colour, provider, wire, continue_truncated=3, max_retries=1)[-1]
+    assert (last["event"], last["status"], last["content"]) == ("panel_final", "truncated", "Once upon a time")
+    assert (last["finish_reason"], last["truncated_in"]) == (TRUNCATED_FINISH[wire], "text")
+    assert [segment["status"] for segment in last["segments"]] == ["truncated", "overloaded"]
+    assert (last["timing"]["attempts"], last["message"]["partial"]) == (3, True)
+    assert last["usage"]["output_tokens"] == OUTPUT_TOKENS
+    provider.say(Reply("Once upon a time", truncated=True), Reply(" there was", cut_after=1))
+    last = ask(colour, provider, wire, continue_truncated=3, max_retries=1)[-1]
+    assert (last["code"], last["content"]) == ("interrupted", "Once upon a time there")  # what was shown broke off
+
+
+def test_gemini_s_token_is_asked_with_again(colour: Sync | Async, provider: ScriptedProvider) -> None:
+    """After an error, and after a response that ended before it said anything."""
+    for hiccup in (Reply(error=503), Script.body(b"")):
+        provider.say(Reply("one ", finish="CONTINUATION"), hiccup, "two")
+        before = len(provider.requests)
+        last = ask(colour, provider, "gemini", max_retries=1)[-1]
+        assert (last["status"], last["content"]) == ("complete", "one two")
+        tokens = [request.json.get("continuationToken") for request in provider.requests[before:]]
+        assert tokens == [None, CONTINUATION_TOKEN, CONTINUATION_TOKEN]
+
+
+@pytest.mark.parametrize("late", [{"text": ""}, {"text": "", "thoughtSignature": "U0lH"}])
+def test_an_empty_part_does_not_take_the_token_away(provider: ScriptedProvider, late: Any) -> None:
+    end = {"candidates": [{"content": {"parts": [late]}}]}
+    paused = b"".join(events("gemini", ["one "], finish="CONTINUATION"))
+    provider.say(Script.body(paused + b"data: %b\r\n\r\n" % json.dumps(end).encode()), "two")
+    assert ask(Sync(), provider, "gemini")[-1]["content"] == "one two"
+
+
+def test_white_space_is_not_gone_on_with(provider: ScriptedProvider) -> None:
+    provider.say(Reply("\n\n", truncated=True))
+    assert ask(Sync(), provider, "anthropic", continue_truncated=1)[-1]["status"] == "truncated"
+    assert len(provider.requests) == 1
+
+
+def test_fallback_after_a_pause_that_said_nothing(
+    colour: Sync | Async, provider: ScriptedProvider, other: ScriptedProvider
+) -> None:
+    provider.say(Reply("", finish="CONTINUATION"), Reply(error=503))
+    other.say("here")
+    back: Any = {"provider": "anthropic", "config": other.config("anthropic")}
+    last = ask(colour, provider, "gemini", fallbacks=[back])[-1]
+    assert (last["provider"], last["status"], last["content"]) == ("anthropic", "complete", "here")
 
 
 def test_a_pause_without_leave_is_reported(provider: ScriptedProvider) -> None:
@@ -165,6 +238,28 @@ def test_a_pause_without_leave_is_reported(provider: ScriptedProvider) -> None:
         ("床前明月光", "明月光，疑是", "床前明月光，疑是"),
         ("all of it", "all of it", "all of it"),
         ("", "fresh", "fresh"),
+        ("return a\n    return b\n", "    return b\n    return c", "return a\n    return b\n    return c"),
+        # A short match must consist of whole words.
+        ("it was the quick", "quickest of all", "it was the quickest of all"),
+        ("unbelieva", "unbelievable", "unbelievable"),
+        ("I like the", "theatre.", "I like thetheatre."),
+        ("He walked over the", "theatre was closed.", "He walked over thetheatre was closed."),
+        ("a b c d", "d e", "a b c dd e"),
+        # What repeats itself goes on with the same.
+        ("[0, 0, 0, ", "0, 0, 0]", "[0, 0, 0, 0, 0, 0]"),
+        ("1, 1, 1, ", "1, 1, 1, 2", "1, 1, 1, 1, 1, 1, 2"),
+        ("very, very, ", "very, very good", "very, very, very, very good"),
+        ("ha ha ha", "ha ha! funny", "ha ha haha ha! funny"),
+        ("no no no ", "no no.", "no no no no no."),
+        ("SELECT 1;\nSELECT 1;\n", "SELECT 1;\n", "SELECT 1;\nSELECT 1;\nSELECT 1;\n"),
+        ("abcdefgh" * 400, "abcdefgh" * 3, "abcdefgh" * 403),
+        ("</div></div>", "</div></div></body>", "</div></div></div></div></body>"),
+        # So may what says nothing.
+        ("  if a:\n    }\n}\n", "}\n}\nend", "  if a:\n    }\n}\n}\n}\nend"),
+        ("| a | b |\n|---|---|", "---|---|", "| a | b |\n|---|---|---|---|"),
+        ("=====", "=====\n", "==========\n"),
+        ("100 200 300", "300 400", "100 200 300300 400"),
+        ("🎉🎉🎉", "🎉🎉🎉 party", "🎉🎉🎉🎉🎉🎉 party"),
     ],
 )
 def test_overlap(said: str, more: str, joined: str) -> None:
@@ -220,17 +315,17 @@ def test_resumption_has_an_end(provider: ScriptedProvider) -> None:
 
 def test_held_text_comes_out_before_the_error(provider: ScriptedProvider) -> None:
     """What was held back as a possible repetition is not lost when the stream breaks again."""
-    provider.say(Reply("one two three", truncated=True), Reply("one tw", pieces=["one tw"], cut_after=1))
-    last = ask(Sync(), provider, "openai_chat", continue_truncated=1)[-1]
+    provider.say(Reply("one two three four", cut_after=3), Reply("one tw", pieces=["one tw"], cut_after=1))
+    last = ask(Sync(), provider, "openai_chat", resume_interrupted=True, max_retries=1)[-1]
     assert (last["code"], last["content"]) == ("interrupted", "one two threeone tw")
 
 
-def test_leaving_while_text_is_held(provider: ScriptedProvider) -> None:
+def test_a_silence_while_text_is_held(provider: ScriptedProvider) -> None:
     provider.say(Reply("one two three", truncated=True), Reply("one tw", pieces=["one tw"], stall_after=1))
     heard: list[Any] = []
     asking = {"config": provider.config("openai"), "continue_truncated": 1, "on_end": heard.append, "timeout": 0.3}
     last = list(msgmodel.stream_panels("openai", "hi", max_retries=0, **asking))[-1]
-    assert (last["event"], heard) == ("panel_error", [last])
+    assert (last["event"], last["content"], heard) == ("panel_final", "one two three", [last])
 
 
 # --- fallback ---

@@ -104,7 +104,7 @@ def test_tool_calls_of_chat(fragments: list[Any], calls: list[Any]) -> None:
 
 def test_the_older_function_call() -> None:
     last = chat({"function_call": {"name": "f", "arguments": "{}"}}, finish="function_call")[-1]
-    assert last["tool_calls"] == [call("", "f", "{}", {})]
+    assert last["tool_calls"] == [call("call_1", "f", "{}", {})]
 
 
 def test_a_limit_cuts_the_last_call_only() -> None:
@@ -291,6 +291,12 @@ def test_refusals_are_not_the_text_and_not_complete() -> None:
         assert (last["refusal"], last["content"], last["status"]) == ("No.", "", "filtered"), name
 
 
+def cited_item(url: str, title: str) -> dict[str, Any]:
+    annotations = [{"type": "url_citation", "url": url, "title": title}, {"type": "file_citation", "file_id": "f"}]
+    content = [{"type": "output_text", "text": "", "annotations": annotations}, {"type": "output_text"}]
+    return {"type": "message", "content": content}
+
+
 def source(url: str | None, title: str | None = None, text: str | None = None) -> dict[str, Any]:
     return {"url": url, "title": title, "text": text}
 
@@ -303,9 +309,31 @@ def test_sources() -> None:
         "annotations": (chat({"annotations": [cited, cited, "junk"]}), [source("https://a", "A")]),
         "citations": (
             play("openai_chat", sse(*[{"citations": ["https://a", 5], "choices": []}] * 2)),
-            [source("https://a"), source(None)],
+            [source("https://a")],
         ),
-        "odd citations": (play("openai_chat", sse({"citations": "https://a"})), []),
+        "growing citations": (
+            play(
+                "openai_chat",
+                sse(
+                    {"citations": ["https://a"], "choices": []},
+                    {"citations": ["https://a", {"url": "https://b", "title": "B"}], "choices": []},
+                ),
+            ),
+            [source("https://a"), source("https://b", "B")],
+        ),
+        "search results": (
+            play(
+                "openai_chat",
+                sse({"citations": ["https://a"], "search_results": [{"url": "https://a", "title": "A"}]}),
+            ),
+            [source("https://a", "A")],
+        ),
+        "odd citations": (play("openai_chat", sse({"citations": "https://a"})), [source("https://a")]),
+        "no citations": (play("openai_chat", sse({"citations": 5, "search_results": {}})), []),
+        "flat annotations": (
+            chat({"annotations": [{"type": "url_citation", "url": "https://a", "title": "A"}]}),
+            [source("https://a", "A")],
+        ),
         "grounding": (gemini(groundingMetadata=grounding), [source("https://a", "A")]),
         "citation metadata": (
             gemini(citationMetadata={"citationSources": [{"uri": "https://a"}]}),
@@ -318,6 +346,26 @@ def test_sources() -> None:
                 annotation | {"annotation": None},
             ),
             [source("https://a", "A"), source(None, "a.pdf")],
+        ),
+        "responses, in the item": (
+            responses(
+                {"type": "response.output_text.delta", "output_index": 0, "delta": ""},
+                {"type": "response.output_item.done", "output_index": 0, "item": cited_item("https://a", "A")},
+            ),
+            [source("https://a", "A")],
+        ),
+        "responses, at the end": (responses(output=[cited_item("https://a", "A")]), [source("https://a", "A")]),
+        "anthropic, a result of the caller's search": (
+            anthropic(
+                {
+                    "type": "content_block_delta",
+                    "delta": {
+                        "type": "citations_delta",
+                        "citation": {"type": "search_result_location", "source": "https://a", "title": "A"},
+                    },
+                }
+            ),
+            [source("https://a", "A")],
         ),
         "anthropic": (
             anthropic(
@@ -365,9 +413,64 @@ def test_done_means_nothing_where_the_wire_has_no_such_word(wire: str) -> None:
 
 
 def test_the_first_candidate_is_shown() -> None:
-    other = {"candidates": [{"index": 2, "content": {"parts": [{"text": "no"}]}}]}
-    one = {"candidates": [{"index": 1, "content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
-    assert play("gemini", sse(one, other))[-1]["content"] == "Hi"
+    """And not the one that speaks first."""
+    other = {"candidates": [{"index": 1, "content": {"parts": [{"text": "no"}]}}]}
+    one = {"candidates": [{"index": 0, "content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
+    cut = {"candidates": [{"index": 1, "finishReason": "MAX_TOKENS"}]}
+    assert play("gemini", sse(other, one, cut))[-1]["content"] == "Hi"
+
+
+def test_what_is_odd_in_one_field_costs_the_others_nothing() -> None:
+    for odd in (
+        {"reasoning_content": 5},
+        {"reasoning_content": {"a": 1}},
+        {"content": False},
+        {"content": 42},
+        {"refusal": []},
+        {"tool_calls": 5},
+        {"tool_calls": [5, {"index": "x", "function": 5}]},
+        {"function_call": "x"},
+        {"annotations": "x"},
+    ):
+        last = chat(odd, {"content": "Hi"})[-1]
+        assert (last["event"], last["content"], last["status"]) == ("panel_final", "Hi", "complete"), odd
+    last = play("openai_chat", sse({"choices": 5}, {"choices": [5]}, {"choices": [{"index": {}, "delta": []}]}))[-1]
+    assert last["code"] == "interrupted"
+    assert chat({"reasoning_content": [{"type": "text", "text": "H"}, "m."]})[-1]["reasoning"] == "Hm."
+    assert chat({"content": {"type": "text", "text": "Hi"}})[-1]["content"] == "Hi"
+    made = {"index": "0", "id": "a", "function": {"name": "f", "arguments": "{}"}}
+    assert chat({"tool_calls": made}, finish="tool_calls")[-1]["tool_calls"] == [call("a", "f", "{}", {})]
+
+
+def test_a_whole_message_in_the_place_of_a_delta() -> None:
+    made = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "Hi", "tool_calls": [made]}
+    chunk = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    last = play("openai_chat", sse(chunk, b"[DONE]"))[-1]
+    assert (last["content"], last["tool_calls"]) == ("Hi", [call("a", "f", "{}", {})])
+    begun = {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}
+    assert play("openai_chat", sse(begun, chunk, b"[DONE]"))[-1]["content"] == "Hi"  # some say it all once more
+
+
+@pytest.mark.parametrize(
+    ("reasons", "held"),
+    [
+        (["length", "stop"], "length"),
+        (["tool_calls", "stop"], "tool_calls"),
+        (["stop", "length"], "length"),
+        (["stop", "what"], "stop"),
+        (["load", "stop"], "stop"),
+        (["stop", None], "stop"),
+    ],
+)
+def test_which_of_two_finish_reasons_holds(reasons: list[str | None], held: str) -> None:
+    chunks = [{"choices": [{"delta": {"content": "Hi"}, "finish_reason": reason}]} for reason in reasons]
+    assert play("openai_chat", sse(*chunks, b"[DONE]"))[-1]["finish_reason"] == held
+
+
+def test_no_finish_reason_takes_gemini_s_away() -> None:
+    ends = [{"candidates": [{"finishReason": reason}]} for reason in ("STOP", "FINISH_REASON_UNSPECIFIED")]
+    assert play("gemini", sse(*ends))[-1]["status"] == "complete"
 
 
 def test_text_beside_an_error_is_kept() -> None:
@@ -396,6 +499,21 @@ def test_continuations_have_an_end() -> None:
         ("openai_chat", {"error": {"message": "no", "code": "429"}}, "rate_limit"),
         ("openai_chat", {"object": "error", "message": "too long: context length", "code": 400}, "context_length"),
         ("openai_chat", {"x_groq": {"error": "over capacity"}}, "server"),
+        ("openai_chat", {"error": {"error": {"message": "no", "type": "rate_limit_error"}}}, "rate_limit"),
+        ("openai_chat", {"error": [{"message": "no", "code": 429}]}, "rate_limit"),
+        ("openai_chat", {"errors": [{"message": "no", "code": 429}]}, "rate_limit"),
+        ("openai_chat", {"error": '{"message": "no", "code": 429}'}, "rate_limit"),
+        ("openai_chat", {"error": "{no JSON"}, "server"),
+        ("openai_chat", {"error": [[[[[[{"message": "deep", "code": 429}]]]]]]}, "server"),
+        ("openai_chat", {"error": {"message": {"text": "context length"}}}, "context_length"),
+        ("openai_chat", {"type": "error", "message": "no", "code": 503}, "overloaded"),
+        ("openai_chat", {"detail": "rate limit"}, "server"),
+        ("openai_chat", {"detail": [{"msg": "context length"}]}, "context_length"),
+        ("openai_chat", {"code": 503, "message": "no"}, "overloaded"),
+        ("openai_chat", {"choices": [{"delta": {}, "error": {"code": 503}, "finish_reason": "error"}]}, "overloaded"),
+        ("gemini", [{"error": {"code": 503, "status": "UNAVAILABLE"}}], "overloaded"),
+        ("gemini", [{"candidates": []}], "protocol"),
+        ("gemini", b"{", "protocol"),
         ("openai_responses", {"type": "error", "code": "rate_limit_exceeded", "message": "slow"}, "rate_limit"),
         ("openai_responses", {"type": "response.failed", "response": {"error": {"code": "server_error"}}}, "server"),
         ("openai_responses", {"type": "response.failed"}, "server"),
@@ -409,6 +527,9 @@ def test_continuations_have_an_end() -> None:
 def test_errors_in_the_stream(wire: str, payload: Any, code: str) -> None:
     (error,) = play(wire, sse(payload))
     assert (error["event"], error["code"]) == ("panel_error", code)
+    if wire == "openai_chat":  # what comes after a good ending is an error even so
+        end = {"choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]}
+        assert play(wire, sse(end, payload, b"[DONE]"))[-1]["code"] == code
 
 
 def test_usage_of_every_wire() -> None:
@@ -511,6 +632,17 @@ def test_blocks_of_gemini_s_own_tools_and_pages_that_it_read() -> None:
     *events, last = gemini(code, {"text": "Two."}, urlContextMetadata={"urlMetadata": pages})
     assert [event["url"] for event in events if event["event"] == "panel_source"] == ["https://a"]
     assert last["message"]["content"][0]["opaque"]["data"] == code
+
+
+def test_input_of_anthropic_s_own_tool_that_is_no_json() -> None:
+    block = {"type": "server_tool_use", "id": "s", "name": "search", "input": {}}
+    piece = {"type": "input_json_delta", "partial_json": '{"query'}
+    last = anthropic(
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_delta", "index": 0, "delta": piece},
+        {"type": "content_block_stop", "index": 0},
+    )[-1]
+    assert last["message"]["content"][0]["opaque"]["data"] == block
 
 
 def test_reasoning_that_is_counted_beside_the_completion() -> None:

@@ -134,6 +134,7 @@ def test_a_server_of_one_s_own_needs_none(monkeypatch: pytest.MonkeyPatch, provi
     [
         ("ollama", "gpu-box", "http://gpu-box:11434/v1"),
         ("ollama", "gpu-box:80", "http://gpu-box:80/v1"),
+        ("ollama", "gpu-box/", "http://gpu-box:11434/v1"),
         ("ollama", "https://gpu-box/", "https://gpu-box/v1"),
         ("groq", "https://api.groq.com", "https://api.groq.com/openai/v1"),
         ("groq", "https://api.groq.com/openai/v1/", "https://api.groq.com/openai/v1"),

@@ -12,7 +12,7 @@ import pytest
 
 import msgmodel
 from conftest import KEY, PROVIDER, Async, Sync, config
-from msgmodel import AnthropicConfig, ConfigurationError, GeminiConfig, OpenAIConfig
+from msgmodel import AnthropicConfig, ConfigurationError, FileError, GeminiConfig, OpenAIConfig
 from msgmodel._ask import Ask, Request
 from msgmodel._question import ask
 from msgmodel.testing import wires as replies
@@ -275,3 +275,49 @@ def test_a_path_is_a_file(server: ScriptedServer, tmp_path: Path) -> None:
     path.write_text("# Notes")
     content = sent(server, "anthropic", "What?", file_like=path).json["messages"][0]["content"]
     assert content[0]["title"] == "notes.md"
+
+
+# --- what the caller adds ---
+
+
+def test_a_body_is_laid_over_one_level_deep(server: ScriptedServer) -> None:
+    """A field of an object leaves the others as they are."""
+    said = sent(
+        server, "gemini", "hi", fields={"body": {"generationConfig": {"responseMimeType": "a/b"}}}, max_tokens=5
+    ).json
+    assert said["generationConfig"] == {"maxOutputTokens": 5, "responseMimeType": "a/b"}
+    form = {"format": {"type": "json_schema", "schema": {}}}
+    said = sent(server, "anthropic", "hi", fields={"body": {"output_config": form}}, reasoning="low").json
+    assert said["output_config"] == {"effort": "low", **form}
+    fields = {"body": {"reasoning": {"summary": "detailed"}, "input": [], "include": None}}
+    said = sent(server, "openai_responses", "hi", fields=fields, reasoning="low").json
+    assert said["reasoning"] == {"effort": "low", "summary": "detailed"}
+    assert (said["input"], said["include"]) == ([], None)
+    said = sent(server, "openai_chat", "hi", fields={"include_usage": True, "body": {"stream_options": {"x": 1}}}).json
+    assert said["stream_options"] == {"include_usage": True, "x": 1}
+
+
+def test_the_version_of_anthropic_fits_what_is_sent(server: ScriptedServer) -> None:
+    """Sampling in the body counts too; values that are the API's defaults are not sent at all."""
+    request = sent(server, "anthropic", "hi", fields={"body": {"temperature": 0.3}})
+    assert request.headers["anthropic-version"] == "2023-06-01"
+    defaults = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
+    request = sent(server, "anthropic", "hi", fields=defaults)
+    assert request.headers["anthropic-version"] == "2026-10-21"
+    assert defaults.keys().isdisjoint(request.json)
+    request = sent(server, "anthropic", "hi", fields={"temperature": 0.0, "top_k": 5})
+    assert (request.json["temperature"], request.json["top_k"]) == (0.0, 5)
+    assert request.headers["anthropic-version"] == "2023-06-01"
+
+
+def test_a_bad_file_is_named_by_its_number(server: ScriptedServer) -> None:
+    for files, words in (
+        (["notes.txt"], r"^files\[0\]: must be an open binary file, bytes or a pathlib.Path, not str$"),
+        ([b"text", b""], r"^files\[1\]: file is empty"),
+        ([(1, 2, 3)], r"^files\[0\]: a tuple in files must be a name and a file"),
+        ([io.StringIO("x")], r"^files\[0\]: must be open in binary mode"),
+    ):
+        with pytest.raises(FileError, match=words):
+            sent(server, "openai_chat", "hi", files=files)
+        with pytest.raises(FileError, match=words):
+            msgmodel.Conversation("openai", config=config("openai_chat", server.url)).query("hi", files=files)

@@ -99,6 +99,41 @@ def test_dicts_as_the_providers_write_them() -> None:
     assert (found.description, found.parameters) == ("", {"type": "object", "properties": {}})
 
 
+def test_dicts_as_gemini_and_mcp_have_them() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    for name in ("parametersJsonSchema", "inputSchema"):
+        ((found,), _) = read([{"name": "f", name: schema}], None)
+        assert found.parameters == schema
+
+
+@pytest.mark.parametrize("wire", ["openai_chat", "openai_responses", "anthropic", "gemini"])
+def test_strict_goes_where_there_is_such_a_switch(wire: str, provider: ScriptedProvider) -> None:
+    tools: Any = [{"type": "function", "function": {"name": "f", "parameters": SCHEMA, "strict": True}}]
+    msgmodel.query(PROVIDER[wire], "hi", config=provider.config(wire), tools=tools)
+    (sent,) = provider.requests[-1].json["tools"]
+    said = {"openai_chat": sent.get("function", {}), "openai_responses": sent, "anthropic": sent}.get(wire, {})
+    assert said.get("strict") == (None if wire == "gemini" else True)
+    assert "strict" not in provider.requests[-1].body.decode() or wire != "gemini"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        {"$ref": "#/$defs/X", "$defs": {"X": {"type": "object", "properties": {"z": {}}}}},
+        {"type": "object", "anyOf": [{"required": ["a"]}, {"required": ["b"]}]},
+    ],
+)
+def test_schemas_without_properties(schema: Any, provider: ScriptedProvider) -> None:
+    msgmodel.query("gemini", "hi", config=provider.config("gemini"), tools=[{"name": "f", "parameters": schema}])
+    (declared,) = provider.requests[-1].json["tools"][0]["functionDeclarations"]
+    assert declared["parametersJsonSchema"] == schema
+    nothing = {"type": "object", "properties": {}, "title": "F"}
+    msgmodel.query("gemini", "hi", config=provider.config("gemini"), tools=[{"name": "f", "parameters": nothing}])
+    (declared,) = provider.requests[-1].json["tools"][0]["functionDeclarations"]
+    assert "parametersJsonSchema" not in declared
+
+
 def nameless(*numbers: int) -> None:
     """Can't be called by name."""
 
@@ -143,6 +178,7 @@ def test_other_callables() -> None:
         ([{"name": "f", "description": 5}], None, r"tools\[0\]: description must be a string"),
         ([{"name": "f", "parameters": {"type": "array"}}], None, "must be a JSON schema of type object"),
         ([{"name": "f", "parameters": 5}], None, "must be a JSON schema of type object"),
+        ([{"name": "f", "strict": "yes"}], None, r"tools\[0\]: strict must be true or false"),
         ([{"name": "f"}, {"name": "f"}], None, "two tools have the name 'f'"),
         ([{"name": "f"}], "g", "tool_choice must be auto, none, required or the name of one of the tools, not 'g'"),
         ([], "auto", "tool_choice must be"),
@@ -217,6 +253,40 @@ def test_gpt_6_calls_tools_over_responses(model: str, api: Any, path: str, provi
     )
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        "gpt-5-pro", "gpt-5.5-pro", "gpt-5-pro-2025-10-06", "gpt-5-codex", "gpt-5.1-codex-max", "o1-pro", "o3-pro",
+        "o3-deep-research", "computer-use-preview", "gpt-daybreak-1", "gpt-6-sol-cyber",
+    ],
+)  # fmt: skip
+def test_models_that_speak_responses_alone(model: str, provider: ScriptedProvider) -> None:
+    reply = msgmodel.query("openai", "hi", config=provider.config("openai"), model=model)
+    assert reply.raw_response["wire"] == "openai_responses"
+    reply = msgmodel.query("openai", "hi", config=provider.config("openai", api="chat"), model=model)
+    assert reply.raw_response["wire"] == "openai_chat"
+
+
+@pytest.mark.parametrize(("name", "model"), [("vllm", "gpt-6-oss"), ("openrouter", "openai/gpt-5-pro")])
+def test_other_providers_are_asked_over_their_own_wire(name: str, model: str, provider: ScriptedProvider) -> None:
+    config = provider.config(name)
+    reply = msgmodel.query(name, "hi", config=config, model=model, tools=[{"name": "f"}])
+    assert reply.raw_response["wire"] == "openai_chat"
+    config = provider.config("azure")
+    reply = msgmodel.query("azure", "hi", config=config, model="gpt-6-luna", tools=[{"name": "f"}])
+    assert reply.raw_response["wire"] == "openai_responses"
+
+
+@pytest.mark.parametrize("api", [None, "responses"])
+@pytest.mark.parametrize("fields", [{"stop": ("x",)}, {"seed": 3}, {"n": 2}, {"n": 2, "seed": 0}])
+def test_what_responses_does_not_have(fields: Any, api: Any, provider: ScriptedProvider) -> None:
+    config = provider.config("openai", api=api, **fields)
+    words = " and no ".join(name for name in ("stop", "seed", "n") if name in fields)
+    with pytest.raises(ConfigurationError, match=f"the Responses API, over which gpt-6-luna is asked, has no {words}:"):
+        msgmodel.query("openai", "hi", config=config, tools=[{"name": "f"}])
+    msgmodel.query("openai", "hi", config=provider.config("openai_responses", n=1))
+
+
 @pytest.mark.parametrize("name", ["openai", "anthropic", "gemini"])
 def test_the_loop_of_the_example(name: str, provider: ScriptedProvider) -> None:
     """Two calls, of which one fails; the results go back; then the answer."""
@@ -240,5 +310,5 @@ def test_the_loop_of_the_example(name: str, provider: ScriptedProvider) -> None:
     sent = provider.requests[-1].body.decode()
     assert "2.00 euros" in sent
     assert "KeyError" in sent
-    assert len([line for line in EXAMPLE.read_text("utf-8").splitlines() if line]) <= 25
+    assert len([line for line in EXAMPLE.read_text("utf-8").splitlines() if line]) <= 35
     assert KEY not in ran.stdout

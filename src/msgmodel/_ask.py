@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 import msgspec
 
+from ._json import loads, mapping
 from .config import ProviderConfig
 from .errors import ConfigurationError
 from .events import ErrorCode
@@ -52,13 +54,28 @@ class Thought:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """The model's words for refusing, in an assistant's turn."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call in an assistant's turn. `arguments`: the text of a JSON object."""
+    """A tool call in an assistant's turn. `arguments`: the text as the model wrote it, of a JSON object or not."""
 
     id: str
     name: str
     arguments: str = field(repr=False)
     opaque: JSON = field(default=None, repr=False)
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """The arguments for a wire that takes an object: an empty one where the text is none."""
+        try:
+            return mapping(loads(self.arguments))
+        except ValueError:
+            return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +94,7 @@ class Kept:
     opaque: JSON = field(repr=False)
 
 
-Part: TypeAlias = str | File | Marked | Thought | Call | Result | Kept
+Part: TypeAlias = str | File | Marked | Thought | Refused | Call | Result | Kept
 Role: TypeAlias = Literal["user", "assistant", "tool"]
 
 
@@ -88,6 +105,8 @@ class Tool:
     name: str
     description: str
     parameters: Mapping[str, Any] = field(repr=False)
+    strict: bool | None = None
+    """Whether the arguments must keep to the schema, where the wire has such a switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +155,11 @@ class Ask:
     base_url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def host(self) -> str:
+        """Where it goes; empty for a model in this process."""
+        return urlsplit(self.base_url).hostname or ""
 
     @property
     def files(self) -> list[File]:
@@ -189,6 +213,15 @@ def given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def merged(payload: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload with the caller's own fields over it; of an object in both, the fields that the caller names."""
+    both = dict(payload)
+    for name, value in body.items():
+        ours = both.get(name)
+        both[name] = {**ours, **value} if isinstance(ours, Mapping) and isinstance(value, Mapping) else value
+    return both
+
+
 def endpoint(base_url: str, path: str) -> str:
     """`path` appended to the path of `base_url`, whose query (Azure's `api-version`) stays at the end."""
     base, mark, query = base_url.partition("?")
@@ -200,7 +233,7 @@ def _text(part: Part) -> str:
         return part
     if isinstance(part, File):
         return part.text or ""
-    if isinstance(part, Marked):
+    if isinstance(part, Marked | Refused):
         return part.text
     if isinstance(part, Call):
         return part.name + part.arguments

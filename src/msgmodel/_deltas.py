@@ -6,6 +6,7 @@ response, or `Continue`, which only the end of a body can say.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from .events import ErrorCode, Source, Status, Usage
@@ -41,10 +42,12 @@ class ToolFragment(NamedTuple):
 
 
 class ToolEnd(NamedTuple):
-    """The call is whole. `arguments`, unless None, replaces what was collected."""
+    """No more of this call comes. `arguments`, unless None, replaces what was collected."""
 
     key: str
     arguments: str | None = None
+    whole: bool = True
+    """False where the provider itself says that the call was cut."""
 
 
 class Sealed(NamedTuple):
@@ -106,6 +109,12 @@ CUT = Failure("interrupted", "the stream ended before the reply did", retryable=
 Delta: TypeAlias = (
     Started | Text | Reasoning | Refusal | ToolFragment | ToolEnd | Sealed | Boundary | Cited | Used | Finish | Failure
 )
+
+
+def cited(url: str, title: str = "", text: str = "") -> Iterator[Cited]:
+    """A source, unless nothing of it is known."""
+    if url or title or text:
+        yield Cited({"url": url or None, "title": title or None, "text": text or None})
 
 
 def used(

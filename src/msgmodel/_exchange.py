@@ -9,10 +9,11 @@ A shell drives it (see `_stream`):
     exchange.ending()
     exchange.leave()                                        # always, also when the caller leaves early
 
-Rules: the parser's verdict decides how it ended, never the end of the body. What can be asked again is asked again
-only before the first event was handed on, and somebody else only before the first text, unless the caller wants a
-broken stream resumed. No wait without progress is longer than `Clocks` say, all attempts and pauses before the first
-text together; only what becomes an event is progress, so comments and pings are not.
+Rules: the parser's verdict decides how it ended, never the end of the body. A request is made again only while nothing
+of its response was handed on, and somebody else is asked only before the first text, unless the caller wants a broken
+stream resumed. Where a reply that had ended was to go on, and can't, its verdict stands. No wait without progress is
+longer than `Clocks` say, all attempts and pauses before the first text together; only what becomes an event is
+progress, so comments and pings are not.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Rules(NamedTuple):
     """How often what is asked again."""
 
     max_retries: int = 2
-    """Before the first event, with each provider."""
+    """Before the first event, with each provider, and of each continuation."""
     continue_truncated: int = 0
     resume_interrupted: bool = False
 
@@ -64,6 +65,9 @@ class Observer(Protocol):
     """Who watches a panel: told when it is asked, when its first event came, and how it ended or was left."""
 
     def begin(self) -> None: ...
+
+    def instead(self, ask: Ask) -> None:
+        """Somebody else is asked from now on."""
 
     def first(self) -> None: ...
 
@@ -107,7 +111,7 @@ class Exchange:
         self._silent_since: float | None = None
         self._news: list[PanelEvent] = []
         self._last: list[PanelEvent] = []
-        self._overlap: Overlap | None = None
+        self._handed = False  # whether anything of this response was handed on
         self._stale = 0
         self._tokens = 0
         self._continued = 0
@@ -118,6 +122,9 @@ class Exchange:
         self._ask = self._asked = ask
         self._wire = WIRES[ask.wire]
         self._retries = self._rules.max_retries
+        self._token: str | None = None  # of Gemini, with which the next request goes on
+        self._ended: Finish | None = None  # how the reply had ended that this response is to continue
+        self._overlap: Overlap | None = None
 
     @property
     def silence(self) -> float:
@@ -151,7 +158,7 @@ class Exchange:
     def head(self, status: int, headers: Mapping[str, str]) -> None:
         """The response began. `headers`: names in lower case."""
         self._status, self._headers = status, headers
-        self._decoder, self._parser = Decoder(), self._wire.parser(self._ask)
+        self._decoder, self._parser = Decoder(), self._wire.parser(self._ask, self._token)
         self._body = b""
         self.reading = True
 
@@ -196,16 +203,19 @@ class Exchange:
         return self._last
 
     def leave(self) -> None:
-        """The caller takes no more events. A panel that has not ended is cancelled; its observers hear of it."""
+        """The caller takes no more events. A panel that was begun and has not ended is cancelled; its observers hear
+        of it."""
         self.reading = False
-        if self._observers:
+        if self._observers and self._panel.attempts:
             self.cancel()
 
     def cancel(self) -> None:
-        """Ends a panel that has not ended, in the middle of whatever it was at."""
+        """Ends a panel that has not ended, in the middle of whatever it was at. What waits to be announced goes before
+        the terminal event."""
         self.reading = False
         if not self._last:
-            self._close(Failure("cancelled", "cancelled before the reply had ended"))
+            cancelled = Failure("cancelled", "cancelled before the reply had ended")
+            self._close([*self.announced(), *self._panel.add(cancelled)])
 
     def _add(self, delta: Delta) -> Sequence[PanelEvent]:
         if isinstance(delta, (Finish, Failure)):
@@ -223,6 +233,7 @@ class Exchange:
         # A call becomes an event when it is whole, which may take long.
         if events or (isinstance(delta, ToolFragment) and delta.arguments):
             self._progress()
+        self._handed = self._handed or bool(events)
         if events and not self._seen:
             self._seen = True
             for observer in self._observers:
@@ -235,78 +246,116 @@ class Exchange:
     def _end(self, delta: Finish | Failure | Continue) -> None:
         """The response is over; the panel is too, unless there is something to ask again."""
         self.reading = False
-        flushed: list[PanelEvent] = []
-        if self._overlap is not None:
-            rest, self._panel.overlap = self._overlap.end(), self._overlap.removed
-            self._overlap = None
-            flushed = list(self._panel.add(Text(rest))) if rest else []
         if isinstance(delta, Continue):
-            self._stale = 0 if self._progressed else self._stale + 1
+            self._stale += 1
+            if self._progressed:
+                self._stale, self._silent_since = 0, None
             self._tokens += 1
             if self._stale < MAX_STALE_CONTINUATIONS and self._tokens <= MAX_CONTINUATIONS:
-                self._news = flushed
-                self._panel.go_on("paused" if delta.reason else "interrupted", delta.reason)
-                self._again(self._wire.request(self._asked, delta.token), 0.0)
+                self._news = list(self._flushed())
+                self._go_on(Finish(delta.reason, "paused"), delta.token)
                 return
             delta = Failure("interrupted", "the provider asks to go on and on, without an end")
         if isinstance(delta, Finish):
+            flushed = self._flushed()
             if self._may_go_on(delta):
                 self._continued += 1
-                self._news = flushed
-                self._panel.go_on(delta.status, delta.reason)
-                self._ask_on(paused=delta.status == "paused")
+                self._news = list(flushed)
+                self._go_on(delta)
                 return
             if delta.status == "unknown":
                 delta = Finish(self._safe(delta.reason), delta.status)
+            self._close([*flushed, *self._panel.add(delta)])
+            return
+        delta = delta._replace(message=self._explained(delta), request_id=self._safe(delta.request_id))
+        if self._tried_again(delta):
+            return
+        ended = None if self._handed else self._ended
+        flushed = self._flushed() if ended is None else ()
+        if (again := self._asked_again(delta)) is not None:
+            self._news = [*flushed, again]
+        elif ended is not None:
+            self._close(self._panel.settle(delta, ended))
         else:
-            delta = delta._replace(message=self._explained(delta), request_id=self._safe(delta.request_id))
-            if (again := self._asked_again(delta)) is not None:
-                self._news = [*flushed, *again]
-                return
-        self._close(delta, flushed)
+            self._close([*flushed, *self._panel.add(delta)])
 
-    def _close(self, delta: Finish | Failure, before: Sequence[PanelEvent] = ()) -> None:
-        events = self._panel.add(delta)
-        self._last = [*before, *events]
+    def _flushed(self) -> Sequence[PanelEvent]:
+        """What was held back as a possible repetition, now that no more comes."""
+        if self._overlap is None:
+            return ()
+        rest, self._panel.overlap = self._overlap.end(), self._overlap.removed
+        self._overlap = None
+        self._handed = self._handed or bool(rest)
+        return self._panel.add(Text(rest)) if rest else ()
+
+    def _close(self, events: Sequence[PanelEvent]) -> None:
+        self._last = list(events)
         last = events[-1]
         assert last["event"] == "panel_final" or last["event"] == "panel_error"
         for observer in self._observers:
             observer.end(last)
 
-    def _asked_again(self, failure: Failure) -> Sequence[PanelEvent] | None:
-        """What to announce where the same, or somebody else, is asked again; None where nobody is."""
+    def _go_on(self, ended: Finish, token: str | None = None) -> None:
+        """Asks for what follows a response that had ended, or, with a token, one that stopped at a checkpoint."""
+        if token is None or ended.reason:
+            self._ended, self._retries = ended, self._rules.max_retries
+        elif self._handed:
+            self._ended = None
+        self._panel.go_on("interrupted" if token is not None and not ended.reason else ended.status, ended.reason)
+        if token is None:
+            self._ask_on(paused=ended.status == "paused")
+        else:
+            self._again(self._wire.request(self._asked, token), 0.0)
+            self._token = token
+
+    def _tried_again(self, failure: Failure) -> bool:
+        """Makes the same request again, where that may help and nothing of its response was handed on."""
         pause = self._retry_pause(failure)
-        if pause is not None:
-            self._retries -= 1
-            self._panel.start_over()
-            self._again(self._wire.request(self._asked, None), pause)
-            return ()
+        if pause is None:
+            return False
+        self._retries -= 1
+        self._panel.start_over()
+        if self._overlap is not None:
+            self._overlap = Overlap(self._panel.text)
+        self._again(self._wire.request(self._asked, self._token), pause)
+        return True
+
+    def _asked_again(self, failure: Failure) -> PanelEvent | None:
+        """What to announce where the rest is asked for, or somebody else; None where nobody is."""
         if self._may_resume(failure):
             self._retries -= 1
+            self._ended = None
             news = self._panel.resume(failure)
             self._ask_on(paused=False)
-            return (news,)
-        if self._fallbacks and not self._panel.said and self._left() > 0 and failure.code != "content_policy":
+            return news
+        final = failure.code in ("content_policy", "cancelled")
+        if self._fallbacks and not self._panel.said and self._left() > 0 and not final:
             self.route += 1
             self._asks(self._fallbacks.pop(0))
             request = self._wire.request(self._ask, None)
             self._silent_since = None
             self._again(request, 0.0)
-            return (self._panel.fall_back(self._ask, providers.privacy(self._ask, request), failure),)
+            for observer in self._observers:
+                observer.instead(self._ask)
+            return self._panel.fall_back(self._ask, providers.privacy(self._ask, request), failure)
         return None
 
     def _again(self, request: Request, pause: float) -> None:
-        self._next, self.pause, self._progressed = request, pause, False
+        self._next, self.pause = request, pause
+        self._progressed = self._handed = False
 
     def _ask_on(self, *, paused: bool) -> None:
         """Asks for the rest: with the reply so far as the assistant's turn, and unless it only paused, a word to go on.
 
         https://platform.claude.com/docs/en/api/handling-stop-reasons: a paused turn is sent back as it is.
         """
-        _, turns = _messages.read([self._panel.message()], self._ask.provider, self._ask.wire)
+        receiver = _messages.Receiver(self._ask.provider, self._ask.wire, self._ask.host)
+        _, turns = _messages.read([self._panel.message()], receiver)
+        self._token = None
         if not paused:
             turns.append(Turn("user", (GO_ON,)))
             self._overlap = Overlap(self._panel.text)
+        self._silent_since = None  # the silence before it was another request's
         self._asked = replace(self._ask, turns=(*self._ask.turns, *turns))
         self._again(self._wire.request(self._asked, None), 0.0)
 
@@ -330,7 +379,7 @@ class Exchange:
 
     def _retry_pause(self, failure: Failure) -> float | None:
         """Seconds to wait before the same is asked again; None when it is not to be."""
-        if self._panel.started or self._retries <= 0 or not failure.retryable:
+        if self._handed or self._retries <= 0 or not failure.retryable:
             return None
         pause = failure.retry_after
         if pause is None:

@@ -1,7 +1,8 @@
 """`messages=` as callers write them, checked, to the turns that a wire sends. Pure.
 
-Rules: what is wrong is said by the number of its message. What is opaque is kept only for the provider and the wire
-that made it. Every call that is sent has an id of its own and a result after it.
+Rules: what is wrong is said by the number of its message. What is opaque is kept only for the provider, the wire and
+the host that made it. Every call that is sent has an id of its own and a result after it. A turn that says nothing is
+left out: servers refuse it.
 """
 
 from __future__ import annotations
@@ -9,37 +10,46 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from . import _files
-from ._ask import Call, File, Kept, Marked, Part, Result, Thought, Turn
-from ._json import loads
+from ._ask import Call, File, Kept, Marked, Part, Refused, Result, Thought, Turn
 from .errors import ConfigurationError
 from .messages import JSON, Message
 
 _PARTS = {
     "user": ("text", "file", "tool_result"),
-    "assistant": ("text", "reasoning", "tool_call", "opaque"),
+    "assistant": ("text", "reasoning", "refusal", "tool_call", "opaque"),
     "tool": ("tool_result",),
 }
 
 
-def read(messages: Sequence[Message], provider: str, wire: str) -> tuple[list[str], list[Turn]]:
+class Receiver(NamedTuple):
+    """Who is asked."""
+
+    provider: str = ""
+    wire: str = ""
+    host: str = ""
+    official: bool = False
+    """Whether that host is the provider's own."""
+
+
+def read(messages: Sequence[Message], receiver: Receiver) -> tuple[list[str], list[Turn]]:
     """System texts, and turns. Raises ConfigurationError."""
-    reader = _Reader(provider, wire)
+    reader = _Reader(receiver)
     _read(messages, reader)
     try:
         reader.answered()
     except ConfigurationError as error:
         raise ConfigurationError(f"messages: {error.message}") from None
-    return reader.systems, reader.turns
+    return reader.systems, [turn for turn in reader.turns if any(map(_says, turn.parts))]
 
 
 def check(messages: Sequence[Message]) -> None:
     """Raises ConfigurationError for what no provider could be sent. Calls may still wait for their results."""
-    _read(messages, _Reader("", ""))
+    _read(messages, _Reader(Receiver()))
 
 
 def _read(messages: Sequence[Message], reader: _Reader) -> None:
@@ -53,12 +63,12 @@ def _read(messages: Sequence[Message], reader: _Reader) -> None:
 
 
 class _Reader:
-    def __init__(self, provider: str, wire: str) -> None:
+    def __init__(self, receiver: Receiver) -> None:
         self.systems: list[str] = []
         self.turns: list[Turn] = []
-        self._provider, self._wire = provider, wire
+        self._receiver = receiver
         self._ids: set[str] = set()
-        self._waiting: dict[str, Call] = {}  # calls of the latest assistant's turn, by the id that the caller knows
+        self._waiting: list[tuple[str, Call]] = []  # of the latest assistant's turn, with the ids that the caller knows
         self._partial = False
 
     def message(self, message: Any) -> None:
@@ -116,12 +126,12 @@ class _Reader:
         """Sees to it that each call has its result before something else is said. Raises ConfigurationError."""
         if self._waiting and not self._partial:
             raise ConfigurationError(
-                f"the call {next(iter(self._waiting))!r} has no result: providers refuse that. Add "
+                f"the call {self._waiting[0][0]!r} has no result: providers refuse that. Add "
                 "{'role': 'tool', 'tool_call_id': ..., 'content': ...}"
             )
         if self._waiting:  # of a turn that broke off: nobody ran them
-            unanswered = {call.id for call in self._waiting.values()}
-            self._waiting = {}
+            unanswered = {call.id for _, call in self._waiting}
+            self._waiting = []
             place = max(number for number, turn in enumerate(self.turns) if turn.role == "assistant")
             kept = tuple(
                 part for part in self.turns[place].parts if not (isinstance(part, Call) and part.id in unanswered)
@@ -135,9 +145,11 @@ class _Reader:
             return Marked(text, opaque) if opaque is not None else text or None
         if kind == "reasoning":
             return Thought(_string(part, "text"), self._opaque(part))
+        if kind == "refusal":
+            return Refused(_string(part, "text"))
         if kind == "opaque":
             opaque = self._opaque(part)
-            return None if opaque is None else Kept(opaque)
+            return Kept(opaque) if isinstance(opaque, dict) else None
         if kind == "file":
             return _file(part)
         return self._call(part) if kind == "tool_call" else self._result(part)
@@ -146,24 +158,24 @@ class _Reader:
         known, arguments = _string(part, "id"), part.get("arguments")
         if isinstance(arguments, Mapping):
             arguments = _written(dict(arguments))
-        try:
-            if not isinstance(loads(arguments or "{}"), dict):
-                raise ValueError
-        except (TypeError, ValueError):
-            raise ConfigurationError("arguments must be a JSON object, or its text") from None
+        if arguments in (None, "", "null"):
+            arguments = "{}"
+        if not isinstance(arguments, str):
+            raise ConfigurationError("arguments must be a JSON object, or its text")
         id, number = known or "call", 2
         while id in self._ids:  # some servers say the same id twice, and others refuse that
             id, number = f"{known or 'call'}_{number}", number + 1
         self._ids.add(id)
-        call = Call(id, _string(part, "name"), arguments or "{}", self._opaque(part))
-        self._waiting[known if known not in self._waiting else id] = call
+        call = Call(id, _string(part, "name"), arguments, self._opaque(part))
+        self._waiting.append((known, call))
         return call
 
     def _result(self, part: Mapping[str, Any]) -> Result:
         id = _string(part, "tool_call_id")
-        call = self._waiting.pop(id, None)
-        if call is None:
+        place = next((place for place, (known, _) in enumerate(self._waiting) if known == id), None)
+        if place is None:
             raise ConfigurationError(f"the message before it has no call {id!r} that waits for a result")
+        _, call = self._waiting.pop(place)
         if "content" not in part:
             raise ConfigurationError("a result must have content")
         content = part["content"]
@@ -175,9 +187,17 @@ class _Reader:
             return None
         if not isinstance(opaque, Mapping) or not {"provider", "wire", "data"} <= opaque.keys():
             raise ConfigurationError("opaque must be a dict with provider, wire and data, as it came")
-        mine = opaque["provider"] == self._provider and opaque["wire"] == self._wire
-        data: JSON = opaque["data"] if mine else None
+        to = self._receiver
+        here = opaque["host"] == to.host if "host" in opaque else to.official
+        data: JSON = opaque["data"] if (opaque["provider"], opaque["wire"]) == (to.provider, to.wire) and here else None
         return data
+
+
+def _says(part: Part) -> bool:
+    """Whether a turn can be sent for this part's sake."""
+    if isinstance(part, Marked | Refused):
+        part = part.text
+    return bool(part.strip()) if isinstance(part, str) else not isinstance(part, Thought)
 
 
 def _string(part: Mapping[str, Any], name: str) -> str:

@@ -1,13 +1,20 @@
-"""Deltas to events. The grammar `event* (final | error)` lives here and only here. Pure: the clock is handed in."""
+"""Deltas to events. The grammar `event* (final | error)` lives here and only here. Pure: the clock is handed in.
+
+Rule: a call is handed on as complete only when no verdict can call it cut any more. So the call that ended last waits
+for what proves it: something that comes after it, or a reply that ends well.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, Literal, NotRequired, TypedDict
+from functools import reduce
+from itertools import chain, count
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from . import _turn
-from ._ask import Ask, tokens
+from ._ask import Ask, Call, tokens
 from ._deltas import (
     Boundary,
     Cited,
@@ -45,12 +52,44 @@ Price = Callable[[str, str, Usage], float | None]
 """US dollars for a provider, a model and its usage; None where it is unknown."""
 
 
+At: TypeAlias = Literal["reasoning", "text", "tool_call"]
+
+
 @dataclass(slots=True)
 class _Call:
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    given: bool = False
+    """Whether its id is final."""
+    ended: bool = False
+    """Whether the provider said that no more of it comes."""
     done: bool = False
+    """Whether it was handed on."""
+
+    @property
+    def parsed(self) -> JSON:
+        """What its arguments mean; None where they are no JSON. None at all come as "", and as null on Groq."""
+        arguments = "".join(self.arguments)
+        try:
+            found: JSON = {} if arguments in ("", "null") else loads(arguments)
+        except ValueError:
+            return None
+        return found
+
+
+@dataclass(slots=True)
+class _Came:
+    """What has come, besides text: what must not stay of a response that is asked for again."""
+
+    turn: _turn.Turn = field(default_factory=_turn.Turn)
+    calls: dict[str, _Call] = field(default_factory=dict)
+    ended: str | None = None
+    """The key of the call that ended last, while it waits for proof."""
+    latest: At | None = None
+    usage: Usage | None = None
+    pieces: list[str] = field(default_factory=list)
+    """All words of this response, for an estimate of their tokens."""
 
 
 class _Ending(TypedDict):
@@ -105,48 +144,31 @@ class Panel:
         self._cited: set[tuple[object, ...]] = set()
         self._segments: list[Segment] = []
         self._begun = 0
-        self._earlier: Usage | None = None
+        self._spent: list[tuple[str, str, Usage]] = []
         self._ask_of(ask, privacy)
-        self._forget()
 
     def _ask_of(self, ask: Ask, privacy: Privacy) -> None:
         self._ask, self._privacy = ask, privacy
         self._model = ask.model
         self._request_id: str | None = None
         self._reasoning: list[str] = []
-
-    def _forget(self) -> None:
-        self._usage: Usage | None = None
-        self._calls: dict[str, _Call] = {}
-        self._turn = _turn.Turn()
-        self._latest: Literal["reasoning", "text", "tool_call"] | None = None
+        self._came, self._before = _Came(), _Came()
+        self._ids = {part.id for turn in ask.turns for part in turn.parts if isinstance(part, Call)}
 
     def add(self, delta: Delta) -> Sequence[PanelEvent]:
         """The events that a delta makes."""
-        if isinstance(delta, Text):
-            self._text.append(delta.text)
-            self._turn.say("text", delta.text)
-            self._note("text")
-            return ({"event": "panel_delta", "panel_id": self._id, "delta": delta.text},)
-        if isinstance(delta, Reasoning):
-            self._reasoning.append(delta.text)
-            self._turn.say("reasoning", delta.text)
-            self._note("reasoning")
-            return ({"event": "panel_reasoning", "panel_id": self._id, "delta": delta.text},)
-        if isinstance(delta, Refusal):
-            self._refusal.append(delta.text)
-            self._note("text")
-            return ({"event": "panel_refusal", "panel_id": self._id, "delta": delta.text},)
+        if isinstance(delta, Text | Reasoning | Refusal):
+            return (*self._proven(), self._said(delta))
         if isinstance(delta, ToolFragment):
-            return self._fragment(delta)
+            return (*self._proven(delta.key), *self._fragment(delta))
         if isinstance(delta, ToolEnd):
-            return self._close(delta)
+            return (*self._proven(delta.key), *self._close(delta))
         if isinstance(delta, Sealed):
-            opaque = _turn.opaque(self._ask.provider, self._ask.wire, delta.data)
-            self._turn.seal(delta.kind, opaque, self._key(delta.key))
+            opaque = _turn.opaque(self._ask.provider, self._ask.wire, self._ask.host, delta.data)
+            self._came.turn.seal(delta.kind, opaque, self._key(delta.key))
             return ()
         if isinstance(delta, Boundary):
-            self._turn.boundary()
+            self._came.turn.boundary()
             return ()
         if isinstance(delta, Cited):
             mark = tuple(delta.source.values())
@@ -157,7 +179,7 @@ class Panel:
             self._note("text")
             return ({"event": "panel_source", "panel_id": self._id, **delta.source},)
         if isinstance(delta, Used):
-            self._usage = delta.usage
+            self._came.usage = delta.usage
             return ()
         if isinstance(delta, Started):
             self._model = delta.model or self._model
@@ -166,29 +188,36 @@ class Panel:
         return self._final(delta) if isinstance(delta, Finish) else self._error(delta)
 
     def start_over(self) -> None:
-        """The reply is asked for again: what came of it, none of which was handed on, does not count."""
-        self._forget()
+        """The response is asked for again: what came of it, none of which was handed on, does not count."""
+        self._came, self._before = self._before, deepcopy(self._before)
+        self.overlap = 0
 
     def fall_back(self, ask: Ask, privacy: Privacy, failure: Failure) -> PanelEvent:
-        """Somebody else is asked, from the start."""
+        """Somebody else is asked, from the start. What an answer that was shown has used stays counted."""
+        if self.started:
+            self._spend(failure.code, None, broken=True, refused=_refused(failure))
         self._ask_of(ask, privacy)
-        self._forget()
         self.started = False
         return self._retry("fallback", failure)
 
     def resume(self, failure: Failure) -> PanelEvent:
         """The same is asked to go on after its stream broke."""
-        self.go_on(failure.code, None)
+        self._spend(failure.code, None, broken=True, refused=_refused(failure))
         return self._retry("resume", failure)
 
     def go_on(self, status: Status | ErrorCode, reason: str | None) -> None:
         """The reply goes on in another response, whose tool calls and usage count from nothing."""
-        self._segment(status, reason)
-        self._earlier, self._usage = self._total(), None
+        self._spend(status, reason)
+
+    def settle(self, failure: Failure, finish: Finish) -> Sequence[PanelEvent]:
+        """The response that was to go on failed before any of it was handed on: the verdict before it holds."""
+        self.start_over()
+        self._segment(failure.code, None)
+        return self._final(finish, listed=True)
 
     def message(self) -> Message:
         """The assistant's turn so far."""
-        return self._turn.message(partial=False)
+        return self._came.turn.message(partial=False)
 
     @property
     def text(self) -> str:
@@ -198,20 +227,20 @@ class Panel:
     @property
     def called(self) -> bool:
         """Whether the model wants a tool called."""
-        return bool(self._calls)
+        return any(call.name for call in self._came.calls.values())
 
     @property
     def ends_in_text(self) -> bool:
         """Whether the last thing that came is text, which a model can be asked to go on with."""
-        return self._latest == "text" and bool(self._text) and not self._refusal and not self._calls
+        return self._came.latest == "text" and bool(self.text.strip()) and not self._refusal and not self.called
 
     def _key(self, key: str) -> str:
         return f"{len(self._segments)}:{key}"
 
-    def _note(self, kind: Literal["reasoning", "text", "tool_call"]) -> None:
+    def _note(self, kind: At) -> None:
         self.started = True
         self.said = self.said or kind != "reasoning"
-        self._latest = kind
+        self._came.latest = kind
         if self._first is None:
             self._first = self._clock() - self._begin
 
@@ -226,25 +255,45 @@ class Panel:
             "error": failure.message,
         }
 
+    def _said(self, delta: Text | Reasoning | Refusal) -> PanelEvent:
+        if isinstance(delta, Text):
+            self._text.append(delta.text)
+            self._came.pieces.append(delta.text)
+            self._came.turn.say("text", delta.text)
+            self._note("text")
+            return {"event": "panel_delta", "panel_id": self._id, "delta": delta.text}
+        if isinstance(delta, Reasoning):
+            self._reasoning.append(delta.text)
+            self._came.pieces.append(delta.text)
+            self._came.turn.say("reasoning", delta.text)
+            self._note("reasoning")
+            return {"event": "panel_reasoning", "panel_id": self._id, "delta": delta.text}
+        self._refusal.append(delta.text)
+        self._came.pieces.append(delta.text)
+        self._came.turn.say("refusal", delta.text)
+        self._note("text")
+        return {"event": "panel_refusal", "panel_id": self._id, "delta": delta.text}
+
     def _fragment(self, delta: ToolFragment) -> Sequence[PanelEvent]:
         key = self._key(delta.key)
-        call = self._calls.get(key)
+        call = self._came.calls.get(key)
         if call is None:
-            call = self._calls[key] = _Call()
-            self._turn.place(key)
-            self._latest = "tool_call"
-        call.id = call.id or delta.id
+            call = self._came.calls[key] = _Call()
+            self._came.turn.place(key)
+            self._came.latest = "tool_call"
+        if not call.given:
+            call.id = call.id or delta.id
         call.name = call.name or delta.name
         if not delta.arguments:
             return ()
         call.arguments.append(delta.arguments)
-        if not self._tool_deltas or call.done:
+        if not self._tool_deltas or not call.name or call.done:
             return ()
         self._note("tool_call")
         piece: PanelToolDelta = {
             "event": "panel_tool_delta",
             "panel_id": self._id,
-            "id": call.id,
+            "id": self._id_of(call),
             "name": call.name,
             "delta": delta.arguments,
         }
@@ -252,48 +301,72 @@ class Panel:
 
     def _close(self, end: ToolEnd) -> Sequence[PanelEvent]:
         key = self._key(end.key)
-        call = self._calls.get(key)
+        call = self._came.calls.get(key)
         if call is None or call.done:
             return ()
         if end.arguments is not None:
             call.arguments = [end.arguments]
-        return (self._called(key, call, True),)
+        if end.whole:
+            call.ended, self._came.ended = True, key
+            return ()
+        self._came.ended = None
+        return self._called(key, call, False)
 
-    def _called(self, key: str, call: _Call, complete: bool) -> PanelEvent:
+    def _proven(self, key: str | None = None) -> Sequence[PanelEvent]:
+        """The call that ended last is whole: there is more of the reply, and not of this call."""
+        ended = self._came.ended
+        if ended is None or (key is not None and ended == self._key(key)):
+            return ()
+        self._came.ended = None
+        return self._called(ended, self._came.calls[ended], True)
+
+    def _called(self, key: str, call: _Call, complete: bool) -> Sequence[PanelEvent]:
+        """The event of a call. None of one without a name: that was a form that a server left empty."""
         call.done = True
+        if not call.name:
+            return ()
         self._note("tool_call")
-        arguments = "".join(call.arguments)
-        parsed: JSON = None
-        if complete:
-            try:
-                # No argument at all comes as an empty text on every wire, and as null on Groq.
-                parsed = {} if arguments in ("", "null") else loads(arguments)
-            except ValueError:
-                pass
         tool_call: ToolCall = {
-            "id": call.id,
+            "id": self._id_of(call),
             "name": call.name,
-            "arguments": arguments,
-            "arguments_json": parsed,
+            "arguments": "".join(call.arguments),
+            "arguments_json": call.parsed if complete else None,
             "complete": complete,
         }
         self._finished.append(tool_call)
-        if complete and isinstance(parsed, dict):
-            self._turn.call(key, tool_call)
-        return {"event": "panel_tool_call", "panel_id": self._id, **tool_call}
+        self._came.pieces.append(tool_call["arguments"])
+        if complete:
+            self._came.turn.call(key, tool_call)
+        return ({"event": "panel_tool_call", "panel_id": self._id, **tool_call},)
 
-    def _final(self, finish: Finish) -> Sequence[PanelEvent]:
+    def _id_of(self, call: _Call) -> str:
+        """The id of a call, which no other one of the conversation has, made up where it is not the provider's."""
+        if not call.given:
+            names = chain(filter(None, (call.id,)), (f"{call.id or 'call'}_{n}" for n in count(2 if call.id else 1)))
+            call.id, call.given = next(name for name in names if name not in self._ids), True
+            self._ids.add(call.id)
+        return call.id
+
+    def _final(self, finish: Finish, listed: bool = False) -> Sequence[PanelEvent]:
         status = finish.status
-        # A limit cuts the last call, so that one never looks executable; the ones before it had ended.
-        calls = [(key, call) for key, call in self._calls.items() if not call.done]
+        # A limit cuts the last call, so that one never looks executable.
+        calls = [(key, call) for key, call in self._came.calls.items() if call.name and not call.done]
         whole = status in ("complete", "tool_calls")
-        events = [self._called(key, call, whole or call is not calls[-1][1]) for key, call in calls]
-        if status == "complete" and self._refusal:
+        events = [
+            event
+            for key, call in calls
+            for event in self._called(key, call, whole or (call is not calls[-1][1] and _whole(call)))
+        ]
+        if whole and any(not call["complete"] for call in self._finished):
+            status = "truncated"  # the provider said so of the call alone
+        elif status == "complete" and self._refusal:
             status = "filtered"
         elif status == "complete" and self._finished:
             status = "tool_calls"  # Gemini, and others, say the same of a reply with calls as of any other
+        elif status == "tool_calls" and not self._finished:
+            status = "unknown"  # nothing to run, and nothing that would answer an empty question
         truncated = status == "truncated"
-        if self._segments:
+        if self._segments and not listed:
             self._segment(status, finish.reason)
         final: PanelFinal = {
             "event": "panel_final",
@@ -303,21 +376,26 @@ class Panel:
             "status": status,
             "truncated": truncated,
             "truncated_in": self._limit() if truncated else None,
-            **self._ending(partial=status not in ("complete", "tool_calls"), broken=False),
+            **self._ending(
+                [*self._spent] if listed else [*self._spent, self._part()],
+                partial=status not in ("complete", "tool_calls"),
+            ),
         }
         return (*events, final)
 
-    def _limit(self) -> Literal["reasoning", "text", "tool_call"]:
+    def _limit(self) -> At:
         """What a limit hit. Where nothing came at all, hidden reasoning took all the tokens, if it was counted."""
-        if self._latest is not None:
-            return self._latest
-        return "reasoning" if self._usage and self._usage["reasoning_tokens"] else "text"
+        if self._came.latest is not None:
+            return self._came.latest
+        return "reasoning" if self._came.usage and self._came.usage["reasoning_tokens"] else "text"
 
     def _error(self, failure: Failure) -> Sequence[PanelEvent]:
-        events = [self._called(key, call, False) for key, call in self._calls.items() if not call.done]
+        calls = [(key, call) for key, call in self._came.calls.items() if not call.done]
+        events = [event for key, call in calls for event in self._called(key, call, False)]
         if self._segments:
             self._segment(failure.code, None)
-        ending = self._ending(partial=True, broken=True, refused=bool(failure.answered and failure.status_code))
+        part = self._part(broken=True, refused=_refused(failure))
+        ending = self._ending([*self._spent, part], partial=True)
         ending["request_id"] = failure.request_id or ending["request_id"]
         error: PanelError = {
             "event": "panel_error",
@@ -332,6 +410,15 @@ class Panel:
         }
         return (*events, error)
 
+    def _spend(
+        self, status: Status | ErrorCode, reason: str | None, *, broken: bool = False, refused: bool = False
+    ) -> None:
+        """A response of several is over: its usage is kept, with who is paid for it."""
+        self._segment(status, reason)
+        self._spent.append(self._part(broken=broken, refused=refused))
+        self._came.usage, self._came.pieces = None, []
+        self._before = deepcopy(self._came)
+
     def _segment(self, status: Status | ErrorCode, reason: str | None) -> None:
         length = len(self.text)
         self._segments.append(
@@ -343,27 +430,28 @@ class Panel:
                 "status": status,
                 "finish_reason": reason,
                 "request_id": self._request_id,
-                "usage": self._usage,
+                "usage": self._came.usage,
             }
         )
         self._begun, self.overlap = length, 0
 
-    def _ending(self, *, partial: bool, broken: bool, refused: bool = False) -> _Ending:
-        usage = self._counted(broken, refused)
+    def _ending(self, parts: Sequence[tuple[str, str, Usage]], *, partial: bool) -> _Ending:
+        """`parts`: the usage of each response, with its provider and model."""
+        prices = [self._price(*part) for part in parts]
         ending: _Ending = {
             "content": self.text,
             "provider": self._ask.provider,
             "wire": self._ask.wire,
             "model": self._model,
-            "usage": usage,
-            "cost": self._price(self._ask.provider, self._model, usage),
+            "usage": reduce(_sum, [usage for _, _, usage in parts]),
+            "cost": None if None in prices else sum(price for price in prices if price is not None),
             "timing": {
                 "first_delta_seconds": self._first,
                 "total_seconds": self._clock() - self._begin,
                 "attempts": self.attempts,
             },
             "request_id": self._request_id,
-            "message": self._turn.message(partial=partial),
+            "message": self._came.turn.message(partial=partial),
         }
         if self._reasoning:
             ending["reasoning"] = "".join(self._reasoning)
@@ -377,12 +465,12 @@ class Panel:
             ending["segments"] = self._segments
         return ending
 
-    def _counted(self, broken: bool, refused: bool) -> Usage:
-        """The provider's numbers; what they lack is estimated. A question that was refused used nothing.
+    def _part(self, *, broken: bool = False, refused: bool = False) -> tuple[str, str, Usage]:
+        """The provider's numbers of this response; what they lack is estimated. A refused question used nothing.
 
         A stream that broke has no last word on its usage: Anthropic's first one says one token of output.
         """
-        usage = self._total() or {
+        usage = self._came.usage or {
             "input_tokens": None,
             "output_tokens": None,
             "reasoning_tokens": None,
@@ -390,23 +478,34 @@ class Panel:
             "cache_write_tokens": None,
             "source": "provider",
         }
-        came = "".join((*self._text, *self._reasoning, *self._refusal, *(call["arguments"] for call in self._finished)))
-        estimate = tokens(came)
+        estimate = tokens("".join(self._came.pieces))
         known = usage["output_tokens"]
         if known is None or (broken and known < estimate):
             usage = usage | {"output_tokens": estimate, "source": "estimated"}
         if usage["input_tokens"] is None:
             usage = usage | {"input_tokens": 0 if refused else self._ask.estimated_tokens, "source": "estimated"}
-        return usage
+        return self._ask.provider, self._model, usage
 
-    def _total(self) -> Usage | None:
-        if self._usage is None or self._earlier is None:
-            return self._usage or self._earlier
-        total: dict[str, Any] = dict(self._usage)
-        for name, number in self._earlier.items():
-            if isinstance(number, int):
-                total[name] = number + (total[name] or 0)
-        return total  # type: ignore[return-value]
+
+def _refused(failure: Failure) -> bool:
+    """Whether the provider took the question at all."""
+    return failure.answered and failure.status_code is not None
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    """The usage of two responses together."""
+    total: dict[str, Any] = dict(one)
+    for name, number in other.items():
+        if isinstance(number, int):
+            total[name] = number + (total[name] or 0)
+    if other["source"] == "estimated":
+        total["source"] = "estimated"
+    return total  # type: ignore[return-value]
+
+
+def _whole(call: _Call) -> bool:
+    """Whether a call before the last one came whole: the provider said so, or its arguments do."""
+    return call.ended or ("".join(call.arguments).startswith("{") and isinstance(call.parsed, dict))
 
 
 __all__ = ["Panel", "PanelEnd", "Price"]

@@ -65,10 +65,9 @@ class Provider:
 
     def whole(self, address: str) -> str:
         """A base URL from the value of the variable, which may lack the path, and for a local server the scheme."""
-        own = urlsplit(self.base_url)
+        own, address = urlsplit(self.base_url), address.rstrip("/")
         if "://" not in address and own.scheme == "http":
             address = f"http://{address}" + ("" if ":" in address else f":{own.port}")
-        address = address.rstrip("/")
         return (
             address if not self.base_url_path or address.endswith(self.base_url_path) else address + self.base_url_path
         )

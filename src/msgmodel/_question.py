@@ -10,14 +10,15 @@ from operator import index
 from typing import Any, TypeAlias, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
-from . import _files, _messages, _settings, _tools, providers
+from . import _files, _messages, _rows, _settings, _tools, providers
 from ._ask import EFFORT, Ask, Effort, File, Part, Turn
 from ._exchange import Clocks, Rules
 from ._files import FileLike
+from ._messages import Receiver
 from ._provider import Provider
 from ._tools import ToolLike
 from .config import LocalConfig, OpenAIConfig, ProviderConfig
-from .errors import ConfigurationError, MsgModelError
+from .errors import ConfigurationError, FileError, MsgModelError
 from .events import PanelEnd
 from .messages import Message
 
@@ -66,9 +67,10 @@ class Options(TypedDict, total=False):
     reasoning: Effort | None
     """How long the model shall think; its own default without."""
     max_retries: int
-    """How often a transient failure is tried again before the first text; 2 by default."""
+    """How often a transient failure is tried again before the first text, of a continuation too; 2 by default."""
     continue_truncated: int
-    """How often to go on by itself after a limit on the reply, or a pause; 0 by default."""
+    """How often to go on by itself after a limit on the reply, or a pause; 0 by default. Where that can't be had, the
+    reply ends as it had: truncated or paused."""
     resume_interrupted: bool
     """Whether to ask the same provider for the rest after a stream broke; `max_retries` says how often."""
     fallbacks: Sequence[str | tuple[str, str] | Fallback]
@@ -80,7 +82,9 @@ class Options(TypedDict, total=False):
     deadline: float | None
     """Seconds that all of it may take; no limit without."""
     on_end: Callable[[PanelEnd], object] | None
-    """Called with the terminal event, also where you leave early: then it is a `panel_error` with code `cancelled`."""
+    """Called with the terminal event, also where you leave early: then it is a `panel_error` with code `cancelled`.
+
+    What it raises is logged, by its type alone, and harms no stream; SystemExit and KeyboardInterrupt go through."""
 
 
 def asks(arguments: Arguments, options: Options) -> list[Ask]:
@@ -134,8 +138,10 @@ def ask(arguments: Arguments, options: Options) -> Ask:
     tools, tool_choice = _tools.read(options.get("tools", ()), options.get("tool_choice"))
     name = _name(row, model, config.model)
     wire = _wire(row, config, name, bool(tools))
-    attachments = _files.attachments(file_like, filename, options.get("files", ()))
-    system, turns = _turns(prompt, system_instruction, attachments, options.get("messages", ()), row.name, wire)
+    attached = attachments(file_like, filename, options.get("files", ()))
+    base_url = row.base_url if isinstance(config, LocalConfig) else _base_url(row, config)
+    receiver = Receiver(row.name, wire, urlsplit(base_url).hostname or "", row.official(base_url))
+    system, turns = _turns(prompt, system_instruction, attached, options.get("messages", ()), receiver)
     question = Ask(
         provider=row.name,
         wire=wire,
@@ -149,7 +155,7 @@ def ask(arguments: Arguments, options: Options) -> Ask:
         reasoning=_effort(options.get("reasoning")),
         config=config,
         dialect=row.dialect,
-        base_url=row.base_url,
+        base_url=base_url,
         headers={},
     )
     limits = _files.LIMITS["local" if row.name == "local" else wire]
@@ -159,28 +165,54 @@ def ask(arguments: Arguments, options: Options) -> Ask:
     if question.reasoning and wire == "openai_chat" and question.reasoning not in question.dialect.reasoning:
         levels = ", ".join(question.dialect.reasoning) or "none of them"
         raise ConfigurationError(f"reasoning={question.reasoning!r} can't be asked of {row.name}: it takes {levels}")
+    if question.reasoning == "none" and "always" in _rows.thinks(name):
+        raise ConfigurationError(f"reasoning='none' can't be asked of {name}, which always reasons: 'low' is its least")
     return question
 
 
-def _wire(row: Provider, config: ProviderConfig, model: str, tools: bool) -> str:
-    """The row's; for OpenAI what the config says, else Responses where GPT-6 is to call tools.
+def attachments(file_like: FileLike | None, filename: str | None, files: Sequence[Any]) -> tuple[File, ...]:
+    """The files of a call. Raises FileError, which names the one in `files` by its number."""
+    found = [*_files.attachments(file_like, filename, ())]
+    if not isinstance(files, Sequence) or isinstance(files, (str, bytes)):
+        raise FileError(f"files must be a list of files, not {type(files).__name__}")
+    for number, file in enumerate(files):
+        try:
+            found += _files.attachments(None, None, [file])
+        except FileError as error:
+            raise FileError(f"files[{number}]: {error.message.removeprefix('file_like ')}") from None
+    return tuple(found)
 
-    https://developers.openai.com/api/docs/guides/migrate-to-responses: Chat Completions refuses them there.
-    """
+
+def _wire(row: Provider, config: ProviderConfig, model: str, tools: bool) -> str:
+    """The row's; for OpenAI's API what the config says, else what OpenAI itself wants for the model."""
     if not isinstance(config, OpenAIConfig):
         return row.wire
     if config.api not in (None, "chat", "responses"):
         raise ConfigurationError(f'api must be "chat" or "responses", not {config.api!r}')
-    responses = config.api == "responses" or (config.api is None and tools and model.startswith("gpt-6"))
-    return "openai_responses" if responses else "openai_chat"
+    own = row.name in ("openai", "azure")
+    if config.api != "responses" and not (config.api is None and own and _rows.speaks_responses(model, tools)):
+        return "openai_chat"
+    several = config.n if config.n != 1 else None
+    unknown = [
+        name for name, value in (("stop", config.stop), ("seed", config.seed), ("n", several)) if value is not None
+    ]
+    if unknown:
+        raise ConfigurationError(
+            f"the Responses API, over which {model} is asked, has no {' and no '.join(unknown)}: leave it out, or take "
+            'another model with api="chat"'
+        )
+    return "openai_responses"
+
+
+def _base_url(row: Provider, config: Any) -> str:
+    if config.base_url is not None and not isinstance(config.base_url, str):
+        raise ConfigurationError(f"base_url must be a string, not {type(config.base_url).__name__}")
+    return _address(_settings.base_url(row, config.base_url))
 
 
 def _addressed(question: Ask, row: Provider, config: Any, api_key: str | None) -> Ask:
-    """With the address, the key, and what may be sent there."""
-    if config.base_url is not None and not isinstance(config.base_url, str):
-        raise ConfigurationError(f"base_url must be a string, not {type(config.base_url).__name__}")
-    base_url = _address(_settings.base_url(row, config.base_url))
-    official = row.official(base_url)
+    """With the key, and what may be sent to that address."""
+    official = row.official(question.base_url)
     key = _settings.key(row, ("the argument api_key", api_key), ("api_key in the config", config.api_key))
     headers: dict[str, str] = _settings.extra_headers(row) if official else {}
     if key is not None:
@@ -191,7 +223,6 @@ def _addressed(question: Ask, row: Provider, config: Any, api_key: str | None) -
         raise _settings.missing(row)  # a server of one's own, named in the config, may need none
     return replace(
         question,
-        base_url=base_url,
         headers=headers | own,
         dialect=row.dialect if official or row.elsewhere is None else row.elsewhere,
         # Shorter ones are no secrets, and would tear words apart.
@@ -213,14 +244,13 @@ def _turns(
     system: str | None,
     files: tuple[File, ...],
     messages: Sequence[Message],
-    provider: str,
-    wire: str,
+    receiver: Receiver,
 ) -> tuple[str | None, tuple[Turn, ...]]:
     if not isinstance(prompt, str):
         raise ConfigurationError(f"prompt must be a string, not {type(prompt).__name__}")
     if system is not None and not isinstance(system, str):
         raise ConfigurationError(f"system_instruction must be a string, not {type(system).__name__}")
-    systems, turns = _messages.read(messages, provider, wire)
+    systems, turns = _messages.read(messages, receiver)
     parts: tuple[Part, ...] = (*files, *((prompt,) if prompt.strip() else ()))
     if parts:
         turns.append(Turn("user", parts))

@@ -6,6 +6,7 @@ their clients and documents, which `website` names. A field is sent only to a se
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from ._ask import EFFORT, Dialect
@@ -24,6 +25,38 @@ def _switched(**fields: tuple[Any, Any]) -> dict[Any, dict[str, Any]]:
 
 _TYPED: Final = {"type": "disabled"}, {"type": "enabled"}
 _TEMPLATED: Final = _switched(chat_template_kwargs=({"enable_thinking": False}, {"enable_thinking": True}))
+
+_THINKS: Final = (
+    # The pages of the models, such as https://platform.claude.com/docs/en/models/haiku-5-5/overview
+    (re.compile(r"claude-(fable|mythos)-5|claude-opus-5[-.]5"), frozenset({"always"})),
+    (re.compile(r"claude-opus-4[-.][678](?!\d)|claude-sonnet-4[-.]6(?!\d)"), frozenset({"asked"})),
+    (re.compile(r"claude-(opus|sonnet|haiku)-4[-.@](20\d{6}|[015](?!\d))"), frozenset({"asked", "budget"})),
+    # https://help.openai.com/en/articles/20001600-migrating-from-gpt-4x-to-gpt-6-luna and what its API answers
+    (re.compile(r"gpt-6(\.\d+)?-astra|gpt-6\.1-sol"), frozenset({"always"})),
+)
+
+_RESPONSES_ONLY: Final = re.compile(
+    r"(^|/)(gpt-5(\.\d+)?-(pro|codex)|o[13]-pro|computer-use-preview|gpt-daybreak)|-(deep-research|cyber|rosalind|law)"
+)
+"""Models that OpenAI has on its Responses API alone: `ResponsesOnlyModel` in its Python SDK."""
+
+
+def thinks(model: str) -> frozenset[str]:
+    """What is special in how a model thinks, whoever runs it; the name may have a prefix.
+
+    always: it can't be told not to. asked: it does only when it is asked to. budget: it takes a number of tokens, and
+    no effort. Empty: none of these.
+    """
+    return next((ways for pattern, ways in _THINKS if pattern.search(model.lower())), frozenset())
+
+
+def speaks_responses(model: str, tools: bool) -> bool:
+    """Whether OpenAI wants a model asked over its Responses API.
+
+    https://developers.openai.com/api/docs/guides/migrate-to-responses: Chat Completions refuses tools with GPT-6.
+    """
+    return bool(_RESPONSES_ONLY.search(model)) or (tools and model.startswith("gpt-6"))
+
 
 MAIN: Final = (
     Provider(
@@ -209,10 +242,8 @@ HOSTED: Final = (
         dialect=Dialect(
             include_usage=True,
             echo_reasoning="reasoning_content",
-            reasoning={
-                level: {"thinking": _TYPED[level != "none"], **({} if level == "none" else EFFORT[level])}
-                for level in EFFORT
-            },
+            # Its efforts are off, high and max.
+            reasoning={"none": {"thinking": _TYPED[0]}, "high": {"thinking": _TYPED[1], **EFFORT["high"]}},
         ),
         website="https://api-docs.deepseek.com",
     ),

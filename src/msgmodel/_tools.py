@@ -18,6 +18,8 @@ ToolLike: TypeAlias = Mapping[str, Any] | Callable[..., Any]
 """A dict with `name`, `description` and `parameters` (a JSON schema), also as the providers write it, or a function."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SCHEMAS = ("parameters", "input_schema", "parametersJsonSchema", "inputSchema")
+"""Where the schema stands: with OpenAI, with Anthropic, with Gemini, and in MCP's list of tools."""
 _CHOICES = ("auto", "none", "required")
 
 
@@ -49,6 +51,8 @@ def _tool(number: int, tool: ToolLike) -> Tool:
         raise ConfigurationError(f"tools[{number}]: description must be a string")
     if not isinstance(read.parameters, Mapping) or read.parameters.get("type", "object") != "object":
         raise ConfigurationError(f"tools[{number}]: parameters must be a JSON schema of type object")
+    if read.strict is not None and not isinstance(read.strict, bool):
+        raise ConfigurationError(f"tools[{number}]: strict must be true or false")
     return read
 
 
@@ -56,10 +60,10 @@ def _described(tool: Mapping[str, Any]) -> Tool:
     inner = tool.get("function")
     if isinstance(inner, Mapping):  # as OpenAI's Chat Completions API has it
         tool = inner
-    schema = tool.get("parameters", tool.get("input_schema"))  # Anthropic's name
+    schema = next((tool[name] for name in _SCHEMAS if tool.get(name) is not None), None)
     if schema is None:
         schema = {"type": "object", "properties": {}}
-    return Tool(tool.get("name", ""), tool.get("description") or "", schema)
+    return Tool(tool.get("name", ""), tool.get("description") or "", schema, tool.get("strict"))
 
 
 def _inspected(function: Callable[..., Any]) -> Tool:

@@ -1,6 +1,6 @@
 """The assistant's turn, folded from deltas: what is appended to the conversation and can go back to the provider.
 
-Rule: parts stand in the order in which they came; a call that did not come whole is not in it. Pure.
+Rule: parts stand in the order in which they came; a call that is not sure to be whole is not in it. Pure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Turn:
         self._open: dict[str, Any] | None = None
         self._calls: dict[str, dict[str, Any]] = {}
 
-    def say(self, kind: Literal["text", "reasoning"], text: str) -> None:
+    def say(self, kind: Literal["text", "reasoning", "refusal"], text: str) -> None:
         """More of the open part, or a new one."""
         if self._open is None or self._open["type"] != kind:
             self._open = {"type": kind, "text": []}
@@ -39,15 +39,13 @@ class Turn:
         self._parts.append(self._calls[key])
 
     def call(self, key: str, call: ToolCall) -> None:
-        """The call is whole."""
+        """The call is sure to be whole."""
         self._calls[key] |= {"id": call["id"], "name": call["name"], "arguments": call["arguments"]}
 
     def seal(self, kind: Kind, opaque: Opaque, key: str = "") -> None:
         """The open part of this kind, or a new one without text, has this to be sent back."""
         if kind == "tool_call":
-            part = self._calls.get(key)
-            if part is None:
-                return
+            part = self._calls[key]
         elif self._open is not None and self._open["type"] == kind:
             part = self._open
         else:
@@ -71,6 +69,6 @@ class Turn:
         return message
 
 
-def opaque(provider: str, wire: str, data: JSON) -> Opaque:
-    """`data` with who made it."""
-    return {"provider": provider, "wire": wire, "data": data}
+def opaque(provider: str, wire: str, host: str, data: JSON) -> Opaque:
+    """`data` with who made it, and where."""
+    return {"provider": provider, "wire": wire, "host": host, "data": data}

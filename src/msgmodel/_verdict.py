@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from ._deltas import Failure
-from ._json import loads
+from ._json import loads, mapping
 from .events import ErrorCode, Status
 
 # https://platform.openai.com/docs/api-reference/chat-streaming and the vendors' own SDKs for the servers named.
@@ -94,6 +94,11 @@ _GEMINI: Final[dict[str, Status]] = {
 
 CAN_GO_ON: Final = frozenset({"length", "max_output_tokens", "max_tokens", "MAX_TOKENS", "2"})
 """Finish reasons after which the model can be asked to go on: a limit on the reply, not a full context or a fault."""
+
+CUT_SHORT: Final = frozenset(
+    word for words in (_CHAT, _RESPONSES, _ANTHROPIC) for word in words if words[word] == "truncated"
+) | {"MAX_TOKENS"}
+"""What the provider behind a router says of a reply that was cut, whatever the router makes of it."""
 
 FINISH: Final[dict[str, dict[str, Status]]] = {
     "openai_chat": _CHAT,
@@ -259,6 +264,15 @@ def finish(wire: str, reason: str | None) -> Status:
     return FINISH[wire].get(reason or "", "unknown")
 
 
+def latest(wire: str, earlier: str | None, reason: str) -> str | None:
+    """Which of two finish reasons of one reply holds: the first, unless only the later one says that it is not whole.
+
+    Some servers say `length`, and then `stop` in a chunk of its own; Gemini a reason, and then that there is none.
+    """
+    open = not earlier or finish(wire, earlier) in ("complete", "unknown")
+    return reason if reason and open and not (earlier and finish(wire, reason) == "unknown") else earlier
+
+
 def transient(code: ErrorCode) -> bool:
     """Whether the same request may succeed a little later."""
     return code in _TRANSIENT
@@ -289,7 +303,7 @@ def failure(error: object, status: int | None = None, headers: Mapping[str, str]
     if isinstance(error, list) and error:
         error = error[0]  # Gemini without alt=sse
     body = error if isinstance(error, dict) else {}
-    inner = next((value for key in ("error", "detail") if (value := body.get(key))), error)
+    inner = _opened(next((value for key in _INSIDE if (value := body.get(key))), error))
     words = [word.lower() for word in _words(inner) if isinstance(word, str)]
     if inner is not body:
         words += [word.lower() for word in (body.get("code"), body.get("type")) if isinstance(word, str)]
@@ -334,6 +348,26 @@ def _code(words: list[str], message: str, number: int | None) -> ErrorCode:
     return known[0] if known else "server"
 
 
+_INSIDE: Final = ("error", "errors", "detail")
+
+
+def _opened(error: object) -> object:
+    """What a list, the text of a JSON document, or an object without a message has inside it."""
+    for _ in range(4):
+        if isinstance(error, list) and error:
+            error = error[0]
+        elif isinstance(error, str) and error.lstrip().startswith(("{", "[")):
+            try:
+                error = loads(error)
+            except ValueError:
+                break
+        elif isinstance(error, dict) and not error.get("message") and any(map(error.get, _INSIDE)):
+            error = next(filter(None, map(error.get, _INSIDE)))
+        else:
+            break
+    return error
+
+
 def _words(value: object) -> Iterator[Any]:
     """The words of an error object that name its kind, the most telling first."""
     if not isinstance(value, dict):
@@ -375,7 +409,8 @@ def _message(value: object) -> str:
             except ValueError:
                 return upstream
             return (isinstance(inner, dict) and _message(inner.get("error"))) or _message(inner) or upstream
-        return _text(value.get("message")) or _text(value.get("error")) or _text(value.get("detail")) or ""
+        said = next((found for name in ("message", "msg", *_INSIDE) if (found := value.get(name))), None)
+        return said if isinstance(said, str) else next(filter(None, map(_text, mapping(said).values())), "")
     return ""
 
 

@@ -7,21 +7,27 @@ also where the stream broke or the caller left, with what had arrived and `parti
 from __future__ import annotations
 
 import base64
+import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 import msgspec
 
-from . import _api, _files, _json, _messages, providers
+from . import _api, _json, _messages, _question, providers
 from ._api import AsyncOptions, SyncOptions
 from .errors import ConfigurationError
 from .messages import JSON, Message, Part, ToolCallPart
 
 if TYPE_CHECKING:
+    from ._ask import Ask
+    from ._exchange import Exchange
     from ._files import FileLike
     from .config import ProviderConfig
     from .events import PanelEnd, PanelEvent
     from .response import LLMResponse
+
+S = TypeVar("S", bound="Generator[Any, None, None] | AsyncGenerator[Any, None]")
 
 VERSION = 1
 """Of what `to_json` writes."""
@@ -57,8 +63,11 @@ class Conversation:
     provider: whom to ask; `switch` changes it. settings: any keyword of `stream_panels`, for every question of the
     conversation; a call may give its own. `messages`: the turns so far, a list of plain dicts that may be changed.
 
-    An empty prompt asks again for an answer to what stands there: after results of tools, or after a failure.
-    Ask one question at a time: of two at once neither knows of the other, and they are kept in the order in which
+    An empty prompt asks again for an answer to what stands there: after results of tools, or after a failure. What the
+    last answer said before it broke off is then not sent; it stays in `messages` until a new answer takes its place.
+
+    Ask one question at a time. A question ends the stream before it, where you stopped reading that: its turn is kept
+    as far as it came. Of two that are read at once neither knows of the other, and they are kept in the order in which
     they ended.
     """
 
@@ -72,6 +81,7 @@ class Conversation:
         self.messages: list[Message] = list(messages)
         self.provider = providers.find(provider).name
         self._settings = given
+        self._stream: tuple[weakref.ref[Any], Exchange] | None = None
 
     def __repr__(self) -> str:
         return f"Conversation({self.provider!r}, {len(self.messages)} messages)"
@@ -85,7 +95,8 @@ class Conversation:
         **settings: Unpack[SyncSettings],
     ) -> Generator[PanelEvent, None, None]:
         """`msgmodel.stream_panels` of the next turn."""
-        return _api.stream_panels(panel_id=panel_id, **self._turn(prompt, file_like, filename, settings))
+        asks, exchange, client = self._turn(prompt, file_like, filename, settings, panel_id)
+        return self._watched(exchange, _api.panels(asks, exchange, client))
 
     def stream(
         self,
@@ -96,7 +107,8 @@ class Conversation:
         **settings: Unpack[SyncSettings],
     ) -> Generator[str, None, None]:
         """`msgmodel.stream` of the next turn."""
-        return _api.stream(on_chunk=on_chunk, **self._turn(prompt, file_like, filename, settings))
+        asks, exchange, client = self._turn(prompt, file_like, filename, settings)
+        return self._watched(exchange, _api.texts(asks, exchange, client, on_chunk))
 
     def query(
         self,
@@ -106,7 +118,7 @@ class Conversation:
         **settings: Unpack[SyncSettings],
     ) -> LLMResponse:
         """`msgmodel.query` of the next turn."""
-        return _api.query(**self._turn(prompt, file_like, filename, settings))
+        return _api.whole(*self._turn(prompt, file_like, filename, settings))
 
     def astream_panels(
         self,
@@ -117,7 +129,8 @@ class Conversation:
         **settings: Unpack[AsyncSettings],
     ) -> AsyncGenerator[PanelEvent, None]:
         """`msgmodel.astream_panels` of the next turn."""
-        return _api.astream_panels(panel_id=panel_id, **self._turn(prompt, file_like, filename, settings))
+        asks, exchange, client = self._turn(prompt, file_like, filename, settings, panel_id)
+        return self._watched(exchange, _api.async_panels(asks, exchange, client))
 
     def astream(
         self,
@@ -128,7 +141,8 @@ class Conversation:
         **settings: Unpack[AsyncSettings],
     ) -> AsyncGenerator[str, None]:
         """`msgmodel.astream` of the next turn."""
-        return _api.astream(on_chunk=on_chunk, **self._turn(prompt, file_like, filename, settings))
+        asks, exchange, client = self._turn(prompt, file_like, filename, settings)
+        return self._watched(exchange, _api.async_texts(asks, exchange, client, on_chunk))
 
     def aquery(
         self,
@@ -138,7 +152,7 @@ class Conversation:
         **settings: Unpack[AsyncSettings],
     ) -> Coroutine[Any, Any, LLMResponse]:
         """`msgmodel.aquery` of the next turn, to be awaited."""
-        return _api.aquery(**self._turn(prompt, file_like, filename, settings))
+        return _api.async_whole(*self._turn(prompt, file_like, filename, settings))
 
     def switch(
         self,
@@ -157,17 +171,20 @@ class Conversation:
 
     @property
     def pending_calls(self) -> list[ToolCallPart]:
-        """The calls of the last answer that have no result yet. Those of an answer that broke off don't count."""
-        answered: set[str] = set()
+        """The calls of the last answer that have no result yet. Those of an answer that broke off don't count: so read
+        a stream to its end, as one that you leave at a `panel_tool_call` may have broken off there."""
+        answered: list[str] = []
         for message in reversed(self.messages):
             if "tool_call_id" in message:
-                answered.add(message["tool_call_id"])
+                answered.append(message["tool_call_id"])
                 continue
             parts = () if isinstance(message["content"], str) else message["content"]
             if message["role"] == "assistant":
                 calls = [] if message.get("partial") else [part for part in parts if part["type"] == "tool_call"]
-                return [call for call in calls if call["id"] not in answered]
-            answered |= {part["tool_call_id"] for part in parts if part["type"] == "tool_result"}
+                for id in answered:  # one each, where two calls of an older conversation have the same
+                    calls = _without_first(calls, id)
+                return calls
+            answered += [part["tool_call_id"] for part in parts if part["type"] == "tool_result"]
         return []
 
     def add_tool_result(self, tool_call_id: str, content: JSON, *, is_error: bool = False) -> None:
@@ -205,36 +222,85 @@ class Conversation:
             raise ConfigurationError(f"not a conversation of version {VERSION}")
         provider, messages = kept.get("provider"), kept.get("messages")
         held: dict[str, Any] = {name: kept[name] for name in ("model", "system_instruction") if kept.get(name)}
+        for name, value in held.items():
+            if not isinstance(value, str):
+                raise ConfigurationError(f"not a conversation: {name} must be a string, not {type(value).__name__}")
         return cls(cast(str, provider), **held | {"messages": messages} | cast(dict[str, Any], settings))
 
     def _turn(
-        self, prompt: str, file_like: FileLike | None, filename: str | None, settings: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """The arguments of a call, which keeps the turn when it has ended."""
+        self,
+        prompt: str,
+        file_like: FileLike | None,
+        filename: str | None,
+        settings: Mapping[str, Any],
+        panel_id: str | None = None,
+    ) -> tuple[list[Ask], Exchange, Any]:
+        """The question for each route, the exchange that asks it and keeps the turn at its end, and the client."""
         if "messages" in settings:
             raise ConfigurationError("a conversation has its own messages: change the attribute")
+        self._leave()
         arguments = self._settings | dict(settings)
-        question = _question(prompt, file_like, filename, arguments.pop("files", ()))
+        question = _asked(prompt, file_like, filename, arguments.pop("files", ()))
         then = arguments.get("on_end")
+        broken = [] if question else self._broken()
 
         def ended(event: PanelEnd) -> None:
-            self.messages += [*question, event["message"]]
+            if event["event"] == "panel_final" or event["message"]["content"] or not broken:
+                self.messages[:] = [turn for turn in self.messages if not any(turn is old for old in broken)]
+                self.messages += [*question, event["message"]]
             if then is not None:
                 then(event)
 
-        return arguments | {
-            "provider": self.provider,
-            "prompt": "",
-            "messages": [*self.messages, *question],
-            "on_end": ended if then is None or callable(then) else then,
-        }
+        asks, exchange = _api.begin_by_name(
+            panel_id,
+            arguments
+            | {
+                "provider": self.provider,
+                "prompt": "",
+                "messages": [*self.messages[: len(self.messages) - len(broken)], *question],
+                "on_end": ended if then is None or callable(then) else then,
+            },
+        )
+        return asks, exchange, arguments.get("http_client")
+
+    def _broken(self) -> list[Message]:
+        """The answers that broke off and that nothing came after: what is asked again was not answered by them."""
+        count = 0
+        for turn in reversed(self.messages):
+            if turn["role"] != "assistant" or not turn.get("partial"):
+                break
+            count += 1
+        return self.messages[len(self.messages) - count :]
+
+    def _watched(self, exchange: Exchange, stream: S) -> S:
+        """The stream, whose turn is kept at once when nobody has it any more: asyncio closes such a one only later."""
+        weakref.finalize(stream, exchange.leave).atexit = False
+        self._stream = weakref.ref(stream), exchange
+        return stream
+
+    def _leave(self) -> None:
+        """Ends the last stream, where it waits for its reader."""
+        if self._stream is None:
+            return
+        reference, exchange = self._stream
+        stream = reference()
+        if isinstance(stream, Generator):
+            with suppress(ValueError):  # another thread reads it at this moment
+                stream.close()
+        elif stream is not None and not stream.ag_running:
+            exchange.leave()
 
 
-def _question(prompt: str, file_like: FileLike | None, filename: str | None, files: Sequence[Any]) -> list[Message]:
+def _without_first(calls: list[ToolCallPart], id: str) -> list[ToolCallPart]:
+    place = next((place for place, call in enumerate(calls) if call["id"] == id), len(calls))
+    return calls[:place] + calls[place + 1 :]
+
+
+def _asked(prompt: str, file_like: FileLike | None, filename: str | None, files: Sequence[Any]) -> list[Message]:
     """The user's turn: its files, then its text. None where there is nothing of either."""
     if not isinstance(prompt, str):
         raise ConfigurationError(f"prompt must be a string, not {type(prompt).__name__}")
-    attached = _files.attachments(file_like, filename, files)
+    attached = _question.attachments(file_like, filename, files)
     parts: list[Part] = [
         {"type": "file", "name": file.name, "data": base64.b64encode(file.data).decode()} for file in attached
     ]

@@ -15,7 +15,8 @@ Status: TypeAlias = Literal["complete", "truncated", "filtered", "tool_calls", "
 
 `complete`: the model said all it wanted. `truncated`: a limit or a fault at the provider cut it short.
 `filtered`: refused or filtered. `tool_calls`: the model waits for results of tools. `paused`: not finished, the
-provider wants to be asked to go on. `unknown`: the provider gave a reason that says none of these.
+provider wants to be asked to go on. `unknown`: the provider gave a reason that says none of these, or named calls and
+made none.
 """
 
 ErrorCode: TypeAlias = Literal[
@@ -91,17 +92,32 @@ class Timing(TypedDict):
 
 
 class ToolCall(TypedDict):
-    """A call that the model wants made. `arguments_json` is None unless the call is whole and its text is JSON."""
+    """A call that the model wants made.
+
+    A call that is complete stands in `message` and waits for its result, also where its arguments are no JSON: then
+    the model made a mistake, and a result with `is_error` lets it try again.
+    """
 
     id: str
+    """The provider's, or one made here where it gave none or the same twice; no two calls of a conversation share it.
+    """
     name: str
+    """Never empty."""
     arguments: str
+    """The text as it came."""
     arguments_json: JSON
+    """What the text means: an object of a correct call. None where the call is not complete, or its text no JSON."""
     complete: bool
+    """Whether the provider proved that all of it came: by what came after it, or by a reply that ended well. The last
+    call of a reply that hit a limit or broke off is never complete, and nor is one before it whose end was not said
+    and whose arguments are no JSON object. Nothing to execute."""
 
 
 class Segment(TypedDict):
-    """One of the responses that make up a reply which was continued or resumed."""
+    """One of the responses that make up a reply which was continued, resumed, or begun by somebody else.
+
+    Of a provider that was given up after it had shown reasoning there are no `characters`, only what it used.
+    """
 
     provider: str
     model: str
@@ -149,7 +165,8 @@ class PanelRefusal(TypedDict):
 
 
 class PanelToolCall(TypedDict):
-    """A call to a tool, when it has arrived whole, or, with `complete` false, when the stream ended inside it."""
+    """A call to a tool, once it is sure to be whole: when something comes after it, or the reply ends well. With
+    `complete` false, one that was cut; no verdict takes `complete` back."""
 
     event: Literal["panel_tool_call"]
     panel_id: str

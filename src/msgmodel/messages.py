@@ -17,6 +17,8 @@ class Opaque(TypedDict):
 
     provider: str
     wire: str
+    host: NotRequired[str]
+    """The host that it came from, the only one that it goes to. Without, the provider's own."""
     data: JSON
 
 
@@ -44,8 +46,18 @@ class ReasoningPart(TypedDict):
     opaque: NotRequired[Opaque]
 
 
+class RefusalPart(TypedDict):
+    """The model's own words for refusing. They go back as what they are, or as text where a wire knows no refusal."""
+
+    type: Literal["refusal"]
+    text: str
+
+
 class ToolCallPart(TypedDict):
-    """A call that the model made. `arguments`: the JSON text as it came, or an object."""
+    """A call that the model made. `arguments`: the text as it came, or an object.
+
+    Text that is no JSON object goes back as it is where the wire takes text, and as `{}` where it wants an object.
+    """
 
     type: Literal["tool_call"]
     id: str
@@ -70,14 +82,15 @@ class OpaquePart(TypedDict):
     opaque: Opaque
 
 
-Part: TypeAlias = TextPart | FilePart | ReasoningPart | ToolCallPart | ToolResultPart | OpaquePart
+Part: TypeAlias = TextPart | FilePart | ReasoningPart | RefusalPart | ToolCallPart | ToolResultPart | OpaquePart
 
 
 class Message(TypedDict):
     """One turn.
 
     `system`, `user` and `assistant`: a string, or parts (user: text, file, tool_result; assistant: text, reasoning,
-    tool_call, opaque). `tool`: tool_result parts, or the result itself with `tool_call_id` beside it.
+    refusal, tool_call, opaque). `tool`: tool_result parts, or the result itself with `tool_call_id` beside it. A turn
+    in which nothing is said, only white space or reasoning, is not sent: servers refuse it.
     """
 
     role: Literal["system", "user", "assistant", "tool"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast, get_args
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ..config import AnthropicConfig, GeminiConfig, OpenAIConfig
 from ..errors import ConfigurationError
@@ -102,9 +102,21 @@ def _scripted(answer: Answer) -> Callable[[Received], Script]:
         wire = wire_of(request.path)
         if wire is None:
             return Script.json(404, {"error": {"message": f"no wire has the path {request.path.partition('?')[0]}"}})
-        return said.script(wire)
+        return said.script(wire, _model_of(request))
 
     return script
+
+
+def _model_of(request: Received) -> str | None:
+    """The model that is asked for, which answers: in the path on Gemini's wire, else in the body."""
+    path = request.path.partition("?")[0]
+    if path.endswith(":streamGenerateContent"):
+        return unquote(path.rpartition("/models/")[2].removesuffix(":streamGenerateContent"))
+    try:
+        model = request.json["model"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return model if isinstance(model, str) else None
 
 
 _ENDS: dict[str, Wire] = {

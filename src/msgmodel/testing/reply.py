@@ -77,16 +77,16 @@ class Reply:
         """The text in words, each with the white space before it."""
         return list(self.pieces) if self.pieces is not None else re.findall(r"\s*\S+\s*$|\s*\S+|\s+$", self.text)
 
-    def script(self, wire: Wire) -> Script:
-        """What goes on the wire. Raises ConfigurationError for what this wire can't say."""
+    def script(self, wire: Wire, model: str | None = None) -> Script:
+        """What goes on the wire. `model` says to answer. Raises ConfigurationError for what this wire can't say."""
         if self.error is not None:
             return self._refused(wire, self.error)
         said = [self.refusal] if self.refusal else self._cut_up()
-        found = self._events(wire, said)
+        found = self._events(wire, said, model)
         if self.cut_after is None and self.stall_after is None and self.breaks_off_after is None:
             return Script(steps=self._steps(found, len(found)))
         # The events before the text are those that do not change with it.
-        marked = self._events(wire, [piece + "." for piece in said] or ["."])
+        marked = self._events(wire, [piece + "." for piece in said] or ["."], model)
         lead = next(
             number for number, pair in enumerate(zip([*found, b""], marked, strict=False)) if pair[0] != pair[1]
         )
@@ -103,7 +103,7 @@ class Reply:
             steps = (*steps, Pause(0.05))  # so that what was sent is read before the reset overtakes it
         return Script(steps=steps if last is None else (*steps, last))
 
-    def _events(self, wire: Wire, said: list[str]) -> list[bytes]:
+    def _events(self, wire: Wire, said: list[str], model: str | None) -> list[bytes]:
         return wires.events(
             wire,
             [] if self.refusal and wire in ("anthropic", "gemini") else said,
@@ -114,6 +114,7 @@ class Reply:
             redacted=self.redacted,
             tool_calls=self.tool_calls,
             sources=self.sources,
+            model=model,
         )
 
     def _finish(self, wire: Wire) -> str | None:

@@ -1,6 +1,7 @@
 """Correct replies of the four wires as bytes. Pure: the same arguments give the same bytes.
 
-Ids, model names and token counts are the constants below. A whole reply is `b"".join(events(...))`.
+Ids, model names and token counts are the constants below, unless the model is given. A whole reply is
+`b"".join(events(...))`.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class Saying:
     redacted: str = ""
     tool_calls: Sequence[ScriptedCall] = ()
     sources: Sequence[ScriptedSource] = ()
+    model: str = ""
 
     def arguments(self, call: ScriptedCall) -> str:
         """The JSON text of a call's arguments."""
@@ -103,6 +105,7 @@ def events(
     redacted: str = "",
     tool_calls: Sequence[ScriptedCall] = (),
     sources: Sequence[ScriptedSource] = (),
+    model: str | None = None,
 ) -> list[bytes]:
     """The events of a whole reply, one item each, with the blank line.
 
@@ -110,11 +113,12 @@ def events(
     "failed", or a reason of an incomplete response. "refusal" is what each wire makes of it: the
     pieces become refusal text on the OpenAI wires, a stop reason on Anthropic's. `signature` is what the provider
     wants back with the reasoning, or on Gemini with the first call or the end of the text; `redacted` is the data of
-    a block of hidden thinking, which only Anthropic has.
+    a block of hidden thinking, which only Anthropic has. `model` is the one that says to answer; None is MODEL's.
     """
     if finish is None:
         finish = CALLS_FINISH[wire] if tool_calls else NORMAL_FINISH[wire]
-    said = Saying(text_pieces, finish, usage, reasoning, signature, redacted, tool_calls, sources)
+    model = MODEL[wire] if model is None else model
+    said = Saying(text_pieces, finish, usage, reasoning, signature, redacted, tool_calls, sources, model)
     return _BUILDERS[wire](said)
 
 
@@ -150,23 +154,23 @@ def _openai_chat(said: Saying) -> list[bytes]:
             deltas.append({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
     choices = [_chat_choice(delta) for delta in deltas]
     choices.append(_chat_choice({}, NORMAL_FINISH["openai_chat"] if said.refusal else said.finish))
-    chunks = [_chat_chunk([choice], said.usage) for choice in choices]
+    chunks = [_chat_chunk(said, [choice]) for choice in choices]
     if said.usage:
-        chunks.append(_chat_chunk([], said.usage) | {"usage": _chat_usage()})
+        chunks.append(_chat_chunk(said, []) | {"usage": _chat_usage()})
     return [*(data_event(chunk) for chunk in chunks), b"data: [DONE]\n\n"]
 
 
-def _chat_chunk(choices: list[Json], usage: bool) -> Json:
+def _chat_chunk(said: Saying, choices: list[Json]) -> Json:
     chunk: Json = {
         "id": RESPONSE_ID["openai_chat"],
         "object": "chat.completion.chunk",
         "created": CREATED,
-        "model": MODEL["openai_chat"],
+        "model": said.model,
         "service_tier": "default",
         "system_fingerprint": None,
         "choices": choices,
     }
-    if usage:
+    if said.usage:
         chunk["usage"] = None
     return chunk | {"obfuscation": "k3Yw9QzT"}
 
@@ -198,8 +202,8 @@ def _openai_responses(said: Saying) -> list[bytes]:
     if status not in ("completed", "failed"):
         status = "incomplete"
     payloads: list[Json] = [
-        {"type": "response.created", "response": _response("in_progress")},
-        {"type": "response.in_progress", "response": _response("in_progress")},
+        {"type": "response.created", "response": _response(said, "in_progress")},
+        {"type": "response.in_progress", "response": _response(said, "in_progress")},
     ]
     output: list[Json] = []
     if said.reasoning or said.signature:
@@ -208,7 +212,7 @@ def _openai_responses(said: Saying) -> list[bytes]:
         payloads += _responses_message(said, status, output)
     for number, call in enumerate(said.tool_calls, start=1):
         payloads += _responses_call(number, call, said.arguments(call), output)
-    last = _response(status)
+    last = _response(said, status)
     if status == "failed":
         last["error"] = {"code": "server_error", "message": "The server had an error."}
     else:
@@ -294,7 +298,7 @@ def _responses_call(number: int, call: ScriptedCall, arguments: str, output: lis
     ]
 
 
-def _response(status: str) -> Json:
+def _response(said: Saying, status: str) -> Json:
     return {
         "id": RESPONSE_ID["openai_responses"],
         "object": "response",
@@ -304,7 +308,7 @@ def _response(status: str) -> Json:
         "error": None,
         "incomplete_details": None,
         "instructions": None,
-        "model": MODEL["openai_responses"],
+        "model": said.model,
         "output": [],
         "store": False,
         "usage": None,
@@ -347,7 +351,7 @@ def _anthropic(said: Saying) -> list[bytes]:
         "id": RESPONSE_ID["anthropic"],
         "type": "message",
         "role": "assistant",
-        "model": MODEL["anthropic"],
+        "model": said.model,
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
@@ -434,7 +438,7 @@ def _gemini(said: Saying) -> list[bytes]:
         chunk: Json = {"candidates": [candidate]}
         if said.usage:  # a running total
             chunk["usageMetadata"] = _gemini_usage(OUTPUT_TOKENS * number // len(candidates))
-        chunk |= {"modelVersion": MODEL["gemini"], "responseId": RESPONSE_ID["gemini"]}
+        chunk |= {"modelVersion": said.model, "responseId": RESPONSE_ID["gemini"]}
         found.append(gemini_event(chunk))
     return found
 

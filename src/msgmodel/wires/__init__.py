@@ -1,7 +1,8 @@
 """The four ways in which providers speak. One file a wire: how to ask, and how to read the answer.
 
-A wire's `request(ask, token)` writes the HTTP request; its `Parser(ask)` turns frames into deltas: `feed(frame)` and,
-when the body has ended, `eof(clean)`, whose one delta is the verdict.
+A wire's `request(ask, token)` writes the HTTP request; its `Parser(ask, token)` turns frames into deltas:
+`feed(frame)` and, when the body has ended, `eof(clean)`, whose one delta is the verdict. With `token`, which only
+Gemini has, it goes on where another response stopped.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Wire(NamedTuple):
     """One wire, both directions."""
 
     request: Callable[[Ask, str | None], Request]
-    parser: Callable[[Ask], Parser]
+    parser: Callable[[Ask, str | None], Parser]
 
 
 WIRES: dict[str, Wire] = {

@@ -16,11 +16,25 @@ from typing import Any
 import msgspec
 
 from .. import _verdict
-from .._ask import Ask, Call, Effort, File, Kept, Marked, Part, Request, Result, Thought, Tool, given
+from .._ask import (
+    Ask,
+    Call,
+    Effort,
+    File,
+    Kept,
+    Marked,
+    Part,
+    Refused,
+    Request,
+    Result,
+    Thought,
+    Tool,
+    given,
+    merged,
+)
 from .._deltas import (
     CUT,
     Boundary,
-    Cited,
     Delta,
     Failure,
     Finish,
@@ -31,9 +45,11 @@ from .._deltas import (
     Text,
     ToolEnd,
     ToolFragment,
+    cited,
     used,
 )
 from .._json import Decoder, Malformed, count, loads, mapping, text
+from .._rows import thinks
 from .._sse import Frame
 from ..config import AnthropicConfig
 from ..errors import ConfigurationError
@@ -59,24 +75,29 @@ def request(ask: Ask, token: str | None = None) -> Request:
         system=ask.system,
         messages=_messages(ask),
         stream=True,
-        temperature=ask.temperature,
-        top_p=config.top_p,
-        top_k=config.top_k,
+        temperature=_unless(1, ask.temperature),
+        top_p=_unless(1, config.top_p),
+        top_k=_unless(0, config.top_k),
         stop_sequences=config.stop,
         tools=[_tool(tool) for tool in ask.tools] or None,
         tool_choice=_choice(ask.tool_choice),
         **_thinking(ask),
     )
+    payload = merged(payload, config.body)
     sampling = not payload.keys().isdisjoint(("temperature", "top_p", "top_k"))
     version = config.api_version or (VERSION_WITH_SAMPLING if sampling else VERSION)
     base = ask.base_url.rstrip("/").removesuffix("/v1")
-    return Request.post(
-        f"{base}/v1/messages", {"anthropic-version": version, **ask.headers}, payload | dict(config.body)
-    )
+    return Request.post(f"{base}/v1/messages", {"anthropic-version": version, **ask.headers}, payload)
+
+
+def _unless(default: float, value: float | None) -> float | None:
+    """A sampling value that is not the API's own default, which the newer version refuses even so."""
+    return None if value == default else value
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
-    return {"name": tool.name, "description": tool.description, "input_schema": {"type": "object", **tool.parameters}}
+    schema = {"type": "object", **tool.parameters}
+    return given(name=tool.name, description=tool.description, input_schema=schema, strict=tool.strict)
 
 
 def _choice(choice: str | None) -> dict[str, Any] | None:
@@ -86,16 +107,14 @@ def _choice(choice: str | None) -> dict[str, Any] | None:
 
 
 def _thinking(ask: Ask) -> dict[str, Any]:
-    """How long to think: by effort, and by a budget for the 4.5 models, which know no other way."""
-    effort = ask.reasoning
-    if effort is None:
+    """How long to think: by effort, and by a budget for the models which know no other way."""
+    effort, ways = ask.reasoning, thinks(ask.model)
+    if effort is None or (effort == "none" and "asked" in ways):
         return {}
-    if not re.match(r"claude-(opus|sonnet|haiku)-4-5", ask.model):
-        if effort == "none":
-            return {"thinking": {"type": "disabled"}}
-        return {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": effort}}
     if effort == "none":
-        return {}  # they think only when asked to
+        return {"thinking": {"type": "disabled"}}
+    if "budget" not in ways:
+        return {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": effort}}
     most = ask.max_tokens or MAX_TOKENS
     if most <= LEAST_BUDGET:
         raise ConfigurationError(f"max_tokens must be above {LEAST_BUDGET} for {ask.model} to reason: it counts both")
@@ -112,8 +131,6 @@ def _messages(ask: Ask) -> list[dict[str, Any]]:
             content = turn.parts[0]
         else:
             content = [block for part in turn.parts for block in _blocks(part)]
-        if not content:
-            continue
         if messages and messages[-1]["role"] == role:
             before = messages[-1]["content"]
             messages[-1]["content"] = _listed(before) + _listed(content)
@@ -128,13 +145,13 @@ def _listed(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _blocks(part: Part) -> list[dict[str, Any]]:
     """Reasoning goes back as the block that it came in; without its signature it can't."""
-    if isinstance(part, str | Marked):
+    if isinstance(part, str | Marked | Refused):
         said = part if isinstance(part, str) else part.text
         return [{"type": "text", "text": said}] if said.strip() else []
     if isinstance(part, File):
         return [_file(part)]
     if isinstance(part, Call):
-        return [{"type": "tool_use", "id": _id(part), "name": part.name, "input": loads(part.arguments)}]
+        return [{"type": "tool_use", "id": _id(part), "name": part.name, "input": part.input}]
     if isinstance(part, Result):
         result = {"type": "tool_result", "tool_use_id": _id(part.call), "content": part.content}
         return [result | {"is_error": True} if part.is_error else result]
@@ -175,7 +192,7 @@ _OBJECT = Decoder(dict[str, Any])
 class Parser:
     """Frames of one response to deltas."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, token: str | None = None) -> None:
         self._reason: str | None = None
         self._usage: dict[str, Any] = {}
         self._calls: dict[int | None, str] = {}
@@ -201,7 +218,7 @@ class Parser:
             yield from self._used(mapping(message.get("usage")))
         elif kind == "message_delta":
             delta = mapping(event.delta)
-            self._reason = text(delta.get("stop_reason")) or self._reason
+            self._reason = _verdict.latest("anthropic", self._reason, text(delta.get("stop_reason")))
             explanation = text(mapping(delta.get("stop_details")).get("explanation"))
             if explanation and self._reason == "refusal":
                 yield Refusal(explanation)
@@ -275,12 +292,10 @@ class Parser:
                 self._input.append(text(delta.get("partial_json")))
         elif kind == "citations_delta":
             citation = mapping(delta.get("citation"))
-            yield Cited(
-                {
-                    "url": text(citation.get("url")) or None,
-                    "title": text(citation.get("title")) or text(citation.get("document_title")) or None,
-                    "text": text(citation.get("cited_text")) or None,
-                }
+            yield from cited(
+                text(citation.get("url")) or text(citation.get("source")),
+                text(citation.get("title")) or text(citation.get("document_title")),
+                text(citation.get("cited_text")),
             )
 
     def _used(self, usage: dict[str, Any]) -> Iterator[Delta]:

@@ -18,11 +18,10 @@ from urllib.parse import quote
 import msgspec
 
 from .. import _verdict
-from .._ask import Ask, Call, Effort, File, Marked, Part, Request, Result, Thought, Tool, given
+from .._ask import Ask, Call, Effort, File, Marked, Part, Refused, Request, Result, Thought, Tool, given, merged
 from .._deltas import (
     CUT,
     Boundary,
-    Cited,
     Continue,
     Delta,
     Failure,
@@ -34,6 +33,7 @@ from .._deltas import (
     ToolEnd,
     ToolFragment,
     Used,
+    cited,
     used,
 )
 from .._json import Decoder, Malformed, count, loads, mapping, text
@@ -78,12 +78,13 @@ def request(ask: Ask, token: str | None = None) -> Request:
         # The moving aliases exist only on v1beta (https://ai.google.dev/gemini-api/docs/models).
         base += "/" + (config.api_version or ("v1beta" if model.endswith("-latest") else "v1"))
     url = f"{base}/models/{quote(model)}:streamGenerateContent?alt=sse"
-    return Request.post(url, ask.headers, payload | dict(config.body))
+    return Request.post(url, ask.headers, merged(payload, config.body))
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
     declared = {"name": tool.name, "description": tool.description}
-    return declared | ({"parametersJsonSchema": tool.parameters} if tool.parameters.get("properties") else {})
+    says = any(value for name, value in tool.parameters.items() if name not in ("type", "title", "$schema"))
+    return declared | ({"parametersJsonSchema": tool.parameters} if says else {})
 
 
 def _choice(choice: str) -> dict[str, Any]:
@@ -111,26 +112,26 @@ def _contents(ask: Ask) -> list[dict[str, Any]]:
     contents = []
     for turn in ask.turns:
         parts = [made for part in turn.parts for made in _part(part)]
-        first = next((part for part in turn.parts if isinstance(part, Call)), None)
-        if first is not None and first.opaque is None:
-            # A call that another model made has no signature, and Gemini 3 refuses the first one of a turn without
-            # (https://ai.google.dev/gemini-api/docs/thought-signatures, "FAQs").
-            next(part for part in parts if "functionCall" in part)["thoughtSignature"] = NO_SIGNATURE
-        if parts:
-            contents.append({"role": "model" if turn.role == "assistant" else "user", "parts": parts})
+        first = next((part for part in parts if "functionCall" in part), None)
+        foreign = any(isinstance(part, Call) and part.opaque is None for part in turn.parts)
+        if first is not None and (foreign or not re.search(r"gemini-[12]", ask.model)):
+            # The first call of a turn must be signed from Gemini 3 on. It is not where another model made it, or where
+            # the one before it was not run (https://ai.google.dev/gemini-api/docs/thought-signatures, "FAQs").
+            first.setdefault("thoughtSignature", NO_SIGNATURE)
+        contents.append({"role": "model" if turn.role == "assistant" else "user", "parts": parts})
     return contents
 
 
 def _part(part: Part) -> list[dict[str, Any]]:
-    if isinstance(part, str):
-        return [{"text": part}]
+    if isinstance(part, str | Refused):
+        return [{"text": part if isinstance(part, str) else part.text}]
     if isinstance(part, Marked):
         return [{"text": part.text, **mapping(part.opaque)}]
     if isinstance(part, File):
         return list(_file(part))
     if isinstance(part, Call):
         own = mapping(part.opaque)
-        call = given(id=_id(part), name=part.name, args=loads(part.arguments))
+        call = given(id=_id(part), name=part.name, args=part.input)
         return [{"functionCall": call, **given(thoughtSignature=own.get("thoughtSignature"))}]
     if isinstance(part, Result):
         response = {"error" if part.is_error else "output": _value(part.content)}
@@ -191,12 +192,11 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 class Parser:
     """Frames of one response to deltas."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, token: str | None = None) -> None:
         self._started = False
         self._reason: str | None = None
         self._blocked: str | None = None
-        self._token: str | None = None
-        self._shown: int | None = None
+        self._token = token  # where nothing comes, the same one goes on again
         self._calls = 0
         self._arguments: dict[Any, Any] = {}
 
@@ -204,14 +204,17 @@ class Parser:
         """The deltas in one event. Raises Malformed."""
         if not frame.data.strip():
             return
+        error = None
         try:
             chunk = _CHUNK.decode(frame.data)
         except Malformed:
-            if frame.whole:
+            if not frame.whole:
+                return  # half an event at the end: a cut, which eof() judges
+            chunk, error = _Chunk(), _listed_error(frame.data)
+            if error is None:
                 raise
-            return  # half an event at the end: a cut, which eof() judges
-        if chunk.error:
-            yield _verdict.failure(_OBJECT.decode(frame.data))
+        if error or chunk.error:
+            yield _verdict.failure(error or _OBJECT.decode(frame.data))
         else:
             yield from self._chunk(chunk)
 
@@ -221,11 +224,8 @@ class Parser:
             yield Started(text(chunk.model_version) or None, text(chunk.response_id) or None)
         self._blocked = text(mapping(chunk.prompt_feedback).get("blockReason")) or self._blocked
         for candidate in chunk.candidates or ():
-            if candidate is not None:
-                number = candidate.index or 0
-                self._shown = number if self._shown is None else self._shown
-                if number == self._shown:
-                    yield from self._candidate(candidate)
+            if candidate is not None and not candidate.index:
+                yield from self._candidate(candidate)
         if isinstance(chunk.usage_metadata, dict) and chunk.usage_metadata:
             yield _used(chunk.usage_metadata)
 
@@ -242,10 +242,11 @@ class Parser:
 
     def _candidate(self, candidate: _Candidate) -> Iterator[Delta]:
         for part in (candidate.content.parts or ()) if candidate.content else ():
-            self._token = None  # what came after a checkpoint would come again
+            if _says(mapping(part)):
+                self._token = None  # what came after a checkpoint would come again
             yield from self._part(mapping(part))
         self._token = candidate.continuation_token or self._token
-        self._reason = str(candidate.finish_reason or "") or self._reason
+        self._reason = _verdict.latest("gemini", self._reason, str(candidate.finish_reason or ""))
         yield from _cited(candidate)
 
     def _part(self, part: dict[str, Any]) -> Iterator[Delta]:
@@ -270,13 +271,28 @@ class Parser:
             self._calls += 1
             self._arguments = dict(mapping(call.get("args")))
             key = f"{self._calls}"
-            yield ToolFragment(key, text(call.get("id")) or f"call_{key}", text(call.get("name")), "")
+            yield ToolFragment(key, text(call.get("id")), text(call.get("name")), "")
             yield Sealed("tool_call", given(id=text(call.get("id")) or None) | signature, key)
         pieces = call.get("partialArgs")
         for piece in pieces if isinstance(pieces, list) else ():
             _grow(self._arguments, mapping(piece))
         if not call.get("willContinue"):
             yield ToolEnd(f"{self._calls}", msgspec.json.encode(_listed(self._arguments)).decode())
+
+
+def _listed_error(data: bytes) -> dict[str, Any] | None:
+    """The error in a list, in which the API without `alt=sse` has it."""
+    try:
+        found = loads(data)
+    except ValueError:
+        return None
+    first = mapping(found[0]) if isinstance(found, list) and found else {}
+    return first if first.get("error") else None
+
+
+def _says(part: dict[str, Any]) -> bool:
+    """Whether there is more in a part than a signature."""
+    return any(value for name, value in part.items() if name not in ("thought", "thoughtSignature"))
 
 
 def _grow(tree: dict[Any, Any], piece: dict[str, Any]) -> None:
@@ -308,12 +324,12 @@ def _cited(candidate: _Candidate) -> Iterator[Delta]:
     for chunk in _listed_in(grounding, "groundingChunks"):
         for found in chunk.values():  # by its kind: web, maps, retrievedContext
             if isinstance(found, dict) and found:
-                yield _source(found)
+                yield from _source(found)
     for source in _listed_in(citation, "citationSources") or _listed_in(citation, "citations"):
-        yield _source(source)
+        yield from _source(source)
     for page in _listed_in(mapping(candidate.url_context_metadata), "urlMetadata"):
         if page.get("urlRetrievalStatus") == "URL_RETRIEVAL_STATUS_SUCCESS":
-            yield _source({"uri": page.get("retrievedUrl")})
+            yield from _source({"uri": page.get("retrievedUrl")})
 
 
 def _listed_in(metadata: dict[str, Any], field: str) -> list[dict[str, Any]]:
@@ -321,8 +337,8 @@ def _listed_in(metadata: dict[str, Any], field: str) -> list[dict[str, Any]]:
     return [mapping(each) for each in found] if isinstance(found, list) else []
 
 
-def _source(found: dict[str, Any]) -> Cited:
-    return Cited({"url": text(found.get("uri")) or None, "title": text(found.get("title")) or None, "text": None})
+def _source(found: dict[str, Any]) -> Iterator[Delta]:
+    yield from cited(text(found.get("uri")), text(found.get("title")))
 
 
 def _used(usage: dict[str, Any]) -> Used:

@@ -10,15 +10,30 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from .. import _verdict
-from .._ask import Ask, Call, Dialect, File, Marked, Request, Result, Thought, Tool, Turn, endpoint, given
+from .._ask import (
+    Ask,
+    Call,
+    Dialect,
+    File,
+    Marked,
+    Refused,
+    Request,
+    Result,
+    Thought,
+    Tool,
+    Turn,
+    endpoint,
+    given,
+    merged,
+)
 from .._deltas import (
     CUT,
-    Cited,
     Delta,
     Failure,
     Finish,
@@ -29,9 +44,10 @@ from .._deltas import (
     Text,
     ToolFragment,
     Used,
+    cited,
     used,
 )
-from .._json import Decoder, count, mapping, text
+from .._json import Decoder, count, loads, mapping, text
 from .._sse import Frame
 from ..config import LocalConfig, OpenAIConfig
 
@@ -69,12 +85,12 @@ def request(ask: Ask, token: str | None = None) -> Request:
         store = store if config.store is None else config.store
         include_usage = include_usage if config.include_usage is None else config.include_usage
     payload |= given(store=store, stream_options={"include_usage": True} if include_usage else None)
-    return Request.post(endpoint(ask.base_url, "chat/completions"), ask.headers, payload | dict(config.body))
+    return Request.post(endpoint(ask.base_url, "chat/completions"), ask.headers, merged(payload, config.body))
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
     function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-    return {"type": "function", "function": function}
+    return {"type": "function", "function": function | given(strict=tool.strict)}
 
 
 def _choice(choice: str | None) -> str | dict[str, Any] | None:
@@ -104,15 +120,17 @@ def _messages(turn: Turn, dialect: Dialect) -> list[dict[str, Any]]:
 
 
 def _assistant(turn: Turn, dialect: Dialect) -> dict[str, Any]:
-    """Text as one string: compatible servers know no parts here. Reasoning goes back only where it must."""
+    """Text as one string: compatible servers know no parts here, and no refusal. Reasoning goes back only where it
+    must."""
     said = "".join(
-        part.text if isinstance(part, Marked) else part for part in turn.parts if isinstance(part, str | Marked)
+        part if isinstance(part, str) else part.text for part in turn.parts if isinstance(part, str | Marked | Refused)
     )
     calls = [part for part in turn.parts if isinstance(part, Call)]
     thoughts = [part for part in turn.parts if isinstance(part, Thought)]
     message: dict[str, Any] = {"role": "assistant", "content": said or (None if calls else "")}
-    for thought in thoughts:
-        message |= mapping(thought.opaque)
+    details = [mapping(thought.opaque).get("reasoning_details") for thought in thoughts]
+    if joined := [each for detail in details if isinstance(detail, list) for each in detail]:
+        message["reasoning_details"] = joined  # OpenRouter
     if dialect.echo_reasoning and calls:  # DeepSeek refuses calls without the reasoning that led to them
         message[dialect.echo_reasoning] = "".join(thought.text for thought in thoughts)
     if calls:
@@ -146,45 +164,20 @@ def _file(file: File) -> dict[str, Any]:
     }
 
 
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: Any = None
-
-
-class _ToolCall(msgspec.Struct):
-    index: int | None = None
-    id: Any = None
-    function: _Function | None = None
-    extra_content: Any = None
-
-
-class _Delta(msgspec.Struct):
-    content: str | list[Any] | None = None
-    reasoning_content: str | None = None
-    reasoning: Any = None
-    reasoning_details: Any = None
-    refusal: str | None = None
-    tool_calls: list[_ToolCall | None] | None = None
-    function_call: _Function | None = None
-    annotations: Any = None
-
-
-class _Choice(msgspec.Struct):
-    index: int | None = None
-    delta: _Delta | None = None
-    text: str | None = None
-    finish_reason: str | int | None = None
-
-
 class _Chunk(msgspec.Struct):
     id: Any = None
     model: Any = None
     object: Any = None
-    choices: list[_Choice | None] | None = None
+    type: Any = None
+    choices: Any = None
     usage: Any = None
     error: Any = None
+    errors: Any = None
+    detail: Any = None
+    message: Any = None
     x_groq: Any = None
     citations: Any = None
+    search_results: Any = None
 
 
 _CHUNK = Decoder(_Chunk)
@@ -194,13 +187,14 @@ _OBJECT = Decoder(dict[str, Any])
 class Parser:
     """Frames of one response to deltas. Shows the first choice; watches the end of all of them."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, token: str | None = None) -> None:
         self._started = False
         self._shown: int | None = None
         self._reasons: dict[int, str | None] = {}
-        self._open: dict[int | None, str] = {}  # index, None for the last one, to the call that is open there
-        self._ids: dict[str, str] = {}
-        self._cited = False
+        self._native = ""
+        self._spoke = False
+        self._calls = _Calls()
+        self._cited: set[str] = set()
         self._details: list[Any] = []
 
     def feed(self, frame: Frame) -> Iterator[Delta]:
@@ -214,7 +208,7 @@ class Parser:
             chunk = _CHUNK.decode(data)
             groq = mapping(chunk.x_groq)
             yield from self._chunk(chunk, chunk.usage or groq.get("usage"))
-            if chunk.error or chunk.object == "error":
+            if _broke(chunk):
                 yield _verdict.failure(_OBJECT.decode(data))
             elif groq.get("error"):
                 yield _verdict.failure(groq)
@@ -223,16 +217,17 @@ class Parser:
         if not self._started and (chunk.model or chunk.id):
             self._started = True
             yield Started(text(chunk.model) or None, text(chunk.id) or None)
-        if chunk.choices:
-            for choice in chunk.choices:
-                if choice is not None:
-                    yield from self._choice(choice)
+        for choice in _listed(chunk.choices):
+            yield from self._choice(mapping(choice))
         if isinstance(usage, dict):
             yield _used(usage)
-        if chunk.citations and not self._cited:
-            self._cited = True  # Perplexity repeats the list in every chunk
-            for url in chunk.citations if isinstance(chunk.citations, list) else []:
-                yield Cited({"url": text(url) or None, "title": None, "text": None})
+        # Perplexity repeats the lists in every chunk, and they grow; those with titles come first.
+        for source in (*_listed(chunk.search_results), *_listed(chunk.citations)):
+            found = {"url": source} if isinstance(source, str) else mapping(source)
+            url = text(found.get("url"))
+            if url not in self._cited:
+                self._cited.add(url)
+                yield from cited(url, text(found.get("title")))
 
     def eof(self, clean: bool) -> Finish | Failure:
         """The verdict where the body ended without `[DONE]`."""
@@ -242,64 +237,146 @@ class Parser:
         if self._shown is None or None in self._reasons.values():
             return CUT
         reason = self._reasons[self._shown]
-        return Finish(reason, _verdict.finish("openai_chat", reason))
+        status = _verdict.finish("openai_chat", reason)
+        if status in ("complete", "tool_calls") and self._native in _verdict.CUT_SHORT:
+            status = "truncated"  # OpenRouter says `tool_calls` of a call that the limit cut
+        return Finish(reason, status)
 
-    def _choice(self, choice: _Choice) -> Iterator[Delta]:
-        index = choice.index or 0
+    def _choice(self, choice: dict[str, Any]) -> Iterator[Delta]:
+        index = _index(choice.get("index")) or 0
         if self._shown is None:
             self._shown = index
-        # "" stands for null on some servers; a reason, once given, stays.
-        self._reasons[index] = str(choice.finish_reason or "") or self._reasons.get(index)
+        said = choice.get("finish_reason")
+        reason = str(said) if isinstance(said, str | int) and said else ""  # "" stands for null on some servers
+        self._reasons[index] = _verdict.latest("openai_chat", self._reasons.get(index), reason)
         if index != self._shown:
             return
-        delta = choice.delta
-        if choice.text and not (delta and delta.content):  # the older Completions API; Together says it twice
-            yield Text(choice.text)
-        if delta is None:
-            return
-        reasoning = delta.reasoning_content or text(delta.reasoning)
+        self._native = text(choice.get("native_finish_reason")) or self._native
+        delta = choice.get("delta")
+        if not isinstance(delta, dict) and not self._spoke:
+            delta = choice.get("message")  # the whole of it, from a server that does not really stream
+        for found in self._delta(mapping(delta), choice, bool(reason)):
+            self._spoke = True
+            yield found
+        if choice.get("error"):
+            yield _verdict.failure(choice)
+
+    def _delta(self, delta: dict[str, Any], choice: dict[str, Any], last: bool) -> Iterator[Delta]:
+        content, calls = delta.get("content"), _listed(delta.get("tool_calls"))
+        if text(choice.get("text")) and not content:  # the older Completions API; Together says it twice
+            yield Text(choice["text"])
+        reasoning = _words(delta.get("reasoning_content")) or _words(delta.get("reasoning"))
         if reasoning:
             yield Reasoning(reasoning)
-        if isinstance(delta.reasoning_details, list) and delta.reasoning_details:
-            # OpenRouter: signed, and wanted back in the order in which they came.
-            self._details = _joined(self._details + delta.reasoning_details)
-        if self._details and (delta.content or delta.tool_calls or choice.finish_reason):
+        # OpenRouter: signed, and wanted back in the order in which they came.
+        self._details = _joined(self._details + _listed(delta.get("reasoning_details")))
+        if self._details and (content or calls or last):
             yield Sealed("reasoning", {"reasoning_details": self._details})
             self._details = []
-        if delta.content:
-            if isinstance(delta.content, str):
-                yield Text(delta.content)
-            else:
-                yield from _parts(delta.content)
-        if delta.refusal:
-            yield Refusal(delta.refusal)
-        for call in delta.tool_calls or ():
-            if call is not None:
-                fragment = self._tool(call)
+        yield from _parts(content)
+        if refusal := _words(delta.get("refusal")):
+            yield Refusal(refusal)
+        older = delta.get("function_call")
+        for call in (*calls, *([{"index": 0, "function": older}] if older else [])):
+            call = mapping(call)
+            fragment = self._calls.fragment(call)
+            if fragment is not None:
                 yield fragment
-                if isinstance(call.extra_content, dict):  # Gemini's signature in its OpenAI dialect
-                    yield Sealed("tool_call", {"extra_content": call.extra_content}, fragment.key)
-        if delta.function_call is not None:
-            yield self._tool(_ToolCall(0, None, delta.function_call))
-        for annotation in delta.annotations if isinstance(delta.annotations, list) else ():
-            cited = mapping(mapping(annotation).get("url_citation"))
-            if cited.get("url"):
-                yield Cited({"url": text(cited["url"]), "title": text(cited.get("title")) or None, "text": None})
+                if isinstance(call.get("extra_content"), dict):  # Gemini's signature in its OpenAI dialect
+                    yield Sealed("tool_call", {"extra_content": call["extra_content"]}, fragment.key)
+        for annotation in _listed(delta.get("annotations")):
+            found = mapping(annotation)
+            found = mapping(found.get("url_citation")) or found
+            if text(found.get("url")):
+                yield from cited(found["url"], text(found.get("title")))
 
-    def _tool(self, call: _ToolCall) -> ToolFragment:
-        """Which call a fragment belongs to: by its index; where there is none, or another call took it, by its id."""
-        function = call.function or _Function()
-        id = text(call.id)
-        key = self._open.get(call.index)
-        if key is None or (id and id != self._ids[key] and (function.name or call.index is None)):
-            known = (key for key, its_id in self._ids.items() if id and its_id == id)
-            key = next(known, str(len(self._ids)))
-        self._open[call.index] = self._open[None] = key
-        self._ids[key] = self._ids.get(key) or id
-        arguments = function.arguments
-        if isinstance(arguments, dict):
-            arguments = msgspec.json.encode(arguments).decode()
-        return ToolFragment(key, id, function.name or "", text(arguments))
+
+@dataclass(slots=True)
+class _Call:
+    key: str
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+    named_again: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing more can come of its arguments."""
+        last = next((piece.rstrip() for piece in reversed(self.arguments) if piece.strip()), "")
+        try:
+            return last.endswith("}") and isinstance(loads("".join(self.arguments)), dict)
+        except ValueError:
+            return False
+
+    def over(self, id: str, name: str, arguments: str) -> bool:
+        """Whether a fragment in the place of this call is the first one of another."""
+        more = bool(arguments.strip())
+        if not (id or name):
+            return self.named_again and more
+        if id and self.id and id != self.id:
+            return (bool(name) and (not self.arguments or name != self.name)) or self.whole
+        if not (name and self.name and self.whole):
+            return False
+        if id and self.id:
+            return more
+        self.named_again = name == self.name and not more  # another one, if arguments follow
+        return not self.named_again
+
+
+class _Calls:
+    """Which call a fragment belongs to.
+
+    By its index; where there is none, by its id; and where servers leave out both, give all calls the same, or a
+    new id in every fragment, by whether the call that is open there can have more: see `_Call.over`.
+    """
+
+    def __init__(self) -> None:
+        self._all: list[_Call] = []
+        self._open: dict[int | None, _Call] = {}  # by index, None for the last one
+
+    def fragment(self, piece: dict[str, Any]) -> ToolFragment | None:
+        """None for a form that a server left empty."""
+        function = mapping(piece.get("function"))
+        index, id, name = _index(piece.get("index")), text(piece.get("id")), text(function.get("name"))
+        arguments = function.get("arguments")
+        arguments = msgspec.json.encode(arguments).decode() if isinstance(arguments, dict) else text(arguments)
+        call = self._open.get(index)
+        if index is None and id:
+            call = next((known for known in self._all if known.id == id), call)
+        if call is None or call.over(id, name, arguments):
+            if not (id or name or arguments):
+                return None
+            call = _Call(str(len(self._all)), name=call.name if call and not name and not id else "")
+            self._all.append(call)
+        self._open[index] = self._open[None] = call
+        call.id, call.name = call.id or id, call.name or name
+        call.arguments += [arguments] if arguments else []
+        return ToolFragment(call.key, id, call.name, arguments)
+
+
+def _broke(chunk: _Chunk) -> bool:
+    """Whether an event is an error, in one of the shapes that servers have for it."""
+    if chunk.error or chunk.errors or "error" in (chunk.object, chunk.type):
+        return True
+    return not chunk.choices and chunk.usage is None and bool(chunk.detail or text(chunk.message))
+
+
+def _listed(value: object) -> list[Any]:
+    """A list that some servers leave out where it has one item, or none."""
+    return value if isinstance(value, list) else [value] if isinstance(value, dict | str) and value else []
+
+
+def _index(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9:
+        return int(value)
+    return value if isinstance(value, int) else None
+
+
+def _words(value: object) -> str:
+    """Text, or the text in a list of parts."""
+    if isinstance(value, str):
+        return value
+    return "".join(part if isinstance(part, str) else text(mapping(part).get("text")) for part in _listed(value))
 
 
 def _joined(details: list[Any]) -> list[Any]:
@@ -328,18 +405,14 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     )
 
 
-def _parts(content: list[Any]) -> Iterator[Delta]:
+def _parts(content: object) -> Iterator[Delta]:
     """Mistral: content as a list of typed chunks; thinking has a list of its own."""
-    for part in content:
+    for part in _listed(content):
         part = {"type": "text", "text": part} if isinstance(part, str) else mapping(part)
         if part.get("type") == "text" and text(part.get("text")):
             yield Text(part["text"])
-        elif part.get("type") == "thinking":
-            inner = part.get("thinking")
-            pieces = inner if isinstance(inner, list) else [{"text": inner}]
-            joined = "".join(text(mapping(piece).get("text")) for piece in pieces)
-            if joined:
-                yield Reasoning(joined)
+        elif part.get("type") == "thinking" and (words := _words(part.get("thinking"))):
+            yield Reasoning(words)
 
 
 def _used(usage: dict[str, Any]) -> Used:

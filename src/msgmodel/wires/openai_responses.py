@@ -15,11 +15,10 @@ from typing import Any
 import msgspec
 
 from .. import _verdict
-from .._ask import Ask, Call, File, Kept, Marked, Request, Result, Thought, Tool, Turn, endpoint, given
+from .._ask import Ask, Call, File, Kept, Marked, Refused, Request, Result, Thought, Tool, Turn, endpoint, given, merged
 from .._deltas import (
     CUT,
     Boundary,
-    Cited,
     Delta,
     Failure,
     Finish,
@@ -31,11 +30,14 @@ from .._deltas import (
     ToolEnd,
     ToolFragment,
     Used,
+    cited,
     used,
 )
 from .._json import Decoder, Malformed, count, mapping, text
 from .._sse import Frame
 from ..config import OpenAIConfig
+
+_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 
 
 def request(ask: Ask, token: str | None = None) -> Request:
@@ -61,17 +63,17 @@ def request(ask: Ask, token: str | None = None) -> Request:
             "reasoning": {"effort": ask.reasoning, "summary": "auto"},
             "include": ["reasoning.encrypted_content"],  # what goes back in the next turn, as nothing is stored
         }
-    return Request.post(endpoint(ask.base_url, "responses"), ask.headers, payload | dict(config.body))
+    return Request.post(endpoint(ask.base_url, "responses"), ask.headers, merged(payload, config.body))
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
-    # `strict` is a required key; true would refuse every schema with an optional field.
+    # `strict` is a required key; true refuses every schema with an optional field.
     return {
         "type": "function",
         "name": tool.name,
         "description": tool.description,
         "parameters": tool.parameters,
-        "strict": False,
+        "strict": bool(tool.strict),
     }
 
 
@@ -87,22 +89,33 @@ def _items(turn: Turn) -> list[dict[str, Any]]:
         return [{"type": "message", "role": "user", "content": _content(turn)}]
     items: list[dict[str, Any]] = []
     for part in turn.parts:
-        if isinstance(part, str | Marked):
+        if isinstance(part, str | Marked | Refused):
             said = part if isinstance(part, str) else part.text
             phase = mapping(part.opaque) if isinstance(part, Marked) else {}
             content = [{"type": "output_text", "text": said}]
+            if isinstance(part, Refused):
+                content = [{"type": "refusal", "refusal": said}]
             item = {"type": "message", "role": "assistant", **phase}
             if items and {**items[-1], "content": None} == {**item, "content": None}:
                 items[-1]["content"] += content
             else:
                 items.append({**item, "content": content})
         elif isinstance(part, Call):
-            items.append({"type": "function_call", "call_id": part.id, "name": part.name, "arguments": part.arguments})
+            kind = _kind(part)
+            items.append({"type": kind, "call_id": part.id, "name": part.name, _CALLS[kind]: part.arguments})
         elif isinstance(part, Result):
-            items.append({"type": "function_call_output", "call_id": part.call.id, "output": part.content})
+            items.append({"type": f"{_kind(part.call)}_output", "call_id": part.call.id, "output": part.content})
         elif isinstance(part, Thought | Kept) and isinstance(part.opaque, dict):
             items.append(part.opaque)
+    while items and items[-1].get("type") == "reasoning":
+        items.pop()  # of a turn that broke off: a reasoning item without the item that it led to is refused
     return items
+
+
+def _kind(call: Call) -> str:
+    """A call of a function, or of a tool that takes free text."""
+    kind = text(mapping(call.opaque).get("type"))
+    return kind if kind in _CALLS else "function_call"
 
 
 def _content(turn: Turn) -> str | list[dict[str, Any]]:
@@ -140,13 +153,12 @@ class _Event(msgspec.Struct):
 
 _EVENT = Decoder(_Event)
 _OBJECT = Decoder(dict[str, Any])
-_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 
 
 class Parser:
     """Frames of one response to deltas."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, token: str | None = None) -> None:
         # Some servers (llama.cpp) say `completed` of a reply that ran into the limit; only the count shows it.
         self._limit = None if ask.dialect.store is not None else ask.max_tokens
         self._started = False
@@ -180,7 +192,7 @@ class Parser:
         elif kind == "response.output_item.done":
             yield from self._closed(event)
         elif kind == "response.output_text.annotation.added":
-            yield from _cited(mapping(event.annotation))
+            yield from _noted(event.annotation)
         elif kind in ("response.created", "response.in_progress", "response.queued"):
             yield from self._start(mapping(event.response))
         elif kind in ("response.completed", "response.incomplete", "response.failed"):
@@ -217,24 +229,30 @@ class Parser:
     def _opened(self, event: _Event) -> Iterator[Delta]:
         item = mapping(event.item)
         if text(item.get("type")) in _CALLS:
-            self._calls.add(_place(event))
-            yield ToolFragment(_place(event), _call_id(item), text(item.get("name")), "")
+            yield from self._begun(_place(event), item)
+
+    def _begun(self, key: str, item: dict[str, Any]) -> Iterator[Delta]:
+        self._calls.add(key)
+        yield ToolFragment(key, _call_id(item), text(item.get("name")), "")
+        if item["type"] == "custom_tool_call":
+            yield Sealed("tool_call", {"type": item["type"]}, key)
 
     def _closed(self, event: _Event) -> Iterator[Delta]:
         item = mapping(event.item)
         field = _CALLS.get(text(item.get("type")))
         if field:
             key = _place(event)
-            if key not in self._calls:
-                self._calls.add(key)  # its `added` event was lost, or its place has another name by now
-                yield ToolFragment(key, _call_id(item), text(item.get("name")), "")
-            yield ToolEnd(key, text(item.get(field)) or None)
+            if key not in self._calls:  # its `added` event was lost, or its place has another name by now
+                yield from self._begun(key, item)
+            yield ToolEnd(key, text(item.get(field)) or None, item.get("status") != "incomplete")
         elif item.get("type") == "reasoning" and item.get("encrypted_content"):
             yield Sealed("reasoning", item)
         elif item.get("type") == "reasoning":
             yield Boundary()
-        elif item.get("type") == "message" and item.get("phase") and self._spoke(event):
-            yield Sealed("text", {"phase": item["phase"]})
+        elif item.get("type") == "message":
+            yield from _annotated(item)
+            if item.get("phase") and self._spoke(event):
+                yield Sealed("text", {"phase": item["phase"]})
 
     def _spoke(self, event: _Event) -> bool:
         return any(kind is Text and place in (_place(event), event.item_id) for kind, place, _ in self._said)
@@ -242,8 +260,9 @@ class Parser:
     def _end(self, kind: str, response: dict[str, Any]) -> Iterator[Delta]:
         yield from self._start(response)
         output = response.get("output")
-        for item in output if isinstance(output, list) else ():
-            yield from self._unsaid(mapping(item))
+        called = bool(self._calls)
+        for number, item in enumerate(output if isinstance(output, list) else ()):
+            yield from self._unsaid(mapping(item), None if called else f"unsaid {number}")
         usage = mapping(response.get("usage"))
         if usage:
             yield _used(usage)
@@ -252,18 +271,19 @@ class Parser:
         else:
             yield self._finish(kind, response, usage)
 
-    def _unsaid(self, item: dict[str, Any]) -> Iterator[Delta]:
-        """What stands in the terminal event alone."""
+    def _unsaid(self, item: dict[str, Any], key: str | None) -> Iterator[Delta]:
+        """What stands in the terminal event alone. key: for a call; None where calls had come before."""
         content = item.get("content")
         for part in content if item.get("type") == "message" and isinstance(content, list) else ():
             part = mapping(part)
             for kind, field in ((Text, "text"), (Refusal, "refusal")):
                 if text(part.get(field)) and not any(said[0] is kind for said in self._said):
                     yield kind(part[field])
+        yield from _annotated(item)
         field = _CALLS.get(text(item.get("type")), "")
-        if field and not self._calls:
-            yield ToolFragment(_call_id(item), _call_id(item), text(item.get("name")), "")
-            yield ToolEnd(_call_id(item), text(item.get(field)) or None)
+        if field and key is not None:
+            yield from self._begun(key, item)
+            yield ToolEnd(key, text(item.get(field)) or None, item.get("status") != "incomplete")
 
     def _finish(self, kind: str, response: dict[str, Any], usage: dict[str, Any]) -> Finish:
         reason = kind.removeprefix("response.")
@@ -279,17 +299,26 @@ class Parser:
 
 def _place(event: _Event) -> str:
     # GitHub Copilot gives the same item a new id in every event; its index stays.
-    return str(event.item_id if event.output_index is None else event.output_index)
+    item_id = event.item_id or text(mapping(event.item).get("id"))
+    return str(item_id if event.output_index is None else event.output_index)
 
 
 def _call_id(item: dict[str, Any]) -> str:
     return text(item.get("call_id")) or text(item.get("id"))
 
 
-def _cited(annotation: dict[str, Any]) -> Iterator[Delta]:
-    url, title = text(annotation.get("url")), text(annotation.get("title")) or text(annotation.get("filename"))
-    if url or title:
-        yield Cited({"url": url or None, "title": title or None, "text": None})
+def _annotated(item: dict[str, Any]) -> Iterator[Delta]:
+    """The sources in a whole message: some servers have no event for each."""
+    content = item.get("content")
+    for part in content if item.get("type") == "message" and isinstance(content, list) else ():
+        annotations = mapping(part).get("annotations")
+        for annotation in annotations if isinstance(annotations, list) else ():
+            yield from _noted(annotation)
+
+
+def _noted(annotation: object) -> Iterator[Delta]:
+    note = mapping(annotation)
+    yield from cited(text(note.get("url")), text(note.get("title")) or text(note.get("filename")))
 
 
 def _used(usage: dict[str, Any]) -> Used:

@@ -1,0 +1,358 @@
+"""What somebody sends who means no good, or nothing in particular: no 5xx, no leak, no hang."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import serving
+from msgmodel.server import Settings, create_app
+from msgmodel.testing import KEY, Reply, ScriptedProvider
+from serving import TOKENS, Uvicorn, bearer, exchange, opened, request
+
+module_provider, provider = serving.module_provider, serving.provider  # fixtures
+
+SECRET = "a-secret-of-alice"
+ALICE, BOB = map(bearer, TOKENS)
+HEAD = f"host: localhost\r\nauthorization: {BOB['authorization']}\r\nconnection: close\r\n"
+
+
+class Target(Uvicorn):
+    """A server where Alice has a stream that runs and one that has ended, and Bob is up to something."""
+
+    running: str
+    ended: str
+
+
+@pytest.fixture(scope="module")
+def shared(module_provider: ScriptedProvider) -> Iterator[Target]:
+    settings = Settings(tokens=TOKENS, max_body_bytes=200_000, max_prompt_chars=100_000, on_disconnect="continue")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in module_provider.environment().items():
+            patch.setenv(name, value)
+        with Target(create_app(settings)) as server:
+            for name, reply in (("ended", Reply(SECRET)), ("running", Reply(f"{SECRET} more", stall_after=1))):
+                module_provider.say(reply)
+                body = {"prompt": SECRET, "panels": [{"provider": "openai", "panel_id": "p"}]}
+                with opened("POST", f"{server.url}/v1/panels", json=body, headers=ALICE) as stream:
+                    stream.take(2 if name == "ended" else 1)
+                    setattr(server, name, stream.response.headers["x-stream-id"])
+            yield server
+
+
+@pytest.fixture
+def server(shared: Target, provider: ScriptedProvider, caplog: pytest.LogCaptureFixture) -> Iterator[Target]:
+    """It lives, and says nothing that it should not, also after the test."""
+    caplog.set_level(logging.DEBUG)
+    provider.say("Hello Bob")
+    yield shared
+    assert request("GET", f"{shared.url}/healthz", timeout=5.0).json()["status"] == "ok"
+    url = f"{shared.url}/v1/streams/{shared.running}"
+    with opened("GET", url, headers=ALICE | {"last-event-id": "0"}, timeout=5.0) as stream:
+        (event,) = stream.take(1)
+    assert event.data == {"event": "panel_delta", "panel_id": "p", "delta": SECRET}
+    msgmodel_said = "".join(record.getMessage() for record in caplog.records if record.name.startswith("msgmodel"))
+    for secret in (SECRET, KEY, *TOKENS):
+        assert secret not in msgmodel_said
+    assert "failed" not in msgmodel_said
+
+
+def check(answer: bytes, *, silent: bool = False) -> int:
+    """The status of an answer that must be a good one, or a clear no."""
+    if silent and not answer:
+        return 0
+    head = answer.partition(b"\r\n\r\n")[0]
+    status = int(head.split(b" ", 2)[1])
+    assert status < 500, answer[:300]
+    for secret in (SECRET, KEY, TOKENS[0], "Traceback", "/site-packages/", "msgmodel/server"):
+        assert secret.encode() not in answer, secret
+    assert b"x-evil" not in head.lower()
+    return status
+
+
+NESTED = ["[" * depth + "]" * depth for depth in (50, 500, 700, 900, 5000)]
+VALUES = [
+    "null",
+    "true",
+    "-1",
+    "0",
+    "1e999",
+    "1" * 400,
+    "1.5",
+    '""',
+    '"x"',
+    "[]",
+    "[[]]",
+    "{}",
+    '{"a": 1}',
+    '"\\ud800"',
+    '"\\u0000"',
+]
+FIELDS = ["prompt", "messages", "panels", "options", "files"]
+OPTIONS = [
+    "max_tokens",
+    "temperature",
+    "tools",
+    "fallbacks",
+    "timeout",
+    "reasoning",
+    "continue_truncated",
+    "tool_choice",
+]
+
+BODIES: dict[str, bytes] = {
+    "empty": b"",
+    "null": b"null",
+    "a list": b"[]",
+    "a text": b'"x"',
+    "half": b'{"prompt": "hi"',
+    "two": b'{"prompt": "hi"} {"prompt": "hi"}',
+    "not utf-8": b'{"prompt": "\xff\xfe"}',
+    "utf-16": '{"prompt": "hi"}'.encode("utf-16"),
+    "a mark": b'\xef\xbb\xbf{"prompt": "hi"}',
+    "nul": b'{"prompt": "\x00"}',
+    "NaN": b'{"prompt": "hi", "options": {"temperature": NaN}}',
+    "same key twice": b'{"prompt": "hi", "prompt": 1}',
+    "proto": b'{"prompt": "hi", "__proto__": {}, "__class__": "x"}',
+    "too long": b'{"prompt": "' + b"x" * 100_001 + b'"}',
+    "too large": b'{"prompt": "' + b"x" * 300_000 + b'"}',
+    "many panels": json.dumps({"prompt": "hi", "panels": [{"provider": "openai"}] * 5000}).encode(),
+    "many messages": json.dumps({"messages": [{"role": "user", "content": "x"}] * 4000}).encode(),
+    "many files": json.dumps({"prompt": "x", "files": [{"name": "a", "data": ""}] * 2000}).encode(),
+    "a path as a file": b'{"prompt": "x", "files": [{"name": "../../etc/passwd", "data": "aGk="}]}',
+    "a line in a name": b'{"prompt": "x", "files": [{"name": "a\\r\\nx-evil: 1", "data": "aGk="}]}',
+    "a line in a panel": b'{"prompt": "x", "panels": [{"provider": "openai", "panel_id": "a\\nb"}]}',
+    "a line in a model": b'{"prompt": "x", "panels": [{"provider": "openai", "model": "a\\r\\nx-evil: 1"}]}',
+    "a path as a model": b'{"prompt": "x", "panels": [{"provider": "gemini", "model": "../../x?key=1#"}]}',
+    "a file as a message": b'{"messages": [{"role": "user", "content": [{"type": "file", "path": "/etc/passwd"}]}]}',
+    "an address as a message": b'{"messages": [{"role": "user", "content": [{"type": "file",
+    "url": "file:///etc"}]}]}',
+    "a role": b'{"messages": [{"role": "root", "content": "x"}]}',
+    "a message of no role": b'{"messages": [{}]}',
+    "a result of no call": b'{"messages": [{"role": "tool", "tool_call_id": "x", "content": "y"}]}',
+    "a tool": b'{"prompt": "x", "options": {"tools": [{"name": "a b\\n", "parameters": 3}]}}',
+} | {
+    f"{field} = {value[:12]}": b'{"prompt": "hi", "%b": %b}' % (field.encode(), value.encode())
+    for field in FIELDS
+    for value in VALUES
+} | {
+    f"options.{name} = {value[:12]}": b'{"prompt": "hi", "options": {"%b": %b}}' % (name.encode(), value.encode())
+    for name in OPTIONS
+    for value in VALUES
+} | {
+    f"messages nested {len(nested) // 2}": b'{"messages": [{"role": "user", "content": %b}]}' % nested.encode()
+    for nested in NESTED
+} | {
+    f"tools nested {len(nested) // 2}": b'{"prompt": "x", "options": {"tools": [{"name": "f",
+    "parameters": {"a": %b}}]}}'
+    % nested.encode()
+    for nested in NESTED
+} | {
+    f"arguments nested {depth}": b'{"messages": [{"role": "assistant", "tool_calls": [{"id": "1", "name": "f", '
+    b'"arguments": "%b", "complete": true, "arguments_json": %b}]}]}'
+    % (b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth)
+    for depth in (50, 300, 700, 900)
+}  # fmt: skip
+
+PATHS = ("/v1/panels", "/v1/chat/completions", "/adapters/ai-sdk/chat", "/adapters/ag-ui")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_bodies(server: Target, path: str) -> None:
+    """On one connection each, as an attacker would."""
+    for name, body in BODIES.items():
+        head = f"POST {path} HTTP/1.1\r\n{HEAD}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        try:
+            status = check(exchange(server.port, head.encode() + body, seconds=10.0), silent=name == "too large")
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from error
+        assert status in (0, 200, 400, 401, 403, 413, 415, 422, 429), (name, status)
+
+
+REQUESTS: dict[str, str] = {
+    f"path {path[:30]!r}": f"GET {path} HTTP/1.1\r\n{HEAD}\r\n"
+    for path in (
+        "/v1/streams/..", "/v1/streams/%2e%2e", "/v1/streams/..%2f..%2fapp.py", "/v1/streams/%00",
+        "/v1/streams/%ff%fe",
+        "/v1/streams/*", "/v1/streams/{x}:meta", "/v1/streams/%7Bx%7D%3Alog", "/v1/streams/" + "a" * 5000,
+        "/v1/streams/%0d%0ax-evil:%201", "/v1/streams/x?last_event_id=%0d%0ax-evil:1",
+        "/v1/streams/x?last_event_id=-1",
+        "/v1/streams/", "/v1/streams//", "//v1/panels", "/v1/../../etc/passwd", "/..;/etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/assets/../../app.py", "/assets/..%5c..%5capp.py", "/assets/%00", "/page.py", "/index.html%00.js",
+        "/.git/config",
+        "/" + "a/" * 2000, "/?" + "a=1&" * 5000, "http://evil.example/v1/providers", "*", "/v1/providers#x", "/%",
+        "/%zz",
+        "/chat/stream", "/chat/stream?prompt=", "/chat/stream?prompt=x&prompt=y&provider=%00",
+        "/chat/stream?provider=local",
+        "/chat/stream?prompt=x&model=%0d%0ax-evil:%201", "/chat/stream?prompt=x&provider=local&model=/etc/passwd",
+        "/chat/stream?prompt=x&api_key=1&base_url=http://evil", "/adapters/ai-sdk/chat/%00/stream",
+        "/adapters/ai-sdk/chat/..%2f..%2f/stream", "/adapters/ai-sdk/chat/" + "a" * 5000 + "/stream",
+    )
+} | {
+    f"header {header[:30]!r}": f"GET /v1/providers HTTP/1.1\r\n{HEAD}{header}\r\n\r\n"
+    for header in (
+        "origin: http://[", "origin: http://[::1", "origin: //", "origin: \xff",
+        "origin: http://localhost@evil.example",
+        "origin: http://localhost", "origin: http://localhost:80:80", "origin: javascript:alert(1)",
+        "host: evil.example", "sec-fetch-site: \xff", "content-length: -1", "content-length: 99999999999999999999",
+        "transfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 5", "expect: 100-continue",
+        "x: " + "y" * 60000,
+        "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-key: x\r\nsec-websocket-version: 13",
+        "connection: close, host", "x-forwarded-for: 1.2.3.4\r\nx-forwarded-host: evil.example", "x y: z", ": empty",
+        "cookie: a=\xff", "accept-encoding: gzip", "range: bytes=0-10", "if-none-match: *",
+        "x-http-method-override: DELETE",
+    )
+} | {
+    f"position {position[:20]!r}": f"GET {path} HTTP/1.1\r\n{HEAD}last-event-id: {position}\r\n\r\n"
+    for path in ("/v1/streams/x", "/chat/stream?prompt=hi")
+    for position in ("-1", "x", "1.5", "\xb2", "\xd9\xa1", "9" * 16, "9" * 17, "9" * 5000, "0x10", "1 ", "1,2",
+        "+1", "1_0", "None")
+} | {
+    f"host {host!r}": f"GET /v1/providers HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+    for host in (
+        "evil.example", "localhost.", "localhost:99999", "localhost:x", "localhost@evil.example",
+        "evil.example@localhost",
+        "[::1", "]", "[", ":", "127.0.0.1.nip.io", "127.1", "2130706433", "0.0.0.0", "localhost, evil.example",
+        "\xff", "%6cocalhost",
+        "localhost/evil.example", "localhost#", "LOCALHOST", "a" * 5000,
+    )
+} | {
+    f"method {method!r}": f"{method} {path} HTTP/1.1\r\n{HEAD}content-length: 0\r\n\r\n"
+    for path in ("/v1/panels", "/v1/streams/x", "/", "/chat/stream?prompt=x")
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "HEAD", "CONNECT", "PROPFIND", "get", "X" * 300)
+} | {
+    f"token {token[:30]!r}": f"GET /v1/providers HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: {token}\r\n\r\n"
+    for token in ("Bearer", "Bearer \xff\xff", "bearer " + "x" * 50000, "Bearer ' or 1=1", "Basic eDp4",
+        f"Bearer {TOKENS[0][:-1]}")
+} | {
+    f"key {key[:20]!r}": f"POST /v1/panels HTTP/1.1\r\n{HEAD}idempotency-key: {key}\r\ncontent-type: application/json\r\n"
+    'content-length: 16\r\n\r\n{"prompt": "hi"}'
+    for key in ("", "x" * 201, "\xff", "\x01", "a\tb", "{x}", "*", "..", "a" * 200)
+} | {
+    f"type {media_type!r}": f"POST /v1/panels HTTP/1.1\r\n{HEAD}content-type: {media_type}\r\n"
+    'content-length: 16\r\n\r\n{"prompt": "hi"}'
+    for media_type in ("", "text/plain", "application/json, text/plain", "application/jsonx", "\xff",
+        "application/json;charset=utf-16")
+}  # fmt: skip
+
+
+def test_there_are_enough() -> None:
+    assert len(REQUESTS) + len(BODIES) * len(PATHS) > 200
+
+
+def test_requests(server: Target) -> None:
+    for name, data in REQUESTS.items():
+        began = time.monotonic()
+        try:
+            # What promises a body and sends none is waited for: that is no answer, and no fault.
+            waits = any(word in data for word in ("expect: 100", "content-length: 9", "encoding: chunked"))
+            answer = exchange(server.port, data.encode("latin-1"), seconds=0.5 if waits else 10.0)
+            check(answer, silent=waits or "CONNECT" in data)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from error
+        assert time.monotonic() - began < 8, name
+
+
+def test_what_is_not_http(server: Target) -> None:
+    for data in (
+        b"\x00" * 1000,
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"SSH-2.0-x\r\n\r\n",
+    ):
+        check(exchange(server.port, data, seconds=0.5), silent=True)
+    many = b"".join(b"a%d: b\r\n" % number for number in range(20_000))
+    check(exchange(server.port, f"GET / HTTP/1.1\r\n{HEAD}".encode() + many + b"\r\n", seconds=5.0), silent=True)
+
+
+def test_two_requests_in_one(server: Target) -> None:
+    """A body that looks like a request is a body."""
+    inner = f"GET /v1/streams/{server.running} HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    body = json.dumps({"prompt": inner})
+    data = (
+        f"POST /v1/panels HTTP/1.1\r\n{HEAD}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}"
+    )
+    answer = exchange(server.port, data.encode(), seconds=10.0)
+    check(answer)
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_streams_of_others(server: Target) -> None:
+    for id in (server.running, server.ended):
+        none = request("GET", f"{server.url}/v1/streams/none", headers=BOB)
+        for method in ("GET", "DELETE"):
+            for how in ({}, {"last-event-id": "0"}, {"last-event-id": "2"}):
+                response = request(method, f"{server.url}/v1/streams/{id}", headers=BOB | how)
+                assert (response.status_code, response.text) == (404, none.text)
+            for query in ("?panel_id=p", "?panel_id=x", f"?token={TOKENS[0]}", "?owner=", "?last_event_id=0"):
+                assert request(method, f"{server.url}/v1/streams/{id}{query}", headers=BOB).status_code == 404
+        assert request("GET", f"{server.url}/v1/streams/{id}").status_code == 401
+
+
+def test_the_chats_of_others(server: Target) -> None:
+    body = {
+        "id": "chat-of-alice",
+        "trigger": "submit-message",
+        "messages": [{"id": "1", "role": "user", "parts": [{"type": "text", "text": SECRET}]}],
+    }
+    assert request("POST", f"{server.url}/adapters/ai-sdk/chat", json=body, headers=ALICE).status_code == 200
+    for chat in ("chat-of-alice", "x\0chat-of-alice", "../chat-of-alice"):
+        path = f"/adapters/ai-sdk/chat/{chat.replace(chr(0), '%00')}/stream"
+        response = request("GET", server.url + path, headers=BOB)
+        assert response.status_code in (204, 404)
+        assert SECRET not in response.text
+
+
+def test_positions_that_there_are_not(server: Target) -> None:
+    """Nothing but what comes after them, and an end."""
+    url = f"{server.url}/v1/streams/{server.ended}"
+    for position in ("2", "3", "99", "9" * 16):
+        assert request("GET", url, headers=ALICE | {"last-event-id": position}, timeout=5.0).status_code in (204, 400)
+
+
+def test_guessed_positions_of_an_event_source(server: Target) -> None:
+    for position in (1, (1 << 20) + 1, (1 << 52) + 5):
+        headers = BOB | {"last-event-id": str(position)}
+        assert request("GET", f"{server.url}/chat/stream?prompt=x", headers=headers, timeout=5.0).status_code == 204
+
+
+def test_many_connections_that_say_nothing(server: Target) -> None:
+    import socket
+
+    silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
+    for number, connection in enumerate(silent):
+        connection.sendall(b"POST /v1/panels HTTP/1.1\r\ncontent-length: 100\r\n"[: number % 50])
+    began = time.monotonic()
+    assert request("GET", f"{server.url}/healthz").status_code == 200
+    assert time.monotonic() - began < 5
+    for connection in silent:
+        connection.close()
+
+
+def test_schemathesis(shared: Target, provider: ScriptedProvider, tmp_path: Path) -> None:
+    """All that the description promises, asked in all ways that it allows, and in some that it does not."""
+    pytest.importorskip("schemathesis")
+    provider.say("Hello Bob")
+    ran = subprocess.run(
+        [
+            sys.executable, "-m", "schemathesis.cli", "run", f"{shared.url}/openapi.json",
+            "--url", shared.url, "--header", f"authorization: {BOB['authorization']}",
+            "--checks", "all", "--exclude-checks", "positive_data_acceptance", "--max-examples", "12", "--seed",
+            "1", "--request-timeout", "10",
+            "--phases", "examples,coverage,fuzzing", "--no-color",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=110,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr[-2000:]
