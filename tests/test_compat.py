@@ -118,9 +118,6 @@ ABSENT = {
 
 DIFFERENT = {
     "msgmodel.__version__": "it is another one",
-    **dict.fromkeys(
-        (f"msgmodel.providers.{name}Provider" for name in ("OpenAI", "Gemini", "Anthropic")), "they are in msgmodel"
-    ),
 }
 """Names whose shape is another on purpose, with the reason."""
 

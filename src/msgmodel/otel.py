@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from . import _observers
-from ._ask import Ask, Call, File, Marked, Part, Result, Thought
+from ._ask import Ask, Call, File, Marked, Part, Refused, Result, Thought
 from ._version import __version__
 from .config import LocalConfig
 from .errors import ConfigurationError
@@ -166,7 +166,7 @@ def _part(part: Part) -> dict[str, Any]:
     """As the convention's JSON schema for messages has it; the bytes of files stay out."""
     if isinstance(part, str):
         return {"type": "text", "content": part}
-    if isinstance(part, Marked):
+    if isinstance(part, Marked | Refused):
         return {"type": "text", "content": part.text}
     if isinstance(part, Thought):
         return {"type": "reasoning", "content": part.text}

@@ -140,12 +140,24 @@ def find(name: str) -> Provider:
     key = str(getattr(name, "value", name)).strip().lower()
     row = _known(key) or _of_a_package(key)
     if row is None:
-        short = ", ".join(alias for main in MAIN for alias in _rows_by_name[main].aliases)
+        from difflib import get_close_matches
+
+        near = get_close_matches(key, [*_rows_by_name, *_names_by_alias], cutoff=0.5)
+        meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise ConfigurationError(
-            f"there is no provider {name!r}; known are {', '.join(PROVIDERS)} (short: {short}); "
-            "any other server that speaks OpenAI's API: OpenAIConfig(base_url=...) or register_provider(...)"
+            f"there is no provider {name!r}; {meant}`msgmodel providers` lists all; any other server that speaks "
+            "OpenAI's API: OpenAIConfig(base_url=...) or register_provider(...)"
         )
     return row
+
+
+def __getattr__(name: str) -> Any:
+    """The classes that version 4 had in a package of this name."""
+    if name in ("OpenAIProvider", "GeminiProvider", "AnthropicProvider"):
+        from importlib import import_module
+
+        return getattr(import_module("msgmodel.compat"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _known(key: str) -> Provider | None:

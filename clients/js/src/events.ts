@@ -89,7 +89,8 @@ export interface Message {
  *
  * `complete`: the model said all it wanted. `truncated`: a limit or a fault at the provider cut it short.
  * `filtered`: refused or filtered. `tool_calls`: the model waits for results of tools. `paused`: not finished, the
- * provider wants to be asked to go on. `unknown`: the provider gave a reason that says none of these.
+ * provider wants to be asked to go on. `unknown`: the provider gave a reason that says none of these, or named calls and
+ * made none.
  */
 export type Status = "complete" | "truncated" | "filtered" | "tool_calls" | "paused" | "unknown";
 

@@ -19,7 +19,7 @@ from ..messages import FilePart, Message
 Body: TypeAlias = bytes | str | Mapping[str, Any]
 """The body of a request: JSON, or what was read from it."""
 
-_TURN_PARTS = ("text", "reasoning", "tool_call", "opaque")
+_TURN_PARTS = ("text", "refusal", "reasoning", "tool_call", "opaque")
 
 
 class Fields:
