@@ -32,8 +32,8 @@ class OpenAIConfig:
     seed: int | None = field(default=None, kw_only=True)
     """The same seed and question give the same reply, as far as the server can."""
     api: Literal["chat", "responses"] | None = field(default=None, kw_only=True)
-    """Chat Completions or the Responses API; None is chat, but Responses where a GPT-6 model is to call tools, which it
-    does only there."""
+    """Chat Completions or the Responses API; None is chat, but Responses for models that are only there, and where a
+    GPT-6 model is to call tools, which it does only there. Responses has no `stop`, `seed` and `n`: they raise."""
     base_url: str | None = field(default=None, kw_only=True)
     """Another server, up to and including `/v1`; None is the provider's variable, else its own address."""
     store: bool | None = field(default=None, kw_only=True)
@@ -43,7 +43,7 @@ class OpenAIConfig:
     headers: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
     """Added to the request, over whatever is there."""
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """Fields added to the body, over whatever is there."""
+    """Fields added to the body, over whatever is there; what is an object in both is merged, one level deep."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class AnthropicConfig:
     model: str | None = None
     """None is the provider's default model; see `msgmodel providers`."""
     temperature: float | None = None
-    """How freely the model chooses its words, 0 to 1; see `api_version`."""
+    """How freely the model chooses its words, 0 to 1; 1, the API's own default, is not sent. See `api_version`."""
     top_p: float | None = None
     """From how much of the probability it chooses, 0 to 1; see `api_version`."""
     top_k: int | None = None
@@ -73,7 +73,7 @@ class AnthropicConfig:
     headers: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
     """Added to the request, over whatever is there."""
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """Fields added to the body, over whatever is there."""
+    """Fields added to the body, over whatever is there; what is an object in both is merged, one level deep."""
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ class GeminiConfig:
     headers: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
     """Added to the request, over whatever is there."""
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """Fields added to the body, over whatever is there."""
+    """Fields added to the body, over whatever is there; what is an object in both is merged, one level deep."""
 
 
 @dataclass(slots=True)
