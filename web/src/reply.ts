@@ -94,7 +94,8 @@ export function facts(reply: Reply): { label: string; value: string; title?: str
   if (end === null) return [];
   const { usage, timing, cost } = end;
   const found: { label: string; value: string; title?: string }[] = [];
-  if (usage.input_tokens !== null || usage.output_tokens !== null) {
+  const unasked = usage.source === "estimated" && !usage.input_tokens && !usage.output_tokens; // refused before a token
+  if (!unasked && (usage.input_tokens !== null || usage.output_tokens !== null)) {
     const about = usage.source === "estimated" ? "≈ " : "";
     const details = [
       usage.reasoning_tokens ? `${usage.reasoning_tokens} of them reasoning` : "",
@@ -107,7 +108,7 @@ export function facts(reply: Reply): { label: string; value: string; title?: str
       title: details.filter(Boolean).join("; "),
     });
   }
-  if (cost !== null) found.push({ label: "cost", value: dollars(cost) });
+  if (cost !== null && !unasked) found.push({ label: "cost", value: dollars(cost) });
   if (timing.first_delta_seconds !== null) found.push({ label: "first token", value: seconds(timing.first_delta_seconds) });
   found.push({ label: "total", value: seconds(timing.total_seconds) });
   if (timing.attempts > 1) found.push({ label: "requests", value: String(timing.attempts) });

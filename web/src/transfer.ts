@@ -99,8 +99,8 @@ function reply(from: Reply): Reply {
     content: String(from.content ?? ""),
     reasoning: String(from.reasoning ?? ""),
     refusal: String(from.refusal ?? ""),
-    toolCalls: list(from.toolCalls),
-    sources: list(from.sources),
+    toolCalls: objects(from.toolCalls).map((call) => ({ ...call, name: String(call.name), arguments: String(call.arguments) })),
+    sources: objects(from.sources).map(({ url, title, text }) => ({ url: word(url), title: word(title), text: word(text) })),
     end,
     lost: end ? null : { code: String(from.lost?.code ?? "interrupted"), message: String(from.lost?.message ?? UNFINISHED) },
   };
@@ -110,8 +110,16 @@ const UNFINISHED = "It was exported before it had ended.";
 
 /** A terminal event with all that the page reads of it, or null. */
 function wholeEnd(end: PanelEnd | null | undefined): PanelEnd | null {
-  const objects = [end?.usage, end?.timing, end?.message];
-  return end && objects.every((value) => typeof value === "object" && value !== null) ? end : null;
+  if (!isObject(end) || ![end.usage, end.timing, end.message].every(isObject)) return null;
+  const { timing, cost } = end;
+  const counts = [timing.first_delta_seconds, cost].every((value) => value === null || typeof value === "number");
+  return counts && typeof timing.total_seconds === "number" ? end : null;
 }
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+
+const word = (value: unknown): string | null => (typeof value === "string" ? value : null);
+
+const objects = <T>(value: readonly T[] | undefined): readonly T[] => list(value).filter(isObject);
 
 const list = <T>(value: readonly T[] | undefined): readonly T[] => (Array.isArray(value) ? value : []);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import Mapping
 from types import FrameType
 from typing import Any, Final
@@ -15,6 +16,9 @@ from . import display, exits
 
 TOKEN_VARIABLE: Final = "MSGMODEL_TOKEN"
 REDIS_VARIABLE: Final = "MSGMODEL_REDIS"
+ACCEPTS: Final = 16
+"""New connections that are taken in one turn of the event loop: libuv takes one for each listening socket (its change
+3696), and a turn is long when there is much to do, so that new requests would wait for tens of seconds."""
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -69,16 +73,18 @@ def run(options: Mapping[str, Any]) -> int:
             await super().startup(sockets)
             if self.started:
                 name = f"[{host}]" if ":" in host else host
-                shown = self.servers[0].sockets[0].getsockname()[1] if self.servers else port
+                shown = listening.getsockname()[1]
                 display.say(f"msgmodel serves on http://{name}:{shown} (Ctrl-C ends it)")
 
     loop: asyncio.AbstractEventLoop
+    listening: socket.socket
     tasks: list[asyncio.Task[None]] = []
 
     async def serve() -> bool:
-        nonlocal loop
+        nonlocal loop, listening
         loop = asyncio.get_running_loop()
-        await server.serve()
+        listening = config.bind_socket()
+        await server.serve([listening, *(listening.dup() for _ in range(ACCEPTS - 1))])
         return server.started
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")

@@ -89,9 +89,14 @@ class RedisLog:
         if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
             raise ConfigurationError("the address of Redis must begin with redis://, rediss:// or unix://")
         try:
-            self.redis = redis.asyncio.Redis.from_url(
-                url, retry=Retry(ExponentialBackoff(cap=0.2, base=0.01), 2), socket_timeout=5.0, max_connections=64
+            pool = redis.asyncio.BlockingConnectionPool.from_url(
+                url,
+                retry=Retry(ExponentialBackoff(cap=0.2, base=0.01), 2),
+                socket_timeout=5.0,
+                max_connections=16,  # where all are out, the next one waits
+                timeout=5.0,
             )
+            self.redis = redis.asyncio.Redis.from_pool(pool)
             self._waiting = redis.asyncio.Redis.from_url(url, socket_timeout=BLOCK_SECONDS + 5, max_connections=1)
         except ValueError:
             raise ConfigurationError("the address of Redis can't be read") from None

@@ -1,13 +1,13 @@
 /** A modal dialog of the browser's own: it keeps the focus inside, closes on Escape, and gives the focus back. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { IconButton } from "./icons";
 
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren; testId?: string }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     dialog.current?.showModal();
   }, []);
   return (

@@ -87,7 +87,7 @@ function SettingsDialog() {
             value={settings.reasoning}
             onChange={(event) => change({ reasoning: event.currentTarget.value as Settings["reasoning"] })}
           >
-            <option value="">the model's own</option>
+            <option value="">model's own</option>
             <option value="none">none</option>
             <option value="low">low</option>
             <option value="medium">medium</option>

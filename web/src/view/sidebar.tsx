@@ -1,6 +1,6 @@
 /** The conversations that this browser keeps. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { forget } from "../actions";
 import { announce } from "../announce";
 import { lasting } from "../database";
@@ -14,8 +14,13 @@ import { Icon, IconButton } from "./icons";
 export function Sidebar({ shown, onHide }: { shown: boolean; onHide: () => void }) {
   void revision.value;
   const first = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
-    if (shown) first.current?.focus();
+  useLayoutEffect(() => {
+    if (!shown) return;
+    const before = document.activeElement;
+    first.current?.focus();
+    return () => {
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, [shown]);
   const choose = (act: () => void): void => {
     act();
