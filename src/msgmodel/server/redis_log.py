@@ -46,16 +46,21 @@ from .redis_tail import BLOCK_SECONDS, COALESCE_SECONDS, FAULTS, Tail
 
 _log = logging.getLogger("msgmodel.server")
 
-LEASE_SECONDS = 3.0
+LEASE_SECONDS = 5.0
+"""A producer that says nothing for so long is dead; less would end one whose machine only held its breath."""
 PATIENCE_SECONDS = 20.0
 """How long a producer tries to write while Redis can't be reached."""
 # Each script is atomic, and touches the keys of one stream alone: meta, log, lease.
 _BEGIN = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local token = redis.call('HGET', KEYS[1], 'token')
+if token then return token == ARGV[1] and 1 or 0 end
 redis.call('HSET', KEYS[1], 'token', ARGV[1], 'head', ARGV[2], 'process', ARGV[3], 'last', 0, 'ended', 0)
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[4])
 return 1
+"""
+_FIND = """
+return {redis.call('HMGET', KEYS[1], 'head', 'last', 'ended'), redis.call('EXISTS', KEYS[2])}
 """
 _APPEND = """
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
@@ -93,7 +98,7 @@ class RedisLog:
                 url,
                 retry=Retry(ExponentialBackoff(cap=0.2, base=0.01), 2),
                 socket_timeout=5.0,
-                max_connections=16,  # where all are out, the next one waits
+                max_connections=64,  # where all are out, the next one waits
                 timeout=5.0,
             )
             self.redis = redis.asyncio.Redis.from_pool(pool)
@@ -104,7 +109,8 @@ class RedisLog:
         self.ttl_ms = int(ttl_seconds * 1000)
         self.meta_ms = self.ttl_ms + int(TOMBSTONE_SECONDS * 1000)
         self._prefix = prefix
-        self._begin = self.redis.register_script(_BEGIN)
+        self._begin = Script(self.redis, _BEGIN, keys=3)
+        self._find = Script(self.redis, _FIND, keys=2)
         self._append = Script(self.redis, _APPEND, keys=3)
         self._take_over = self.redis.register_script(_TAKE_OVER)
         self._writers: dict[str, _RedisWriter] = {}
@@ -117,7 +123,7 @@ class RedisLog:
         token = secrets.token_hex(8)
         fields: list[Any] = [token, msgspec.json.encode(head), self.process, int(LEASE_SECONDS * 1000), self.meta_ms]
         try:
-            begun = await self._begin(keys=self.keys(id), args=fields)
+            begun = await self._begin.run([*self.keys(id), *fields])
         except FAULTS:
             raise Lost from None
         if not begun:
@@ -129,16 +135,15 @@ class RedisLog:
 
     async def find(self, id: str) -> Found | None:
         try:
-            meta = await cast(Any, self.redis.hgetall(self.keys(id)[0]))
-            if not meta:
-                return None
-            last, ended = int(meta[b"last"]), meta[b"ended"] == b"1"
-            head = msgspec.json.decode(meta[b"head"], type=Head)
-            if last and not await self.redis.exists(self.keys(id)[1]):
-                raise Expired(head.owner)
+            (head, last, ended), kept = await self._find.run(self.keys(id)[:2])
         except FAULTS:
             raise Lost from None
-        return Found(head, last, ended)
+        if head is None:
+            return None
+        found = Found(msgspec.json.decode(head, type=Head), int(last), ended == b"1")
+        if found.last and not kept:
+            raise Expired(found.head.owner)
+        return found
 
     async def read(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
         found = await self.find(id)
