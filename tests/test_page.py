@@ -354,7 +354,7 @@ def test_stop(page: Any, provider: Asked) -> None:
     assert sent(provider.requests[-1])[1] == ("assistant", "one two three")
 
 
-@pytest.mark.parametrize("name", ["openai", "anthropic", "gemini"])
+@pytest.mark.parametrize("name", ["openai", "gemini"])
 def test_truncation_and_continue(page: Any, provider: Asked, name: str) -> None:
     provider.say(Reply("The first half,", truncated=True), "the second.")
     choose(page, name)
@@ -376,7 +376,7 @@ def test_truncation_and_continue(page: Any, provider: Asked, name: str) -> None:
     shot(page, "continued")
 
 
-@pytest.mark.parametrize(("status", "code"), [(401, "authentication"), (400, "invalid_request"), (404, "not_found")])
+@pytest.mark.parametrize(("status", "code"), [(401, "authentication"), (404, "not_found")])
 def test_error_and_retry(page: Any, provider: Asked, status: int, code: str) -> None:
     provider.say(Reply(error=status), "Now it works.")
     failed = asks(page, "Hello", "broken")
@@ -532,6 +532,24 @@ def test_the_thread_stays_at_its_end_but_for_who_scrolls_up(page: Any, provider:
     expect(page.get_by_test_id("to-end")).to_have_count(0)
 
 
+def test_replies_that_are_hard_to_draw(page: Any, provider: Asked) -> None:
+    hard = {
+        "words": " ".join(map(str, range(20_000))),
+        "quotes": ">" * 3000 + " deep",
+        "lists": "\n".join(" " * depth + "- deep" for depth in range(400)),
+        "links": "[deep](" * 3000,
+        "code": "```python\n" + "\n".join(f"x{number} = {number}" for number in range(3000)),
+    }
+    for name, text in hard.items():
+        provider.say(Reply(text, pieces=[text[n : n + 500] for n in range(0, len(text), 500)]))
+        asks(page, name)
+    words, *others = page.get_by_test_id("reply").all()
+    assert words.locator(".prose").inner_text() == hard["words"]
+    for reply in others[:-1]:
+        expect(reply).to_contain_text("deep")
+    expect(others[-1]).to_contain_text("x2999 = 2999")
+
+
 # --- panels ---
 
 
@@ -671,6 +689,17 @@ def test_a_server_that_is_away_for_a_while(opened: Callable[..., Window], site: 
         window.forgive("ERR_")
 
 
+def test_a_question_without_a_network(window: Window, provider: Asked) -> None:
+    window.context.set_offline(True)
+    failed = asks(window.page, "Is anybody there?", "broken")
+    expect(failed.get_by_test_id("error-card")).to_have_attribute("data-code", "network")
+    window.context.set_offline(False)
+    window.page.get_by_test_id("retry").click()
+    ends(last(window.page), "complete")
+    assert [sent(request) for request in provider.requests] == [[("user", "Is anybody there?")]]
+    window.forgive("ERR_INTERNET_DISCONNECTED")
+
+
 def test_a_server_that_starts_again_has_forgotten(
     opened: Callable[..., Window], provider: Asked, tmp_path: Path
 ) -> None:
@@ -793,19 +822,32 @@ def test_390_pixels(opened: Callable[..., Window], provider: Asked) -> None:
     assert overflow(page) == 0
 
 
+def test_a_window_that_is_turned_with_the_list_open(opened: Callable[..., Window], provider: Asked) -> None:
+    page = opened(viewport={"width": 390, "height": 844}).page
+    page.get_by_test_id("menu").click()
+    page.set_viewport_size({"width": 1000, "height": 390})
+    asks(page, "Hello")
+
+
+AXE = """() => {
+  // The rail beside a reply is a pseudo-element: for its sake axe would not look at the colours of the text.
+  document.styleSheets[0].insertRule(".reply::before { display: none !important }");
+  return axe.run();
+}"""
+
+
 def faults(page: Any) -> list[str]:
     """What axe finds that is serious."""
-    found = axe.Axe().run(page).response["violations"]
+    page.evaluate(axe.Axe().axe_script)
     return [
         f"{fault['id']} ({fault['impact']}): {node['html'][:200]}"
-        for fault in found
+        for fault in page.evaluate(AXE)["violations"]
         if fault["impact"] in ("serious", "critical")
         for node in fault["nodes"]
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
 def test_axe(opened: Callable[..., Window], provider: Asked, scheme: str, width: int) -> None:
     page = opened(color_scheme=scheme, viewport={"width": width, "height": 844}).page
     assert faults(page) == []
@@ -823,11 +865,12 @@ def test_axe(opened: Callable[..., Window], provider: Asked, scheme: str, width:
     page.get_by_test_id("reasoning").locator("summary").click()
     assert faults(page) == []
     provider.say(Reply(WORDS, stall_after=2))
-    send(page, "And while it streams?")
+    page.get_by_test_id("retry").click()
     expect(last(panel(page, 1))).to_contain_text("one two")
+    page.get_by_test_id("earlier-reply").locator("summary").first.click()
     assert faults(page) == []
     page.get_by_test_id("stop-all").click()
-    ends(last(panel(page, 2)), "stopped")
+    ends(last(panel(page, 1)), "stopped")
     page.get_by_test_id("settings").click()
     assert faults(page) == []
     page.keyboard.press("Escape")
@@ -840,10 +883,17 @@ def test_axe(opened: Callable[..., Window], provider: Asked, scheme: str, width:
     assert faults(page) == []
 
 
-def test_axe_finds_what_is_there(page: Any) -> None:
-    page.evaluate("document.querySelector('[data-testid=settings]').removeAttribute('aria-label')")
-    page.evaluate("document.querySelector('[data-testid=settings]').removeAttribute('title')")
-    assert [fault.split()[0] for fault in faults(page)] == ["button-name"]
+def test_axe_finds_what_is_there(page: Any, provider: Asked) -> None:
+    asks(page, "Hello")
+    page.evaluate(
+        """() => {
+          const button = document.querySelector("[data-testid=settings]");
+          button.removeAttribute("aria-label");
+          button.removeAttribute("title");
+          document.querySelector(".prose").style.color = "#aaaaaa";
+        }"""
+    )
+    assert {fault.split()[0] for fault in faults(page)} == {"button-name", "color-contrast"}
 
 
 # --- replies that attack ---
@@ -989,6 +1039,24 @@ def test_files_by_picker_and_by_paste(window: Window, provider: Asked) -> None:
     page.reload()
     asks(page, "And again?")
     assert sent(provider.requests[-1])[0][1] == content
+
+
+DROP = """(kind) => {
+  const carried = new DataTransfer();
+  carried.items.add(new File(["let go"], "dropped.txt", {type: "text/plain"}));
+  const event = new DragEvent(kind, {dataTransfer: carried, bubbles: true, cancelable: true});
+  document.querySelector("[data-testid=panel]").dispatchEvent(event);
+}"""
+
+
+def test_a_file_that_is_dropped(page: Any, provider: Asked) -> None:
+    page.evaluate(DROP, "dragover")
+    expect(page.get_by_text("Drop the files to attach them")).to_be_visible()
+    page.evaluate(DROP, "drop")
+    expect(page.get_by_text("Drop the files to attach them")).to_have_count(0)
+    expect(page.get_by_test_id("chip")).to_contain_text("dropped.txt")
+    asks(page, "What is in it?")
+    assert "let go" in json.dumps(sent(provider.requests[-1]))
 
 
 def test_a_file_is_removed_before_it_is_sent(page: Any, provider: Asked) -> None:
@@ -1166,6 +1234,10 @@ def test_the_keyboard(page: Any, provider: Asked) -> None:
     shot(page, "shortcuts")
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("shortcuts-dialog")).to_have_count(0)
+    expect(composer).to_be_focused()
+    page.keyboard.press("Alt+p")
+    expect(page.locator(".thread")).to_be_focused()
+    page.keyboard.press("Alt+m")
     expect(composer).to_be_focused()
     page.keyboard.press("Alt+s")
     expect(page.get_by_test_id("settings-dialog")).to_be_visible()

@@ -71,11 +71,25 @@ def serve(request: pytest.FixtureRequest, provider: ScriptedProvider) -> Iterato
         yield start
 
 
-@pytest.fixture
-def memory(provider: ScriptedProvider) -> Iterator[Callable[..., Uvicorn]]:
-    """The same, for what no log has a part in."""
+@pytest.fixture(scope="module")
+def started() -> Iterator[Callable[..., Uvicorn]]:
+    """Starts a server with these settings, one for all tests that want the same: starting costs more than a test."""
     with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(Uvicorn(create_app(Settings(**settings))))
+        known: dict[str, Uvicorn] = {}
+
+        def start(**settings: Any) -> Uvicorn:
+            name = repr(settings)
+            if name not in known:
+                known[name] = stack.enter_context(Uvicorn(create_app(Settings(**settings | {"grace_seconds": 0.0}))))
+            return known[name]
+
+        yield start
+
+
+@pytest.fixture
+def memory(started: Callable[..., Uvicorn], provider: ScriptedProvider) -> Callable[..., Uvicorn]:
+    """Gives a server with these settings, for what no log has a part in."""
+    return started
 
 
 def ask(server: Any, body: Any = None, **how: Any) -> Any:
@@ -322,7 +336,7 @@ def test_an_event_source_comes_back(serve: Any, provider: ScriptedProvider) -> N
 
 
 def test_an_event_source_that_breaks_before_the_first_event(serve: Any, provider: ScriptedProvider) -> None:
-    provider.say(Reply("Hello there", speed=4.0))
+    provider.say(Reply("Hello there", speed=6.0))
     server = serve()
     before = len(provider.requests)
     source = EventSource(f"{server.url}/chat/stream?prompt=Hello")
@@ -338,7 +352,7 @@ def test_an_event_source_that_comes_back_too_late(serve: Any, provider: Scripted
     before = len(provider.requests)
     source = EventSource(f"{server.url}/chat/stream?prompt=Hello")
     assert source.connect(1) == 200
-    time.sleep(1.0)
+    time.sleep(0.6)
     assert source.connect() == 204
     source.position = str(2**40)  # of a server that was there before
     assert source.connect() == 204
@@ -481,7 +495,7 @@ def test_whoever_comes_back_in_time_finds_it_running(serve: Any, provider: Scrip
 
 
 def test_it_goes_on_without_a_reader(serve: Any, provider: ScriptedProvider) -> None:
-    provider.say(Reply(TEXT, speed=60.0))
+    provider.say(Reply(TEXT, speed=120.0))
     server = serve(on_disconnect="continue")
     with ask(server) as stream:
         url = server.url + stream.response.headers["location"]
@@ -835,7 +849,7 @@ def test_forms_of_other_pages(shared: Uvicorn, media_type: str | None) -> None:
 # --- the rest ---
 
 
-def test_the_page(memory: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from msgmodel.server import page
 
     folder = tmp_path / "page"
@@ -844,36 +858,39 @@ def test_the_page(memory: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     (folder / "assets" / "a-1.js").write_text("1")
     (tmp_path / "secret").write_text("a secret")
     monkeypatch.setattr(page, "FOLDER", folder)
-    server = memory(tokens=TOKENS)
-    response = request("GET", server.url, headers={"sec-fetch-site": "cross-site"})  # a link may lead here
-    assert response.text == "<p>hello"
-    policy = response.headers["content-security-policy"]
-    assert "unsafe" not in policy
-    for part in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'"):
-        assert part in policy
-    assert "frame-ancestors 'none'" in policy
-    assert response.headers["x-content-type-options"] == "nosniff"
-    assert "immutable" in request("GET", f"{server.url}/assets/a-1.js").headers["cache-control"]
-    for path in (
-        "/nothing",
-        "/../secret",
-        "/%2e%2e/secret",
-        "/..%2fsecret",
-        "/assets",
-        "/%00",
-        "/a%00b",
-        "/" + "a" * 3000,
-    ):
-        answer = exchange(server.port, f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
-        assert b"secret" not in answer
-        assert answer[:12] in (b"HTTP/1.1 404", b"HTTP/1.1 400", b"HTTP/1.1 307"), (path, answer)
+    with Uvicorn(create_app(Settings(tokens=TOKENS))) as server:
+        response = request("GET", server.url, headers={"sec-fetch-site": "cross-site"})  # a link may lead here
+        assert response.text == "<p>hello"
+        policy = response.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        for part in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'"):
+            assert part in policy
+        assert "frame-ancestors 'none'" in policy
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert "immutable" in request("GET", f"{server.url}/assets/a-1.js").headers["cache-control"]
+        for path in (
+            "/nothing",
+            "/../secret",
+            "/%2e%2e/secret",
+            "/..%2fsecret",
+            "/assets",
+            "/%00",
+            "/a%00b",
+            "/" + "a" * 3000,
+        ):
+            answer = exchange(
+                server.port, f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
+            )
+            assert b"secret" not in answer
+            assert answer[:12] in (b"HTTP/1.1 404", b"HTTP/1.1 400", b"HTTP/1.1 307"), (path, answer)
 
 
-def test_without_a_page(memory: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from msgmodel.server import page
 
     monkeypatch.setattr(page, "FOLDER", tmp_path)
-    assert request("GET", memory().url).status_code == 404
+    with Uvicorn(create_app()) as server:
+        assert request("GET", server.url).status_code == 404
 
 
 def test_providers(memory: Any, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1051,7 +1068,7 @@ def test_a_port_that_is_taken(tmp_path: Path, provider: ScriptedProvider) -> Non
     server = Serving(tmp_path, provider, "--port", port[1])
     assert server.process.wait(60) != 0
     assert "Traceback" not in server.said
-    assert port[1] in server.said
+    assert "in use" in server.said
 
 
 def test_beyond_loopback(tmp_path: Path, provider: ScriptedProvider, elsewhere: Elsewhere) -> None:

@@ -21,6 +21,7 @@ from msgmodel import (
     LocalConfig,
     Message,
     MsgModelError,
+    NetworkError,
     OpenAIConfig,
     PanelDelta,
     PanelError,
@@ -210,6 +211,9 @@ def errors() -> None:
         query("openai", "Hi")
     except ConfigurationError as error:
         assert_type(error.message, str)
+    except NetworkError as error:
+        assert_type(error.status_code, int | None)
+        assert_type(error.chunks_received, int | None)
     except (APIError, StreamingError) as error:
         assert_type(error.code, ErrorCode)
         assert_type(error.content, str)

@@ -77,13 +77,12 @@ def run(options: Mapping[str, Any]) -> int:
                 display.say(f"msgmodel serves on http://{name}:{shown} (Ctrl-C ends it)")
 
     loop: asyncio.AbstractEventLoop
-    listening: socket.socket
+    listening = _listening(host, port)
     tasks: list[asyncio.Task[None]] = []
 
     async def serve() -> bool:
-        nonlocal loop, listening
+        nonlocal loop
         loop = asyncio.get_running_loop()
-        listening = config.bind_socket()
         await server.serve([listening, *(listening.dup() for _ in range(ACCEPTS - 1))])
         return server.started
 
@@ -104,6 +103,17 @@ def run(options: Mapping[str, Any]) -> int:
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         started = runner.run(serve())
     return exits.OK if started else exits.CONFIGURATION
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket bound to the first address of the host. Raises ConfigurationError."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        raise ConfigurationError(
+            f"can't listen on port {port} of {host}: {error.strerror or error}; --port and --host name another"
+        ) from None
 
 
 SETTINGS: Final = (

@@ -23,6 +23,9 @@ from .reports import where
 _log = logging.getLogger("msgmodel.server")
 
 
+AGAIN_SECONDS = 10.0
+"""How often it is asked whether a stream that nobody reads here is still read elsewhere."""
+
 END_SECONDS = 5.0
 """How long a server that ends waits for the last events to be written, and to be read."""
 
@@ -174,9 +177,12 @@ class _Producer:
             self._leaving = asyncio.create_task(self._leave())
 
     async def _leave(self) -> None:
-        if await self._streams.log.read_elsewhere(self._id):
-            return  # whoever leaves there says so
-        if not self.readers:
+        elsewhere = await self._streams.log.read_elsewhere(self._id)
+        if self.readers:
+            return
+        if elsewhere:  # whoever leaves there says so, unless it is killed
+            self._timer = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._abandon)
+        else:
             self.stop(None)
 
     async def _listen(self) -> None:
