@@ -1,6 +1,6 @@
 # The whole interface to this repository. Every target makes what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test ci format check types docs web clients wheel clean
+.PHONY: help demo serve test ci format check types docs web clients load wheel clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -47,6 +47,9 @@ test: $(VENV)/tools  ## the tests, with the real embedded model
 clients: $(VENV)/tools  ## other people's clients, and ours in JavaScript, for the tests (needs npm)
 	$(BIN)/python tests/clients/install.py
 	cd clients/js && npm ci --silent --no-audit --no-fund
+
+load: $(VENV)/tools  ## how many live streams one server carries here (a minute and a half)
+	$(BIN)/python bench/load.py
 
 format: $(VENV)/tools  ## writes the code in the one format
 	$(BIN)/ruff check --fix --quiet .

@@ -24,7 +24,6 @@ from urllib.request import ProxyHandler, build_opener
 
 HERE = Path(__file__).parent
 STARTING_SECONDS = 30.0
-SERVE = ("-m", "msgmodel", "serve")
 
 _open = build_opener(ProxyHandler({})).open  # never by a proxy
 
@@ -33,8 +32,7 @@ class Deployment:
     """A context manager. folder: for the configuration, the logs and nginx's files.
 
     options: of `msgmodel serve`. environment: for the workers, over this process's own. nginx: pairs of words in
-    nginx.conf and what goes in their place. serve: how Python is told to serve. Raises RuntimeError where a part does
-    not come up.
+    nginx.conf and what goes in their place. Raises RuntimeError where a part does not come up.
     """
 
     def __init__(
@@ -48,7 +46,6 @@ class Deployment:
         options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         nginx: Mapping[str, str] | None = None,
-        serve: Sequence[str] = SERVE,
     ) -> None:
         self.folder = folder
         self.ports = [free_port() for _ in range(workers)]
@@ -61,7 +58,6 @@ class Deployment:
         self._options = list(options)
         self._environment = {**os.environ, **(environment or {})}
         self._edits = {"127.0.0.1:8080": f"127.0.0.1:{self.port}", **(nginx or {})}
-        self._serve = list(serve)
 
     @property
     def url(self) -> str:
@@ -98,7 +94,7 @@ class Deployment:
 
     def start_worker(self, number: int) -> subprocess.Popen[bytes]:
         """Starts a worker, which is up a moment later: see `wait`."""
-        command = [sys.executable, *self._serve, "--port", str(self.ports[number])]
+        command = [sys.executable, "-m", "msgmodel", "serve", "--port", str(self.ports[number])]
         command += ["--redis", self.redis_url] if self.redis_url else []
         process = self._run(f"worker-{number + 1}", [*command, *self._options])
         self.workers[number : number + 1] = [process]
