@@ -171,7 +171,7 @@ def test_a_connection_that_is_cut_twice(page: Any, site: Serving, provider: Aske
         assert (guide.text, guide.look("did"), guide.look("lost")) == (WORDS, [], 2)
         first, second, third = positions(proxy)
     assert first is None
-    assert int(second or 0) < int(third or 0)
+    assert 0 < int(second or 0) <= int(third or 0)  # what comes right before a cut may not reach the client
     assert len(provider.requests) == 1
 
 

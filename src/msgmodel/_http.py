@@ -306,8 +306,8 @@ def _broken(request: Request, error: Exception, code: ErrorCode) -> Broken:
         return Broken("timeout", f"can't connect to {host}: no answer in time")
     if isinstance(error, httpx2.TimeoutException | TimeoutError):
         return Broken("timeout", f"no text from {host} within the time limit")
-    # What a server sent instead of HTTP is quoted as a bytearray: not for everybody to see.
-    reason = str(error).partition(": bytearray(")[0] or type(error).__name__
+    # What a server sent instead of HTTP is quoted as a bytearray, and inner exceptions in brackets: not for everybody.
+    reason = str(error).partition(": bytearray(")[0].partition(": <")[0] or type(error).__name__
     if isinstance(error, httpx2.ConnectError):
         return Broken("network", f"can't connect to {host}: {reason}")
     when = "before an answer" if code == "network" else "in the middle of the reply"

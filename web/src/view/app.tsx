@@ -46,7 +46,7 @@ export function App() {
       }}
     >
       <Sidebar shown={menu} onHide={() => setMenu(false)} />
-      <main class="main" inert={menu}>
+      <main class="main">
         <header class="topbar">
           <IconButton icon="menu" label="Conversations" class="narrow-only" testId="menu" onClick={() => setMenu(true)} />
           <h1 class="title">{conversation.title || "New conversation"}</h1>
