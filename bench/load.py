@@ -3,8 +3,8 @@
     python bench/load.py                            one worker, streams in memory
     python bench/load.py --workers 3 --redis        three workers behind nginx, streams in Redis
 
-The provider (upstream.py) and the readers (readers.py) are processes of their own on the same machine, so on few cores
-they take from what is measured: the table says what each part used, and what others left.
+For Linux. The provider (upstream.py) and the readers (readers.py) are processes of their own on the same machine, so on
+few cores they take from what is measured: the output says what each part used, and what others took.
 """
 
 from __future__ import annotations
