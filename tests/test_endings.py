@@ -40,6 +40,8 @@ from transformations import TRANSFORMATIONS, first_chunk_without_choices
 Colour = Sync | Async
 
 TIMEOUT = 0.3
+PATIENT = 1.0
+"""Where no silence may be taken for a longer one, however busy the machine is."""
 SLACK = 1.0
 """Seconds that a busy machine may add."""
 
@@ -312,13 +314,13 @@ def test_a_stream_that_keeps_flowing_is_never_killed(shared_colour: Colour, serv
     """It takes longer than the timeout, but no silence does."""
     steps: list[Step] = []
     for event in events(wire, list("slow")):
-        steps += [Send(event), Pause(0.07)]
+        steps += [Send(event), Pause(PATIENT / 4)]
     server.say(Script(steps=tuple(steps)))
     began = time.monotonic()
     events_found = shared_colour.panels(
-        PROVIDER[wire], "hi", KEY, config=config(wire, server.url), model=MODEL[wire], timeout=TIMEOUT, panel_id="p"
+        PROVIDER[wire], "hi", KEY, config=config(wire, server.url), model=MODEL[wire], timeout=PATIENT, panel_id="p"
     )
-    assert time.monotonic() - began > TIMEOUT
+    assert time.monotonic() - began > PATIENT
     assert settled(events_found[-1]) == final(wire, content="slow")
 
 
@@ -326,9 +328,9 @@ def test_long_arguments_of_a_tool_call_are_a_flow_too(shared_colour: Colour, ser
     """A model that writes a long file into a tool call sends no text for minutes."""
     fragments = [_chat_call("call_1", "write", '{"text": "'), *(_chat_call("", "", "x") for _ in range(8))]
     fragments += [_chat_call("", "", '"}'), _chat({}, "tool_calls"), DONE]
-    server.say(Script(steps=tuple(step for event in fragments for step in (Send(event), Pause(0.08)))))
+    server.say(Script(steps=tuple(step for event in fragments for step in (Send(event), Pause(PATIENT / 4)))))
     found: Any = shared_colour.panels(
-        "openai", "hi", KEY, config=config("openai_chat", server.url), timeout=TIMEOUT, panel_id="p", max_retries=0
+        "openai", "hi", KEY, config=config("openai_chat", server.url), timeout=PATIENT, panel_id="p", max_retries=0
     )
     call = {
         "id": "call_1",
