@@ -71,8 +71,10 @@ class Application:
         app = Starlette(
             routes=self._routes(),
             middleware=[Middleware(_Guarded, guard=self.guard)],
-            exception_handlers=dict.fromkeys((Refused, Expired, Lost, RecursionError, Exception), _failed)
-            | {HTTPException: _error},
+            exception_handlers={
+                **dict.fromkeys((Refused, Expired, Lost, RecursionError), _failed),
+                HTTPException: _error,
+            },
             lifespan=self._lifespan,
         )
         app.state.msgmodel = self
@@ -261,8 +263,8 @@ class Application:
             raise Refused(503, "shutting_down", "the server is about to end", {"retry-after": "5"})
         if len(self.streams) >= self.settings.max_streams:
             raise Refused(503, "busy", "the server carries no more streams now", {"retry-after": "5"})
-        if self.streams.of(client) >= self.settings.max_streams_per_client:
-            most = self.settings.max_streams_per_client
+        most = self.settings.streams_per_client
+        if most is not None and self.streams.of(client) >= most:
             raise Refused(429, "too_many_streams", f"at most {most} streams at a time", {"retry-after": "5"})
 
     async def _known(self, id: str, owner: str) -> Found:
@@ -281,8 +283,6 @@ class Application:
             return None
         return found if found is not None and found.head.owner == owner else None
 
-
-_FAULTS = (Refused, Expired, Lost, RecursionError)
 
 _AT_ITS_PLACE = Refused(
     400, "invalid_request", "a POST begins another stream: what comes after last-event-id is at /v1/streams/{id}"

@@ -41,7 +41,9 @@ class Settings:
     max_panels: int = 8
     max_streams: int = 2_000
     """That run at a time, in one worker."""
-    max_streams_per_client: int = 64
+    max_streams_per_client: int | None = None
+    """That run at a time for one token, or one address where there are no tokens. None: 64 for a token, and no limit of
+    its own for an address, which may be that of a proxy."""
     max_tokens: int | None = None
     """Of one reply: the most a request may ask for, and what is asked for where it doesn't say."""
     max_seconds: float = 3600.0
@@ -50,15 +52,16 @@ class Settings:
     def __post_init__(self) -> None:
         grace(self.on_disconnect)
         for name in ("ttl_seconds", "max_body_bytes", "max_prompt_chars", "max_panels", "max_streams",
-                     "max_streams_per_client", "max_seconds", "heartbeat_seconds"):  # fmt: skip
+                     "max_seconds", "heartbeat_seconds"):  # fmt: skip
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigurationError(f"{name} must be a number above 0")
         if self.heartbeat_seconds > HEARTBEAT_SECONDS:
             raise ConfigurationError(f"heartbeat_seconds must be at most {HEARTBEAT_SECONDS:g}")
         if not 0 <= self.grace_seconds < math.inf:
             raise ConfigurationError("grace_seconds must be a number of at least 0")
-        if self.max_tokens is not None and self.max_tokens < 1:
-            raise ConfigurationError("max_tokens must be at least 1")
+        for name in ("max_tokens", "max_streams_per_client"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} must be at least 1")
         for token in self.tokens:
             if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
                 raise ConfigurationError("a token must have at least 16 printable ASCII characters, and no blank")
@@ -67,6 +70,13 @@ class Settings:
             name = find(self.default_provider).name
             if allowed and name not in allowed:
                 raise ConfigurationError(f"{name} is the default provider, but may not be asked")
+
+    @property
+    def streams_per_client(self) -> int | None:
+        """The limit that holds; None where there is none."""
+        if self.max_streams_per_client is not None:
+            return self.max_streams_per_client
+        return 64 if self.tokens else None
 
     def allows(self, model: str) -> bool:
         """Whether this model may be asked for."""
