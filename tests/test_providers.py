@@ -323,5 +323,5 @@ def test_a_package_brings_a_provider(
 
 
 def test_an_unknown_provider() -> None:
-    with pytest.raises(ConfigurationError, match=r"no provider 'opnai'.*known are openai, .*OpenAIConfig\(base_url="):
+    with pytest.raises(ConfigurationError, match=r"no provider 'opnai'.*mean 'openai'.*OpenAIConfig\(base_url="):
         msgmodel.query("opnai", "hi")
