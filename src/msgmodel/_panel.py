@@ -92,6 +92,9 @@ class _Came:
     """All words of this response, for an estimate of their tokens."""
 
 
+_WORDS = Text, Reasoning, Refusal
+
+
 class _Ending(TypedDict):
     """What both terminal events have."""
 
@@ -157,8 +160,8 @@ class Panel:
 
     def add(self, delta: Delta) -> Sequence[PanelEvent]:
         """The events that a delta makes."""
-        if isinstance(delta, Text | Reasoning | Refusal):
-            return (*self._proven(), self._said(delta))
+        if isinstance(delta, _WORDS):
+            return (self._said(delta),) if self._came.ended is None else (*self._proven(), self._said(delta))
         if isinstance(delta, ToolFragment):
             return (*self._proven(delta.key), *self._fragment(delta))
         if isinstance(delta, ToolEnd):

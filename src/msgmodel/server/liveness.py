@@ -41,23 +41,34 @@ class _Pulse:
         self._loop = loop
         self._watched: dict[Watched, tuple[float, _Peer | None]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self.late = 0.0
+        """By how many seconds the loop has lately run behind; it fades."""
 
     def add(self, watched: Watched, heartbeat_seconds: float, peer: _Peer | None) -> None:
         self._watched[watched] = heartbeat_seconds, peer
         if self._timer is None:
-            self._timer = self._loop.call_later(EVERY_SECONDS, self._walk)
+            self._wait()
 
     def remove(self, watched: Watched) -> None:
         self._watched.pop(watched, None)
 
+    def _wait(self) -> None:
+        self._timer = self._loop.call_later(EVERY_SECONDS, self._walk)
+        self._due = self._loop.time() + EVERY_SECONDS
+
     def _walk(self) -> None:
+        self.late = max(self._loop.time() - self._due, self.late / 2)
         now = monotonic()
         for watched, (heartbeat, peer) in tuple(self._watched.items()):
             if peer is not None and peer.dead(now):
                 watched.gone()
             elif now - watched.last_sent >= heartbeat - EVERY_SECONDS:
                 watched.beat()
-        self._timer = self._loop.call_later(EVERY_SECONDS, self._walk) if self._watched else None
+        self._timer = None
+        if self._watched:
+            self._wait()
+        else:
+            self.late = 0.0
 
 
 _pulses: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pulse] = WeakKeyDictionary()

@@ -16,6 +16,7 @@ from .._sse import line
 from ..errors import ConfigurationError
 from ..events import BatchEvent, ErrorCode
 from ..many import AsyncBatch
+from . import liveness
 from .log import Command, Full, Head, Lines, Log, Lost, Writer
 from .panels import Panels
 from .reports import where
@@ -25,6 +26,10 @@ _log = logging.getLogger("msgmodel.server")
 
 AGAIN_SECONDS = 10.0
 """How often it is asked whether a stream that nobody reads here is still read elsewhere."""
+
+LATE_SECONDS = 0.02
+TOGETHER_SECONDS = 0.1
+"""How long a reader waits between two writes where the event loop runs behind by more than that."""
 
 END_SECONDS = 5.0
 """How long a server that ends waits for the last events to be written, and to be read."""
@@ -96,6 +101,8 @@ class Streams:
         try:
             async for lines in self.log.read(id, after):
                 yield lines
+                if liveness.pulse().late > LATE_SECONDS:  # what comes meanwhile goes together, at half the cost
+                    await asyncio.sleep(TOGETHER_SECONDS)
         finally:
             if producer is not None:
                 self._readers -= 1

@@ -182,6 +182,7 @@ class _Chunk(msgspec.Struct):
 
 _CHUNK = Decoder(_Chunk)
 _OBJECT = Decoder(dict[str, Any])
+_PLAIN = frozenset({"role", "content"})
 
 
 class Parser:
@@ -248,7 +249,8 @@ class Parser:
             self._shown = index
         said = choice.get("finish_reason")
         reason = str(said) if isinstance(said, str | int) and said else ""  # "" stands for null on some servers
-        self._reasons[index] = _verdict.latest("openai_chat", self._reasons.get(index), reason)
+        if reason or index not in self._reasons:
+            self._reasons[index] = _verdict.latest("openai_chat", self._reasons.get(index), reason)
         if index != self._shown:
             return
         self._native = text(choice.get("native_finish_reason")) or self._native
@@ -262,14 +264,20 @@ class Parser:
             yield _verdict.failure(choice)
 
     def _delta(self, delta: dict[str, Any], choice: dict[str, Any], last: bool) -> Iterator[Delta]:
-        content, calls = delta.get("content"), _listed(delta.get("tool_calls"))
+        content = delta.get("content")
+        if isinstance(content, str) and delta.keys() <= _PLAIN and not self._details and "text" not in choice:
+            if content:  # nearly every chunk is this and nothing else
+                yield Text(content)
+            return
+        calls = _listed(delta.get("tool_calls"))
         if text(choice.get("text")) and not content:  # the older Completions API; Together says it twice
             yield Text(choice["text"])
         reasoning = _words(delta.get("reasoning_content")) or _words(delta.get("reasoning"))
         if reasoning:
             yield Reasoning(reasoning)
         # OpenRouter: signed, and wanted back in the order in which they came.
-        self._details = _joined(self._details + _listed(delta.get("reasoning_details")))
+        if signed := _listed(delta.get("reasoning_details")):
+            self._details = _joined(self._details + signed)
         if self._details and (content or calls or last):
             yield Sealed("reasoning", {"reasoning_details": self._details})
             self._details = []
