@@ -99,7 +99,7 @@ def test_every_command_runs(line: str, tmp_path: Path) -> None:
 
 def test_no_other_languages() -> None:
     """`text` is for what is printed, and for drawings."""
-    assert {language for *_, language, _ in BLOCKS} <= {"python", "sh", "json", "js", "text"}
+    assert {language for *_, language, _ in BLOCKS} <= {"python", "sh", "json", "js", "nginx", "text"}
 
 
 def test_every_page_is_in_the_navigation_and_every_table_is_used() -> None:

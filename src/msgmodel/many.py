@@ -268,7 +268,8 @@ class _Merged:
             job, event = self._events.popleft()
             taken.append(event)
             job.waiting -= 1
-            job.room.set()
+            if not job.room.is_set():
+                job.room.set()
         ends = [(job.panel_id, job.ended) for job in self.jobs if job.ended is not None]
         if len(ends) == len(self.jobs):
             self._over = True
@@ -309,7 +310,10 @@ class _Merged:
         try:
             if not job.cancelled:
                 async for event in job.events:
-                    await self._put(job, event)
+                    self._append(job, event)
+                    while job.waiting >= BUFFER:
+                        job.room.clear()
+                        await job.room.wait()
         finally:
             await job.events.aclose()
 
@@ -332,17 +336,12 @@ class _Merged:
                     event["code"], event["error"] = "protocol", fault
                 self._append(job, event)
 
-    async def _put(self, job: _Job, event: PanelEvent) -> None:
-        self._append(job, event)
-        while job.waiting >= BUFFER:
-            job.room.clear()
-            await job.room.wait()
-
     def _append(self, job: _Job, event: PanelEvent) -> None:
         job.last = event
         job.waiting += 1
         self._events.append((job, event))
-        self._news.set()
+        if not self._news.is_set():
+            self._news.set()
 
 
 def summary(ends: Sequence[tuple[str, PanelEnd]], total_seconds: float) -> BatchFinal:

@@ -182,7 +182,6 @@ class _Chunk(msgspec.Struct):
 
 _CHUNK = Decoder(_Chunk)
 _OBJECT = Decoder(dict[str, Any])
-_PLAIN = frozenset({"role", "content"})
 
 
 class Parser:
@@ -265,7 +264,8 @@ class Parser:
 
     def _delta(self, delta: dict[str, Any], choice: dict[str, Any], last: bool) -> Iterator[Delta]:
         content = delta.get("content")
-        if isinstance(content, str) and delta.keys() <= _PLAIN and not self._details and "text" not in choice:
+        alone = len(delta) == 1 + ("role" in delta)
+        if alone and isinstance(content, str) and not self._details and "text" not in choice:
             if content:  # nearly every chunk is this and nothing else
                 yield Text(content)
             return
