@@ -119,7 +119,7 @@ class Application:
         if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
             raise Refused(400, "invalid_request", "idempotency-key must be 1 to 200 printable ASCII characters")
         if key is None and _position(request) is not None:
-            raise _AT_ITS_PLACE
+            raise _misplaced()
         id = new_id() if key is None else _digest(owner, key)[:24]
         await self.start(request, id, owner, question, _digest(body.decode("utf-8", "replace")))
         return self.following(request, id, _position(request) or 0)
@@ -184,7 +184,7 @@ class Application:
         question = PanelsRequest(prompt=query.get("prompt", ""), panels=[chosen])
         position = _position(request)
         if position is not None and request.method == "POST":
-            raise _AT_ITS_PLACE
+            raise _misplaced()
         if position is not None:
             number, after = divmod(position, 1 << 20)
             id = _event_source(number)
@@ -284,9 +284,11 @@ class Application:
         return found if found is not None and found.head.owner == owner else None
 
 
-_AT_ITS_PLACE = Refused(
-    400, "invalid_request", "a POST begins another stream: what comes after last-event-id is at /v1/streams/{id}"
-)
+def _misplaced() -> Refused:
+    """A new one each time: one that is kept would keep every request that it was raised for."""
+    return Refused(
+        400, "invalid_request", "a POST begins another stream: what comes after last-event-id is at /v1/streams/{id}"
+    )
 
 
 class _Guarded:
