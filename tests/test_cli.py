@@ -664,6 +664,8 @@ class Terminal:
         return _ESCAPES.sub("", self.raw).replace("\r", "")
 
     def type(self, keys: str) -> None:
+        if "\x03" in keys:
+            time.sleep(0.1)  # as a person would: CPython misses an interrupt in the instant before a blocking call
         os.write(self._ours, keys.encode())
 
     def expect(self, words: str) -> str:
