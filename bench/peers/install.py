@@ -1,0 +1,67 @@
+"""Installs the peers that the benches and proofs run beside this library: `python bench/peers/install.py [NAME ...]`.
+
+Each has its own environment in build/peers/<name>, at its newest version, as their pins contradict each other. Does
+nothing where that was done for the same packages; to get newer versions, remove the folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PEERS = ROOT / "build" / "peers"
+
+MEASURING = ("msgspec", "uvloop", "aiohttp")
+"""What the programs that measure need themselves, in every environment, so that all stand on the same ground."""
+
+PACKAGES = {
+    "msgmodel4": ("msgmodel[async]==4.1.1",),
+    "openai": ("openai",),
+    "anthropic": ("anthropic",),
+    "google-genai": ("google-genai",),
+    "litellm": ("litellm",),
+    "litellm-proxy": ("litellm[proxy]",),
+    "pydantic-ai": ("pydantic-ai-slim[openai,anthropic,google]",),
+    "any-llm": ("any-llm-sdk[openai,anthropic,gemini]",),
+    "langchain-openai": ("langchain-openai",),
+    "relay": ("fastapi", "uvicorn", "httptools", "openai"),
+}
+"""Of each peer. `litellm-proxy` lags behind `litellm`, as its pins do. `relay`: the servers that `msgmodel serve` is compared with."""
+
+
+def python(name: str) -> Path:
+    """The interpreter of a peer's environment."""
+    return PEERS / name / "bin" / "python"
+
+
+def install(names: Iterable[str] = PACKAGES) -> None:
+    """Makes those environments that are missing. Raises SystemExit with pip's words where one can't be made."""
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(_install, names))
+
+
+def _install(name: str) -> None:
+    wanted = [*PACKAGES[name], *MEASURING]
+    stamp = PEERS / name / "installed"
+    if stamp.is_file() and stamp.read_text("utf-8").split("\n") == wanted:
+        return
+    shutil.rmtree(PEERS / name, ignore_errors=True)
+    venv.create(PEERS / name, with_pip=True, symlinks=True)
+    print(f"installing {name}", file=sys.stderr, flush=True)
+    command = [python(name), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
+    if (done := subprocess.run(command, capture_output=True, text=True)).returncode:
+        raise SystemExit(f"{name} can't be installed:\n{done.stderr}")
+    stamp.write_text("\n".join(wanted), "utf-8")
+
+
+if __name__ == "__main__":
+    unknown = set(sys.argv[1:]) - set(PACKAGES)
+    if unknown:
+        raise SystemExit(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(PACKAGES)}")
+    install(sys.argv[1:] or PACKAGES)
