@@ -20,12 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from . import _messages, _verdict, providers
 from ._ask import Ask, Broken, Request, Turn
-from ._deltas import Continue, Delta, Failure, Finish, Started, Text, ToolFragment
-from ._json import Malformed, loads
+from ._deltas import Continue, Delta, Failure, Finish, Started, Text, ToolFragment, Used
+from ._json import Malformed, parsed
 from ._overlap import Overlap
 from ._panel import Panel, Price
 from ._sse import Decoder, TooLarge
@@ -109,6 +109,7 @@ class Exchange:
         self._panel = Panel(panel_id, ask, privacy, clock, price, tool_deltas=tool_deltas)
         self._begin = clock()
         self._silent_since: float | None = None
+        self._plain = False
         self._news: list[PanelEvent] = []
         self._last: list[PanelEvent] = []
         self._handed = False  # whether anything of this response was handed on
@@ -160,6 +161,7 @@ class Exchange:
         self._status, self._headers = status, headers
         self._decoder, self._parser = Decoder(), self._wire.parser(self._ask, self._token)
         self._body = b""
+        self._plain = False  # whether text came last and nothing with it but usage: more of it takes the short way
         self.reading = True
 
     def feed(self, chunk: bytes) -> Iterator[PanelEvent]:
@@ -170,11 +172,21 @@ class Exchange:
                 self._end(self._refused(self._body))
             return
         try:
-            for frame in self._decoder.feed(chunk) if chunk else self._decoder.eof():
-                for delta in self._parser.feed(frame):
+            for data in self._decoder.feed(chunk) if chunk else self._decoder.eof():
+                if self._plain and chunk and (text := self._parser.plain(data)):
+                    self._silent_since = None
+                    yield self._panel.more(text)
+                    if not self.reading:
+                        return
+                    continue
+                self._catch_up()
+                plain: bool | None = None
+                for delta in self._parser.feed(data, bool(chunk)):
+                    plain = isinstance(delta, Text) if plain is None else plain and isinstance(delta, Used)
                     yield from self._add(delta)
                     if not self.reading:
                         return
+                self._plain = bool(plain) and self._overlap is None
         except (Malformed, TooLarge) as error:
             self._end(Failure("protocol", str(error)))
             return
@@ -182,6 +194,13 @@ class Exchange:
             self._end(self._judged(clean=True))
         elif self._left() <= 0 or self._silence() >= self._limit():
             self._end(self._late())
+
+    def _catch_up(self) -> None:
+        """Takes in what the short way put off."""
+        if self._plain:
+            self._plain = False
+            for delta in self._parser.put_off():
+                self._panel.add(delta)
 
     def broken(self, broken: Broken) -> None:
         """The request or the response broke. After the verdict that changes nothing."""
@@ -214,6 +233,7 @@ class Exchange:
         the terminal event."""
         self.reading = False
         if not self._last:
+            self._catch_up()
             cancelled = Failure("cancelled", "cancelled before the reply had ended")
             self._close([*self.announced(), *self._panel.add(cancelled)])
 
@@ -246,6 +266,7 @@ class Exchange:
     def _end(self, delta: Finish | Failure | Continue) -> None:
         """The response is over; the panel is too, unless there is something to ask again."""
         self.reading = False
+        self._catch_up()
         if isinstance(delta, Continue):
             self._stale += 1
             if self._progressed:
@@ -392,7 +413,7 @@ class Exchange:
         stray = self._decoder.stray
         if not isinstance(verdict, Failure) or not stray.strip():
             return verdict
-        body = _decoded(stray)
+        body = parsed(stray)
         first = body[0] if isinstance(body, list) and body else body
         if isinstance(first, dict) and (first.get("error") or first.get("type") == "error"):
             return _verdict.failure(first, self._status, self._headers)
@@ -402,7 +423,7 @@ class Exchange:
         return Failure("protocol", f"the server answered with {what} instead of a stream")
 
     def _refused(self, body: bytes) -> Failure:
-        failure = _verdict.failure(_decoded(body), self._status, self._headers)
+        failure = _verdict.failure(parsed(body), self._status, self._headers)
         if self._ask.provider == "anthropic" and self._status == 429 and failure.retry_after is None:
             # A spending cap looks like a rate limit, but names no time and does not clear (Anthropic, "Rate limits").
             failure = failure._replace(retryable=False)
@@ -438,11 +459,3 @@ class Exchange:
                 "timeout", f"not done within the deadline of {self._clocks.deadline:g} seconds", retryable=True
             )
         return Failure("timeout", f"no text for {self._limit():g} seconds", retryable=True)
-
-
-def _decoded(body: bytes) -> Any:
-    """The JSON in a body; None where it is none."""
-    try:
-        return loads(body)
-    except ValueError:
-        return None

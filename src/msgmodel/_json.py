@@ -46,6 +46,14 @@ def loads(data: bytes | str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def parsed(data: bytes) -> Any:
+    """Any JSON; None where it is none."""
+    try:
+        return loads(data)
+    except ValueError:
+        return None
+
+
 def _finite(number: str) -> float:
     """NaN and infinities are not JSON, though the parser takes them, and a number of 400 digits for one of them."""
     value = float(number)

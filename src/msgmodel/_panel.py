@@ -190,6 +190,13 @@ class Panel:
             return ()
         return self._final(delta) if isinstance(delta, Finish) else self._error(delta)
 
+    def more(self, text: str) -> PanelEvent:
+        """The event of text that follows text."""
+        self._text.append(text)
+        self._came.pieces.append(text)
+        self._came.turn.more(text)
+        return {"event": "panel_delta", "panel_id": self._id, "delta": text}
+
     def start_over(self) -> None:
         """The response is asked for again: what came of it, none of which was handed on, does not count."""
         self._came, self._before = self._before, deepcopy(self._before)

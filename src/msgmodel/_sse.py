@@ -1,15 +1,13 @@
 """Bytes to server-sent events and back, by the WHATWG HTML standard, section "Server-sent events".
 
 Rules: lines end at CR, LF or CRLF and nowhere else, so bytes are split, never text. A BOM is dropped. An event is
-handed on at its blank line. What stands after the last blank line is handed on at the end with `whole` false: the
-standard discards it, one provider (Gemini) omits the last blank line, and only the wire knows which. Pure.
+handed on at its blank line. What stands after the last blank line is handed on at the end, by `eof`: the standard
+discards it, one provider (Gemini) omits the last blank line, and only the wire knows which. Pure.
 
 What we write keeps to what every reader takes: one line of JSON, without the characters at which some break lines.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import msgspec
 
@@ -25,31 +23,24 @@ _BOM = b"\xef\xbb\xbf"
 _IGNORED = (b"", b"event", b"id", b"retry")  # comments start with the colon; the type is in the JSON of every wire
 
 
-class Frame(NamedTuple):
-    """One event. `data` is its data lines joined by LF."""
-
-    data: bytes
-    whole: bool = True
-
-
 class TooLarge(Exception):
     """An event is larger than the limit."""
 
 
 class Decoder:
-    """Feed it bytes in any pieces; it returns the events that became whole."""
+    """Feed it bytes in any pieces; it returns the events that became whole: of each its data lines, joined by LF."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.stray = b""
         """Text that belongs to no field, such as a bare JSON error or an HTML page; the first 64 KiB of it."""
         self._limit = limit
         self._line = bytearray()
-        self._data: bytearray | None = None
+        self._data: bytearray | bytes | None = None
         self._start = True
         self._after_cr = False
 
-    def feed(self, chunk: bytes) -> list[Frame]:
-        """Returns the events whose blank line is in `chunk`. Raises TooLarge."""
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Returns the data of the events whose blank line is in `chunk`. Raises TooLarge."""
         if self._after_cr and chunk:
             self._after_cr = False
             if chunk[0] == 0x0A:
@@ -57,50 +48,56 @@ class Decoder:
         if b"\r" in chunk:
             self._after_cr = chunk[-1] == 0x0D
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        head, *rest = chunk.split(b"\n")
+        head, *lines = chunk.split(b"\n")
         self._line += head
-        frames: list[Frame] = []
-        if rest:
-            tail = rest.pop()
-            self._take(bytes(self._line), frames)
-            for line in rest:
-                self._take(line, frames)
+        events: list[bytes] = []
+        if lines:
+            tail = lines.pop()
+            events = self._events([bytes(self._line), *lines])
             self._line = bytearray(tail)
         if len(self._line) + len(self._data or b"") > self._limit:
             raise TooLarge(f"one event is larger than {self._limit} bytes")
-        return frames
+        return events
 
-    def eof(self) -> list[Frame]:
-        """Returns the unterminated event at the end of the body, if there is one."""
-        frames: list[Frame] = []
+    def eof(self) -> list[bytes]:
+        """Returns the data of the unterminated event at the end of the body, if there is one."""
         if self._line:
-            self._take(bytes(self._line), frames)
+            self._events([bytes(self._line)])
             self._line.clear()
-        if self._data is not None:
-            frames.append(Frame(bytes(self._data), whole=False))
-            self._data = None
-        return frames
+        data, self._data = self._data, None
+        return [] if data is None else [bytes(data)]
 
-    def _take(self, line: bytes, frames: list[Frame]) -> None:
+    def _events(self, lines: list[bytes]) -> list[bytes]:
         if self._start:
             self._start = False
-            line = line.removeprefix(_BOM)
-        if line.startswith(b"data:"):
-            self._add(line[6:] if line[5:6] == b" " else line[5:])
-        elif not line:
-            if self._data is not None:
-                frames.append(Frame(bytes(self._data)))
-                self._data = None
-        elif line == b"data":
-            self._add(b"")
-        elif line.partition(b":")[0] not in _IGNORED and len(self.stray) < STRAY_LIMIT:
-            self.stray += line[: STRAY_LIMIT - len(self.stray)] + b"\n"
+            lines[0] = lines[0].removeprefix(_BOM)
+        data, events = self._data, []
+        for line in lines:
+            if line.startswith(b"data: "):  # nearly every line is this one, or blank
+                value: bytes | None = line[6:]
+            elif not line:
+                if data is not None:
+                    events.append(bytes(data))
+                    data = None
+                continue
+            else:
+                value = self._value(line)
+            if data is None:
+                data = value
+            elif value is not None:
+                data = bytearray(data) if isinstance(data, bytes) else data
+                data += b"\n" + value
+        self._data = data
+        return events
 
-    def _add(self, data: bytes) -> None:
-        if self._data is None:
-            self._data = bytearray(data)
-        else:
-            self._data += b"\n" + data
+    def _value(self, line: bytes) -> bytes | None:
+        """Of a data field; None of any other."""
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            return value
+        if name not in _IGNORED and len(self.stray) < STRAY_LIMIT:
+            self.stray += line[: STRAY_LIMIT - len(self.stray)] + b"\n"
+        return None
 
 
 def line(obj: object) -> bytes:

@@ -28,6 +28,11 @@ class Turn:
             self._parts.append(self._open)
         self._open["text"].append(text)
 
+    def more(self, text: str) -> None:
+        """More of the part that is open."""
+        assert self._open is not None
+        self._open["text"].append(text)
+
     def boundary(self) -> None:
         """What comes now is a part of its own."""
         self._open = None

@@ -23,7 +23,7 @@ import msgspec
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from .._sse import line
 from ..errors import ConfigurationError
@@ -50,7 +50,9 @@ LEASE_SECONDS = 5.0
 """A producer that says nothing for so long is dead; less would end one whose machine only held its breath."""
 PATIENCE_SECONDS = 20.0
 """How long a producer tries to write while Redis can't be reached."""
-# Each script is atomic, and touches the keys of one stream alone: meta, log, lease.
+# Each script is atomic, and touches the keys of one stream alone: meta, log, lease. What must be said also where Redis
+# is full (a lease, an end) is allowed to be.
+_ALSO_WHERE_FULL = "#!lua flags=allow-oom\n"
 _BEGIN = """
 local token = redis.call('HGET', KEYS[1], 'token')
 if token then return token == ARGV[1] and 1 or 0 end
@@ -64,10 +66,13 @@ return {redis.call('HMGET', KEYS[1], 'head', 'last', 'ended'), redis.call('EXIST
 """
 _APPEND = """
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-local last = tonumber(redis.call('HGET', KEYS[1], 'last'))
-if last < tonumber(ARGV[2]) then
-  if #ARGV[3] > 0 then redis.call('XADD', KEYS[2], ARGV[2] .. '-0', 'lines', ARGV[3]) end
+local last = redis.call('HGET', KEYS[1], 'last')
+if last == ARGV[8] and last ~= ARGV[2] then
+  redis.call('XADD', KEYS[2], ARGV[2] .. '-0', 'lines', ARGV[3])
   redis.call('HSET', KEYS[1], 'last', ARGV[2])
+elseif last ~= ARGV[2] then
+  redis.call('DEL', KEYS[3])
+  return 0
 end
 redis.call('HSET', KEYS[1], 'ended', ARGV[4])
 redis.call('PEXPIRE', KEYS[2], ARGV[6])
@@ -75,12 +80,15 @@ redis.call('PEXPIRE', KEYS[1], ARGV[7])
 if ARGV[4] == '1' then redis.call('DEL', KEYS[3]) else redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[5]) end
 return 1
 """
-_TAKE_OVER = """
+_TAKE_OVER = (
+    _ALSO_WHERE_FULL
+    + """
 if redis.call('EXISTS', KEYS[3]) == 1 or redis.call('HGET', KEYS[1], 'ended') ~= '0' then return 0 end
 if redis.call('HGET', KEYS[1], 'last') ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], 'token', ARGV[1])
 return 1
 """
+)
 
 
 class RedisLog:
@@ -112,6 +120,7 @@ class RedisLog:
         self._begin = Script(self.redis, _BEGIN, keys=3)
         self._find = Script(self.redis, _FIND, keys=2)
         self._append = Script(self.redis, _APPEND, keys=3)
+        self._owed = Script(self.redis, _ALSO_WHERE_FULL + _APPEND, keys=3)
         self._take_over = self.redis.register_script(_TAKE_OVER)
         self._writers: dict[str, _RedisWriter] = {}
         self._reading: dict[str, int] = {}
@@ -124,8 +133,8 @@ class RedisLog:
         fields: list[Any] = [token, msgspec.json.encode(head), self.process, int(LEASE_SECONDS * 1000), self.meta_ms]
         try:
             begun = await self._begin.run([*self.keys(id), *fields])
-        except FAULTS:
-            raise Lost from None
+        except FAULTS as error:
+            raise (Full if isinstance(error, OutOfMemoryError) else Lost) from None
         if not begun:
             return None
         writer = self._writers[id] = _RedisWriter(self, id, token)
@@ -168,12 +177,12 @@ class RedisLog:
                     missed = 0
                 # Asked of Redis after each silence, and after what may have been the end.
                 if not entries or _is_end(entries[-1]):
-                    state = await self._state(id)
-                    if state == "ended" and not subscription.ready and await self._last(id) <= after:
+                    state, last = await self._state(id)
+                    if state == "gone" or (seen is not None and last < after):
+                        break
+                    if state == "ended" and not subscription.ready and last <= after:
                         return
                     missed = missed + 1 if state == "dead" else 0
-                    if state == "gone":
-                        break
                     if missed >= 2:  # after a pause of Redis, a producer that lives has had time to say so
                         await self._end_for_another(id)
                         missed = 0
@@ -241,7 +250,8 @@ class RedisLog:
         return [f"{self._prefix}:{{{id}}}:{what}" for what in ("meta", "log", "lease")]
 
     async def write(self, id: str, token: str, last: int, lines: list[bytes], ended: bool) -> None:
-        """Writes an entry, or only renews the lease. Raises Lost; what fails otherwise may be tried again."""
+        """Writes an entry, or only renews the lease. Raises Lost, also where the store went back to what it had before;
+        what fails otherwise may be tried again."""
         args: list[Any] = [
             token,
             last,
@@ -250,8 +260,10 @@ class RedisLog:
             int(LEASE_SECONDS * 1000),
             self.ttl_ms,
             self.meta_ms,
+            last - len(lines),
         ]
-        if not await self._append.run([*self.keys(id), *args]):
+        script = self._owed if ended or not lines else self._append
+        if not await script.run([*self.keys(id), *args]):
             raise Lost
 
     def forget(self, id: str) -> None:
@@ -268,23 +280,18 @@ class RedisLog:
         if writer is not None:
             writer.commands.put_nowait(Command(fields[b"kind"].decode(), fields[b"panel"].decode() or None))
 
-    async def _state(self, id: str) -> str:
-        """Of a stream: running, ended, dead (its producer), gone; running too where Redis can't be asked."""
+    async def _state(self, id: str) -> tuple[str, int]:
+        """Of a stream: running, ended, dead (its producer), gone; and the number of its last line. Where Redis can't be
+        asked, it is running and there is more."""
         meta, _, lease = self.keys(id)
         try:
             async with self.redis.pipeline(transaction=False) as pipe:
-                ended, leased = await cast(Any, pipe).hget(meta, "ended").exists(lease).execute()
+                (ended, last), leased = await cast(Any, pipe).hmget(meta, "ended", "last").exists(lease).execute()
         except FAULTS:
-            return "running"
+            return "running", MAX_LINES
         if ended is None:
-            return "gone"
-        return "ended" if ended == b"1" else "running" if leased else "dead"
-
-    async def _last(self, id: str) -> int:
-        try:
-            return int(await cast(Any, self.redis.hget(self.keys(id)[0], "last")) or 0)
-        except FAULTS:
-            return MAX_LINES
+            return "gone", 0
+        return ("ended" if ended == b"1" else "running" if leased else "dead"), int(last)
 
     async def _end_for_another(self, id: str) -> None:
         """Writes the terminal events that a dead producer owes; of many readers who try, one does."""
@@ -391,7 +398,9 @@ class _RedisWriter:
                 if not self._lines:
                     return
                 seconds = COALESCE_SECONDS
-        except (Lost, Full) as error:
+        except Full as error:
+            self._failed = error  # said at the next line: the stream ends with what there is
+        except Lost as error:
             self._failed = error
             self.commands.put_nowait(Command("stop"))
 
@@ -404,11 +413,13 @@ class _RedisWriter:
             try:
                 await self._log.write(self._id, self._token, last, lines, ended)
                 break
-            except ResponseError as error:
-                if "OOM" in str(error) and monotonic() < until:
-                    await asyncio.sleep(0.5)
-                    continue
-                raise (Full if "OOM" in str(error) else Lost) from None
+            except OutOfMemoryError:
+                if monotonic() >= until:
+                    raise Full from None
+                await self._renew_lease()
+                await asyncio.sleep(0.5)
+            except ResponseError:
+                raise Lost from None
             except FAULTS:
                 if monotonic() >= until:
                     raise Lost from None
@@ -416,6 +427,10 @@ class _RedisWriter:
         del self._lines[: len(lines)]
         self._written = last
         self._renewed = monotonic()
+
+    async def _renew_lease(self) -> None:
+        with suppress(*FAULTS):
+            await self._log.write(self._id, self._token, self._written, [], False)
 
 
 def _is_end(lines: Lines) -> bool:

@@ -1,7 +1,7 @@
 """The four ways in which providers speak. One file a wire: how to ask, and how to read the answer.
 
-A wire's `request(ask, token)` writes the HTTP request; its `Parser(ask, token)` turns frames into deltas:
-`feed(frame)` and, when the body has ended, `eof(clean)`, whose one delta is the verdict. With `token`, which only
+A wire's `request(ask, token)` writes the HTTP request; its `Parser(ask, token)` turns events into deltas:
+`feed(data)` and, when the body has ended, `eof(clean)`, whose one delta is the verdict. With `token`, which only
 Gemini has, it goes on where another response stopped.
 """
 
@@ -12,7 +12,6 @@ from typing import NamedTuple, Protocol
 
 from .._ask import Ask, Request
 from .._deltas import Continue, Delta, Failure, Finish
-from .._sse import Frame
 from . import anthropic, gemini, openai_chat, openai_responses
 
 __all__ = ["WIRES", "Parser", "Wire"]
@@ -21,7 +20,15 @@ __all__ = ["WIRES", "Parser", "Wire"]
 class Parser(Protocol):
     """Reads one response."""
 
-    def feed(self, frame: Frame) -> Iterable[Delta]: ...
+    def feed(self, data: bytes, whole: bool = True) -> Iterable[Delta]:
+        """The deltas in one event. `whole`: whether its blank line came."""
+
+    def plain(self, data: bytes) -> str:
+        """The short way for an event that follows one which brought text alone: its text, if it brings text alone too
+        and changes nothing else; "" if it is to be fed."""
+
+    def put_off(self) -> Iterable[Delta]:
+        """What the short way left for later: asked for before the next event is fed, and at the end."""
 
     def eof(self, clean: bool) -> Finish | Failure | Continue: ...
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -50,7 +50,6 @@ from .._deltas import (
 )
 from .._json import Decoder, Malformed, count, loads, mapping, text
 from .._rows import thinks
-from .._sse import Frame
 from ..config import AnthropicConfig
 from ..errors import ConfigurationError
 
@@ -185,12 +184,25 @@ class _Event(msgspec.Struct):
     error: Any = None
 
 
+class _PlainDelta(msgspec.Struct):
+    type: Literal["text_delta"]
+    text: str
+
+
+class _Plain(msgspec.Struct):
+    """What nearly every event is."""
+
+    type: Literal["content_block_delta"]
+    delta: _PlainDelta
+
+
+_PLAIN = msgspec.json.Decoder(_Plain)
 _EVENT = Decoder(_Event)
 _OBJECT = Decoder(dict[str, Any])
 
 
 class Parser:
-    """Frames of one response to deltas."""
+    """Events of one response to deltas."""
 
     def __init__(self, ask: Ask, token: str | None = None) -> None:
         self._reason: str | None = None
@@ -200,11 +212,11 @@ class Parser:
         self._kept: dict[str, Any] | None = None
         self._input: list[str] = []
 
-    def feed(self, frame: Frame) -> Iterator[Delta]:
+    def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
-        if not frame.whole or not frame.data.strip() or frame.data.startswith(b"[DONE]"):
+        if not whole or not data.strip() or data.startswith(b"[DONE]"):
             return
-        event = _EVENT.decode(frame.data)
+        event = _EVENT.decode(data)
         kind = event.type
         if kind == "content_block_delta":
             yield from self._delta(event)
@@ -226,9 +238,20 @@ class Parser:
         elif kind == "message_stop":
             yield Finish(self._reason, _verdict.finish("anthropic", self._reason)) if self._reason else CUT
         elif kind == "error" or event.error:
-            yield _verdict.failure(_OBJECT.decode(frame.data))
+            yield _verdict.failure(_OBJECT.decode(data))
         elif kind is None:
             raise Malformed("an event has no type")
+
+    def plain(self, data: bytes) -> str:
+        """The text of a delta of text; "" of any other event."""
+        try:
+            return _PLAIN.decode(data).delta.text
+        except (ValueError, RecursionError):
+            return ""
+
+    def put_off(self) -> Sequence[Delta]:
+        """Nothing: usage comes in events of its own."""
+        return ()
 
     def eof(self, clean: bool) -> Failure:
         """`message_stop` ends the reading before the body does, so an end of the body is always a cut."""

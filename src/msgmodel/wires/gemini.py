@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -36,8 +36,7 @@ from .._deltas import (
     cited,
     used,
 )
-from .._json import Decoder, Malformed, count, loads, mapping, text
-from .._sse import Frame
+from .._json import Decoder, Malformed, count, loads, mapping, parsed, text
 from ..config import GeminiConfig
 
 NO_SIGNATURE = "skip_thought_signature_validator"
@@ -183,6 +182,37 @@ class _Chunk(msgspec.Struct, rename="camel"):
     error: Any = None
 
 
+class _PlainPart(msgspec.Struct, rename="camel"):
+    text: str
+    thought: Literal[False] | None = None
+    thought_signature: None = None
+    function_call: None = None
+
+
+class _PlainContent(msgspec.Struct):
+    parts: Annotated[list[_PlainPart], msgspec.Meta(min_length=1, max_length=1)]
+
+
+class _PlainCandidate(msgspec.Struct, rename="camel"):
+    content: _PlainContent
+    index: Literal[0] | None = None
+    finish_reason: None = None
+    continuation_token: None = None
+    grounding_metadata: None = None
+    citation_metadata: None = None
+    url_context_metadata: None = None
+
+
+class _PlainChunk(msgspec.Struct, rename="camel"):
+    """What nearly every event is. A field that would say more may only be null, or the shape does not fit."""
+
+    candidates: Annotated[list[_PlainCandidate], msgspec.Meta(min_length=1, max_length=1)]
+    usage_metadata: msgspec.Raw = msgspec.Raw()
+    prompt_feedback: None = None
+    error: None = None
+
+
+_PLAIN = msgspec.json.Decoder(_PlainChunk)
 _CHUNK = Decoder(_Chunk)
 _OBJECT = Decoder(dict[str, Any])
 _BY_REFERENCE = {"executableCode", "codeExecutionResult", "toolCall", "toolResponse"}
@@ -190,33 +220,53 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
 class Parser:
-    """Frames of one response to deltas."""
+    """Events of one response to deltas."""
 
     def __init__(self, ask: Ask, token: str | None = None) -> None:
         self._started = False
         self._reason: str | None = None
         self._blocked: str | None = None
         self._token = token  # where nothing comes, the same one goes on again
+        self._usage = msgspec.Raw()
         self._calls = 0
         self._arguments: dict[Any, Any] = {}
 
-    def feed(self, frame: Frame) -> Iterator[Delta]:
+    def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
-        if not frame.data.strip():
+        if not data.strip():
             return
         error = None
         try:
-            chunk = _CHUNK.decode(frame.data)
+            chunk = _CHUNK.decode(data)
         except Malformed:
-            if not frame.whole:
+            if not whole:
                 return  # half an event at the end: a cut, which eof() judges
-            chunk, error = _Chunk(), _listed_error(frame.data)
+            chunk, error = _Chunk(), _listed_error(data)
             if error is None:
                 raise
         if error or chunk.error:
-            yield _verdict.failure(error or _OBJECT.decode(frame.data))
+            yield _verdict.failure(error or _OBJECT.decode(data))
         else:
             yield from self._chunk(chunk)
+
+    def plain(self, data: bytes) -> str:
+        """The text of an event that says nothing else but the usage so far; "" of any other."""
+        try:
+            chunk = _PLAIN.decode(data)
+        except (ValueError, RecursionError):
+            return ""
+        text = chunk.candidates[0].content.parts[0].text
+        if not text or not self._started:
+            return ""
+        self._token = None
+        self._usage = chunk.usage_metadata or self._usage
+        return text
+
+    def put_off(self) -> Iterator[Delta]:
+        """The usage, which every event has, and of which the last one counts."""
+        usage, self._usage = bytes(self._usage), msgspec.Raw()
+        if usage and (counts := mapping(parsed(usage))):
+            yield _used(counts)
 
     def _chunk(self, chunk: _Chunk) -> Iterator[Delta]:
         if not self._started and (chunk.model_version or chunk.response_id):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -47,8 +47,7 @@ from .._deltas import (
     cited,
     used,
 )
-from .._json import Decoder, count, loads, mapping, text
-from .._sse import Frame
+from .._json import Decoder, count, loads, mapping, parsed, text
 from ..config import LocalConfig, OpenAIConfig
 
 
@@ -180,27 +179,65 @@ class _Chunk(msgspec.Struct):
     search_results: Any = None
 
 
+Nothing = Literal[""] | None
+
+
+class _PlainDelta(msgspec.Struct):
+    """What nearly every chunk is. A field that would say more may only be null or empty, or the shape does not fit."""
+
+    content: str
+    reasoning_content: Nothing = None
+    reasoning: Nothing = None
+    refusal: Nothing = None
+    reasoning_details: None = None
+    tool_calls: None = None
+    function_call: None = None
+    annotations: None = None
+
+
+class _PlainChoice(msgspec.Struct):
+    delta: _PlainDelta
+    index: int = 0
+    finish_reason: Nothing = None
+    native_finish_reason: Nothing = None
+    text: Nothing = None
+    error: None = None
+
+
+class _PlainChunk(msgspec.Struct):
+    choices: Annotated[list[_PlainChoice], msgspec.Meta(max_length=1)]
+    object: Literal["chat.completion.chunk"] | None = None
+    type: None = None
+    usage: msgspec.Raw = msgspec.Raw()
+    error: None = None
+    errors: None = None
+    x_groq: None = None
+    citations: None = None
+    search_results: None = None
+
+
+_PLAIN = msgspec.json.Decoder(_PlainChunk)
 _CHUNK = Decoder(_Chunk)
 _OBJECT = Decoder(dict[str, Any])
 
 
 class Parser:
-    """Frames of one response to deltas. Shows the first choice; watches the end of all of them."""
+    """Events of one response to deltas. Shows the first choice; watches the end of all of them."""
 
     def __init__(self, ask: Ask, token: str | None = None) -> None:
         self._started = False
         self._shown: int | None = None
         self._reasons: dict[int, str | None] = {}
         self._native = ""
+        self._usage = msgspec.Raw()
         self._spoke = False
         self._calls = _Calls()
         self._cited: set[str] = set()
         self._details: list[Any] = []
 
-    def feed(self, frame: Frame) -> Iterator[Delta]:
+    def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
-        data = frame.data
-        if not frame.whole or not data.strip():
+        if not whole or not data.strip():
             return
         if data.startswith(b"[DONE]"):
             yield self._end()
@@ -212,6 +249,24 @@ class Parser:
                 yield _verdict.failure(_OBJECT.decode(data))
             elif groq.get("error"):
                 yield _verdict.failure(groq)
+
+    def plain(self, data: bytes) -> str:
+        """The text of a chunk like the one before it; "" where it may say more."""
+        try:
+            chunk = _PLAIN.decode(data)
+            (choice,) = chunk.choices
+        except (ValueError, RecursionError):
+            return ""
+        if choice.index != self._shown or self._details or not self._started:
+            return ""
+        self._usage = chunk.usage or self._usage
+        return choice.delta.content
+
+    def put_off(self) -> Iterator[Delta]:
+        """The usage, which some servers say in every chunk, and of which the last one counts."""
+        usage, self._usage = bytes(self._usage), msgspec.Raw()
+        if usage and (counts := mapping(parsed(usage))):
+            yield _used(counts)
 
     def _chunk(self, chunk: _Chunk, usage: object) -> Iterator[Delta]:
         if not self._started and (chunk.model or chunk.id):

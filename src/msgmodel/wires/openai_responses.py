@@ -9,8 +9,9 @@ and `error` are failures. Events are known by the `type` in their JSON; the `eve
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -34,7 +35,6 @@ from .._deltas import (
     used,
 )
 from .._json import Decoder, Malformed, count, mapping, text
-from .._sse import Frame
 from ..config import OpenAIConfig
 
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
@@ -151,28 +151,39 @@ class _Event(msgspec.Struct):
     error: Any = None
 
 
+class _Plain(msgspec.Struct):
+    """What nearly every event is."""
+
+    type: Literal["response.output_text.delta"]
+    delta: str
+    output_index: int
+    content_index: int = 0
+    error: None = None
+
+
+_PLAIN = msgspec.json.Decoder(_Plain)
 _EVENT = Decoder(_Event)
 _OBJECT = Decoder(dict[str, Any])
 
 
 class Parser:
-    """Frames of one response to deltas."""
+    """Events of one response to deltas."""
 
     def __init__(self, ask: Ask, token: str | None = None) -> None:
         # Some servers (llama.cpp) say `completed` of a reply that ran into the limit; only the count shows it.
         self._limit = None if ask.dialect.store is not None else ask.max_tokens
         self._started = False
-        self._said: dict[tuple[object, ...], str] = {}
+        self._said: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
         self._calls: set[str] = set()
 
-    def feed(self, frame: Frame) -> Iterator[Delta]:
+    def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
-        if not frame.whole or not frame.data.strip() or frame.data.startswith(b"[DONE]"):
+        if not whole or not data.strip() or data.startswith(b"[DONE]"):
             return
-        event = _EVENT.decode(frame.data)
+        event = _EVENT.decode(data)
         kind = event.type
         if event.error or kind == "error":
-            yield _verdict.failure(_OBJECT.decode(frame.data))
+            yield _verdict.failure(_OBJECT.decode(data))
         elif kind == "response.output_text.delta":
             yield from self._piece(Text, event)
         elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
@@ -200,6 +211,19 @@ class Parser:
         elif kind is None:
             raise Malformed("an event has no type")
 
+    def plain(self, data: bytes) -> str:
+        """The text of a delta of text; "" of any other event."""
+        try:
+            event = _PLAIN.decode(data)
+        except (ValueError, RecursionError):
+            return ""
+        self._said[Text, str(event.output_index), event.content_index].append(event.delta)
+        return event.delta
+
+    def put_off(self) -> Sequence[Delta]:
+        """Nothing: usage comes in events of its own."""
+        return ()
+
     def eof(self, clean: bool) -> Failure:
         """A terminal event ends the reading before the body does, so an end of the body is always a cut."""
         return CUT
@@ -208,16 +232,16 @@ class Parser:
         piece = text(event.delta)
         if piece:
             key = kind, _place(event), event.content_index or 0
-            self._said[key] = self._said.get(key, "") + piece
+            self._said[key].append(piece)
             yield kind(piece)
 
     def _whole(self, kind: type[Text] | type[Refusal], event: _Event, whole: str) -> Iterator[Delta]:
         """What of a whole part did not come in deltas: its end, or all of it."""
         key = kind, _place(event), event.content_index or 0
         other = kind, event.item_id, event.content_index or 0  # deltas of some servers name the item only
-        said = self._said.get(key) or self._said.get(other, "")
+        said = "".join(self._said.get(key) or self._said.get(other) or ())
         if len(whole) > len(said) and whole.startswith(said):
-            self._said[key] = whole
+            self._said[key] = [whole]
             yield kind(whole[len(said) :])
 
     def _start(self, response: dict[str, Any]) -> Iterator[Delta]:
