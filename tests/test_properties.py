@@ -19,6 +19,7 @@ from conftest import SHARED
 from msgmodel._ask import Broken
 from msgmodel.testing.errors import error_event
 from msgmodel.testing.wires import WIRES, Wire, events, reply
+from msgmodel.wires import anthropic, gemini, openai_chat, openai_responses
 from transformations import TRANSFORMATIONS
 
 settings.register_profile(
@@ -30,6 +31,12 @@ settings.register_profile(
 )
 settings.load_profile("properties")
 
+WIRE_MODULES: dict[Wire, Any] = {
+    "openai_chat": openai_chat,
+    "openai_responses": openai_responses,
+    "anthropic": anthropic,
+    "gemini": gemini,
+}
 TERMINAL = ("panel_final", "panel_error")
 SAMPLE = 12
 """Recordings a wire that are cut at many places."""
@@ -354,6 +361,39 @@ def test_wrong_types(wire: Wire, data: st.DataObject) -> None:
     play(wire, [body])
     play(wire, [json.dumps(payloads[0]).encode()])
     play(wire, [json.dumps(payloads[0]).encode()], status=429)
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    """All JSON objects within a value."""
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects(inner)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@given(data=st.data())
+@settings(max_examples=400)
+def test_the_short_way_says_what_the_long_one_says(wire: Wire, data: st.DataObject) -> None:
+    """An event that follows text, with a field more, less or changed: what is taken for plain text is nothing else."""
+    found = events(wire, ["Hello", " wor", "ld", "!"], usage=data.draw(st.booleans()))
+    texts = [at for at, one in enumerate(found) if any(word in one for word in (b'" wor"', b'"ld"', b'"!"'))]
+    assert len(texts) >= 3
+    for at in data.draw(st.sets(st.sampled_from(texts), min_size=1, max_size=2)):
+        payload = json.loads(found[at].partition(b"data: ")[2])
+        changed = data.draw(st.sampled_from(list(objects(payload))))
+        name = data.draw(st.sampled_from(sorted({*changed, *NAMES[wire].split()})))
+        value = data.draw(JUNK | st.sampled_from([*KINDS[wire], "", [], {}, [{}], {"a": 1}, [_CALL], [_CITED], _ERROR]))
+        if data.draw(st.integers(0, 9)):
+            changed[name] = value
+        else:
+            changed.pop(name, None)
+        found[at] = event(payload)
+    body = b"".join(found)
+    short = play(wire, [body])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WIRE_MODULES[wire].Parser, "plain", lambda self, data: "")
+        assert play(wire, [body]) == short
 
 
 def event(payload: Any) -> bytes:

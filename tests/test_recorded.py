@@ -46,6 +46,9 @@ STREAMED_ARGUMENTS = {
 # `tool_calls`, and then `stop` in a chunk of its own: the facts have the last word, we the one that says more.
 TWO_REASONS = {"req-llm-openrouter-google-gemini-2-5-flash-lite-object-streaming-0-d0a9ef"}
 
+# GitHub Copilot's name for reasoning is `reasoning_text`, which the facts do not read.
+IN_REASONING_TEXT = {"codecompanion-nvim-adapters-http-copilot-stubs-copilot-tools-streaming-reasoning-0-"}
+
 CASES = sorted(path for wire in WIRES for path in (STREAMS / wire).glob("*.sse"))
 
 

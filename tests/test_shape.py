@@ -117,7 +117,7 @@ def own_imports(name: str) -> set[str]:
 
 def test_imports_are_read_as_they_are() -> None:
     assert {"_verdict", "_ask", "config", "_json"} <= own_imports("wires.gemini")
-    assert {"wires.gemini", "_deltas", "_sse"} <= own_imports("wires")
+    assert {"wires.gemini", "_deltas", "_ask"} <= own_imports("wires")
     assert {"local.weights", "_ask"} <= own_imports("local.engine")
     assert {"_files", "_settings", "local.engine"} <= own_imports("_question")
     assert ("pathlib", "PurePath") in set(imports("_files"))

@@ -254,7 +254,8 @@ _TRANSIENT: Final[frozenset[ErrorCode]] = frozenset(
 )
 
 _MESSAGE_LIMIT = 600
-_URL = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^\s/@]*@)?([^\s?#\"'<>]*)(?:[?#][^\s\"'<>]*)?", re.IGNORECASE)
+_READ_LIMIT = 64 * 1024
+_URL = re.compile(r"([a-z][a-z0-9+.-]{0,31}://)(?:[^\s/@]*@)?([^\s?#\"'<>]*)(?:[?#][^\s\"'<>]*)?", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 
@@ -287,7 +288,7 @@ def redacted(text: str, secrets: tuple[str, ...]) -> str:
 
 def presentable(message: str, secrets: tuple[str, ...] = ()) -> str:
     """`message` on one line, short, without control characters, keys, and queries or passwords in URLs."""
-    message = redacted(message, secrets)
+    message = redacted(message, secrets)[:_READ_LIMIT]
     message = _URL.sub(r"\1\2", message)
     message = " ".join(_CONTROL.sub(" ", message).split())
     return message if len(message) <= _MESSAGE_LIMIT else message[: _MESSAGE_LIMIT - 1] + "…"

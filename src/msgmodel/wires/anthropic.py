@@ -194,6 +194,7 @@ class _Plain(msgspec.Struct):
 
     type: Literal["content_block_delta"]
     delta: _PlainDelta
+    index: int | None = None
 
 
 _PLAIN = msgspec.json.Decoder(_Plain)

@@ -216,7 +216,9 @@ _PLAIN = msgspec.json.Decoder(_PlainChunk)
 _CHUNK = Decoder(_Chunk)
 _OBJECT = Decoder(dict[str, Any])
 _BY_REFERENCE = {"executableCode", "codeExecutionResult", "toolCall", "toolResponse"}
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d{1,9})\]")
+_DEEPEST = 100
+"""Steps of a path: no schema of arguments nests deeper, and what is built from it is walked by recursion."""
 
 
 class Parser:
@@ -348,6 +350,8 @@ def _says(part: dict[str, Any]) -> bool:
 def _grow(tree: dict[Any, Any], piece: dict[str, Any]) -> None:
     """Puts a piece of a streamed argument where its path (`$.a.b[0]`) says; strings are appended to."""
     *path, last = [int(index) if index else name for name, index in _STEP.findall(text(piece.get("jsonPath")))] or [""]
+    if len(path) > _DEEPEST:
+        raise Malformed("an argument is nested too deeply")
     for step in path:
         tree = tree.setdefault(step, {})
         if not isinstance(tree, dict):

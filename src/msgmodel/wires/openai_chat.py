@@ -188,6 +188,7 @@ class _PlainDelta(msgspec.Struct):
     content: str
     reasoning_content: Nothing = None
     reasoning: Nothing = None
+    reasoning_text: Nothing = None
     refusal: Nothing = None
     reasoning_details: None = None
     tool_calls: None = None
@@ -327,8 +328,8 @@ class Parser:
         calls = _listed(delta.get("tool_calls"))
         if text(choice.get("text")) and not content:  # the older Completions API; Together says it twice
             yield Text(choice["text"])
-        reasoning = _words(delta.get("reasoning_content")) or _words(delta.get("reasoning"))
-        if reasoning:
+        names = ("reasoning_content", "reasoning", "reasoning_text")  # the last is GitHub Copilot's
+        if reasoning := next(filter(None, (_words(delta.get(name)) for name in names)), ""):
             yield Reasoning(reasoning)
         # OpenRouter: signed, and wanted back in the order in which they came.
         if signed := _listed(delta.get("reasoning_details")):

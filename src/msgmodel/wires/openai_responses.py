@@ -158,6 +158,8 @@ class _Plain(msgspec.Struct):
     delta: str
     output_index: int
     content_index: int = 0
+    summary_index: int | None = None
+    item_id: str | None = None
     error: None = None
 
 
