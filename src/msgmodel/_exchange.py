@@ -172,10 +172,11 @@ class Exchange:
                 self._end(self._refused(self._body))
             return
         try:
+            plainly, more = self._parser.plain, self._panel.more
             for data in self._decoder.feed(chunk) if chunk else self._decoder.eof():
-                if self._plain and chunk and (text := self._parser.plain(data)):
+                if self._plain and chunk and (text := plainly(data)):
                     self._silent_since = None
-                    yield self._panel.more(text)
+                    yield more(text)
                     if not self.reading:
                         return
                     continue

@@ -192,9 +192,10 @@ class Panel:
 
     def more(self, text: str) -> PanelEvent:
         """The event of text that follows text."""
+        came = self._came
         self._text.append(text)
-        self._came.pieces.append(text)
-        self._came.turn.more(text)
+        came.pieces.append(text)
+        came.turn.open_text.append(text)
         return {"event": "panel_delta", "panel_id": self._id, "delta": text}
 
     def start_over(self) -> None:

@@ -19,19 +19,17 @@ class Turn:
     def __init__(self) -> None:
         self._parts: list[dict[str, Any]] = []
         self._open: dict[str, Any] | None = None
+        self.open_text: list[str] = []
+        """The pieces of the part that was opened last; more of them may be put here until something else comes."""
         self._calls: dict[str, dict[str, Any]] = {}
 
     def say(self, kind: Literal["text", "reasoning", "refusal"], text: str) -> None:
         """More of the open part, or a new one."""
         if self._open is None or self._open["type"] != kind:
-            self._open = {"type": kind, "text": []}
+            self.open_text = []
+            self._open = {"type": kind, "text": self.open_text}
             self._parts.append(self._open)
-        self._open["text"].append(text)
-
-    def more(self, text: str) -> None:
-        """More of the part that is open."""
-        assert self._open is not None
-        self._open["text"].append(text)
+        self.open_text.append(text)
 
     def boundary(self) -> None:
         """What comes now is a part of its own."""

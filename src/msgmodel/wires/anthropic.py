@@ -184,12 +184,12 @@ class _Event(msgspec.Struct):
     error: Any = None
 
 
-class _PlainDelta(msgspec.Struct):
+class _PlainDelta(msgspec.Struct, gc=False):
     type: Literal["text_delta"]
     text: str
 
 
-class _Plain(msgspec.Struct):
+class _Plain(msgspec.Struct, gc=False):
     """What nearly every event is."""
 
     type: Literal["content_block_delta"]
@@ -197,7 +197,7 @@ class _Plain(msgspec.Struct):
     index: int | None = None
 
 
-_PLAIN = msgspec.json.Decoder(_Plain)
+_plain = msgspec.json.Decoder(_Plain).decode
 _EVENT = Decoder(_Event)
 _OBJECT = Decoder(dict[str, Any])
 
@@ -246,7 +246,7 @@ class Parser:
     def plain(self, data: bytes) -> str:
         """The text of a delta of text; "" of any other event."""
         try:
-            return _PLAIN.decode(data).delta.text
+            return _plain(data).delta.text
         except (ValueError, RecursionError):
             return ""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -182,18 +182,18 @@ class _Chunk(msgspec.Struct, rename="camel"):
     error: Any = None
 
 
-class _PlainPart(msgspec.Struct, rename="camel"):
+class _PlainPart(msgspec.Struct, gc=False, rename="camel"):
     text: str
     thought: Literal[False] | None = None
     thought_signature: None = None
     function_call: None = None
 
 
-class _PlainContent(msgspec.Struct):
-    parts: Annotated[list[_PlainPart], msgspec.Meta(min_length=1, max_length=1)]
+class _PlainContent(msgspec.Struct, gc=False):
+    parts: tuple[_PlainPart]
 
 
-class _PlainCandidate(msgspec.Struct, rename="camel"):
+class _PlainCandidate(msgspec.Struct, gc=False, rename="camel"):
     content: _PlainContent
     index: Literal[0] | None = None
     finish_reason: None = None
@@ -203,16 +203,16 @@ class _PlainCandidate(msgspec.Struct, rename="camel"):
     url_context_metadata: None = None
 
 
-class _PlainChunk(msgspec.Struct, rename="camel"):
+class _PlainChunk(msgspec.Struct, gc=False, rename="camel"):
     """What nearly every event is. A field that would say more may only be null, or the shape does not fit."""
 
-    candidates: Annotated[list[_PlainCandidate], msgspec.Meta(min_length=1, max_length=1)]
+    candidates: tuple[_PlainCandidate]
     usage_metadata: msgspec.Raw = msgspec.Raw()
     prompt_feedback: None = None
     error: None = None
 
 
-_PLAIN = msgspec.json.Decoder(_PlainChunk)
+_plain = msgspec.json.Decoder(_PlainChunk).decode
 _CHUNK = Decoder(_Chunk)
 _OBJECT = Decoder(dict[str, Any])
 _BY_REFERENCE = {"executableCode", "codeExecutionResult", "toolCall", "toolResponse"}
@@ -254,7 +254,7 @@ class Parser:
     def plain(self, data: bytes) -> str:
         """The text of an event that says nothing else but the usage so far; "" of any other."""
         try:
-            chunk = _PLAIN.decode(data)
+            chunk = _plain(data)
         except (ValueError, RecursionError):
             return ""
         text = chunk.candidates[0].content.parts[0].text

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -47,7 +47,7 @@ from .._deltas import (
     cited,
     used,
 )
-from .._json import Decoder, count, loads, mapping, parsed, text
+from .._json import Decoder, count, loads, mapping, text
 from ..config import LocalConfig, OpenAIConfig
 
 
@@ -182,7 +182,7 @@ class _Chunk(msgspec.Struct):
 Nothing = Literal[""] | None
 
 
-class _PlainDelta(msgspec.Struct):
+class _PlainDelta(msgspec.Struct, gc=False):
     """What nearly every chunk is. A field that would say more may only be null or empty, or the shape does not fit."""
 
     content: str
@@ -196,7 +196,7 @@ class _PlainDelta(msgspec.Struct):
     annotations: None = None
 
 
-class _PlainChoice(msgspec.Struct):
+class _PlainChoice(msgspec.Struct, gc=False):
     delta: _PlainDelta
     index: int = 0
     finish_reason: Nothing = None
@@ -205,11 +205,11 @@ class _PlainChoice(msgspec.Struct):
     error: None = None
 
 
-class _PlainChunk(msgspec.Struct):
-    choices: Annotated[list[_PlainChoice], msgspec.Meta(max_length=1)]
+class _PlainChunk(msgspec.Struct, gc=False):
+    choices: tuple[_PlainChoice]
     object: Literal["chat.completion.chunk"] | None = None
     type: None = None
-    usage: msgspec.Raw = msgspec.Raw()
+    usage: dict[str, Any] | None = None
     error: None = None
     errors: None = None
     x_groq: None = None
@@ -217,7 +217,7 @@ class _PlainChunk(msgspec.Struct):
     search_results: None = None
 
 
-_PLAIN = msgspec.json.Decoder(_PlainChunk)
+_plain = msgspec.json.Decoder(_PlainChunk).decode
 _CHUNK = Decoder(_Chunk)
 _OBJECT = Decoder(dict[str, Any])
 
@@ -230,7 +230,8 @@ class Parser:
         self._shown: int | None = None
         self._reasons: dict[int, str | None] = {}
         self._native = ""
-        self._usage = msgspec.Raw()
+        self._usage: dict[str, Any] | None = None
+        self._open: int | None = None  # the choice of which more text may take the short way
         self._spoke = False
         self._calls = _Calls()
         self._cited: set[str] = set()
@@ -250,24 +251,26 @@ class Parser:
                 yield _verdict.failure(_OBJECT.decode(data))
             elif groq.get("error"):
                 yield _verdict.failure(groq)
+            self._open = self._shown if self._started and not self._details else None
 
     def plain(self, data: bytes) -> str:
         """The text of a chunk like the one before it; "" where it may say more."""
         try:
-            chunk = _PLAIN.decode(data)
-            (choice,) = chunk.choices
+            chunk = _plain(data)
         except (ValueError, RecursionError):
             return ""
-        if choice.index != self._shown or self._details or not self._started:
+        choice = chunk.choices[0]
+        if choice.index != self._open:
             return ""
-        self._usage = chunk.usage or self._usage
+        if chunk.usage is not None:
+            self._usage = chunk.usage
         return choice.delta.content
 
     def put_off(self) -> Iterator[Delta]:
         """The usage, which some servers say in every chunk, and of which the last one counts."""
-        usage, self._usage = bytes(self._usage), msgspec.Raw()
-        if usage and (counts := mapping(parsed(usage))):
-            yield _used(counts)
+        usage, self._usage = self._usage, None
+        if usage is not None:
+            yield _used(usage)
 
     def _chunk(self, chunk: _Chunk, usage: object) -> Iterator[Delta]:
         if not self._started and (chunk.model or chunk.id):

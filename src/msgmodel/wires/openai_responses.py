@@ -151,7 +151,7 @@ class _Event(msgspec.Struct):
     error: Any = None
 
 
-class _Plain(msgspec.Struct):
+class _Plain(msgspec.Struct, gc=False):
     """What nearly every event is."""
 
     type: Literal["response.output_text.delta"]
@@ -163,7 +163,7 @@ class _Plain(msgspec.Struct):
     error: None = None
 
 
-_PLAIN = msgspec.json.Decoder(_Plain)
+_plain = msgspec.json.Decoder(_Plain).decode
 _EVENT = Decoder(_Event)
 _OBJECT = Decoder(dict[str, Any])
 
@@ -216,7 +216,7 @@ class Parser:
     def plain(self, data: bytes) -> str:
         """The text of a delta of text; "" of any other event."""
         try:
-            event = _PLAIN.decode(data)
+            event = _plain(data)
         except (ValueError, RecursionError):
             return ""
         self._said[Text, str(event.output_index), event.content_index].append(event.delta)
