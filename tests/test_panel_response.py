@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 import msgmodel
 import serving
-from msgmodel import _http
+from msgmodel import _watchdog
 from msgmodel.errors import StreamingError
 from msgmodel.server import liveness, panel_response
 from msgmodel.server.threads import BUFFER, _Pump
@@ -412,9 +412,9 @@ def test_a_thread_that_has_ended_is_not_stopped() -> None:
         pump._thread.join()  # and the event loop has not heard of it yet
         await pump.close()
 
-    before = set(_http._watchdog._stopped)
+    before = set(_watchdog._watchdog._stopped)
     asyncio.run(leave())
-    assert set(_http._watchdog._stopped) == before
+    assert set(_watchdog._watchdog._stopped) == before
 
 
 def test_many_blocking_iterators(serve: Any) -> None:

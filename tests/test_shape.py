@@ -36,7 +36,7 @@ PACKAGE = Path(msgmodel.__file__).parent
 # --- import order ---
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_version", "messages", "config", "_sse", "_json", "_watchdog", "_overlap", "security"),
+    ("_version", "messages", "config", "_sse", "_json", "_chunked", "_watchdog", "_overlap", "security"),
     ("events",),
     ("errors", "_deltas", "_turn", "_cost"),
     ("response", "_ask", "_verdict", "exceptions", "validation"),
@@ -47,7 +47,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("wires.anthropic", "wires.gemini", "wires.openai_chat", "wires.openai_responses"),
     ("wires",),
     ("_exchange",),
-    ("_http", "_observers", "local.weights"),
+    ("_transport", "_patience", "_observers", "local.weights"),
+    ("_aiohttp", "_connections", "_httpx"),
+    ("_http",),
     ("local.engine",),
     ("local",),
     ("_stream", "_settings", "retry"),
@@ -65,7 +67,7 @@ CORE = frozenset(name for layer in LAYERS[: LAYERS.index(("_exchange",)) + 1] fo
 OUTERMOST = ("__main__", "adapters", "cli", "server", "testing")
 """What stands on the public modules alone; of each, everything below it too."""
 
-OPEN_TO_OUTERMOST = frozenset({"_settings", "_sse", "_http", "_ask", "_cost"})
+OPEN_TO_OUTERMOST = frozenset({"_settings", "_sse", "_watchdog", "_ask", "_cost"})
 """Whether there is a key is said by the one reader of the environment; events go out in the framing in which they come
 in; who leaves ends a wait of the HTTP layer's; an end that the server adds counts tokens and prices as others do."""
 
@@ -150,7 +152,7 @@ def test_one_file_knows_the_http_library(name: str) -> None:
     run_time = [node for node in ast.walk(_without_type_checking(MODULES[name])) if isinstance(node, ast.Import)]
     assert ("httpx2" in {alias.name for node in run_time for alias in node.names}) == (
         # The recorder is a proxy of its own, for tests; a server has connections of its own.
-        name in ("_http", "server.upstream", "testing.recording")
+        name in ("_http", "_httpx", "_transport", "testing.recording")
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ._ask import Ask
     from ._files import FileLike
-    from ._http import AsyncTransport, Transport
+    from ._transport import AsyncTransport, Transport
 
 
 class SyncOptions(Options, total=False):
@@ -309,12 +309,12 @@ def _transports(asks: list[Ask], client: httpx2.Client | None) -> list[Transport
 
 def _transport(ask: Ask, client: httpx2.Client | None) -> Transport:
     if isinstance(ask.config, LocalConfig):
-        from .local.engine import transport
+        from .local import engine
 
-        return transport(Path(ask.base_url), ask.config.context_tokens, ask.config.threads)
-    from ._http import HTTP
+        return engine.transport(Path(ask.base_url), ask.config.context_tokens, ask.config.threads)
+    from ._http import transport
 
-    return HTTP(client)
+    return transport(client)
 
 
 def _async_transports(asks: list[Ask], client: httpx2.AsyncClient | None) -> list[AsyncTransport]:
@@ -323,9 +323,9 @@ def _async_transports(asks: list[Ask], client: httpx2.AsyncClient | None) -> lis
 
 def _async_transport(ask: Ask, client: httpx2.AsyncClient | None) -> AsyncTransport:
     if isinstance(ask.config, LocalConfig):
-        from .local.engine import async_transport
+        from .local import engine
 
-        return async_transport(Path(ask.base_url), ask.config.context_tokens, ask.config.threads)
-    from ._http import AsyncHTTP
+        return engine.async_transport(Path(ask.base_url), ask.config.context_tokens, ask.config.threads)
+    from ._http import async_transport
 
-    return AsyncHTTP(client)
+    return async_transport(client)

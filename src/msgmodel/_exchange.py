@@ -154,6 +154,8 @@ class Exchange:
         """
         if self._silent_since is None:
             self._silent_since = self._clock()
+            if self._clocks.deadline is None:
+                return self._limit()
         return max(0.001, min(self._limit() - self._silence(), self._left()))
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
@@ -193,7 +195,7 @@ class Exchange:
             return
         if not chunk:
             self._end(self._judged(clean=True))
-        elif self._left() <= 0 or self._silence() >= self._limit():
+        elif self._left() <= 0 or (self._silent_since is not None and self._silence() >= self._limit()):
             self._end(self._late())
 
     def _catch_up(self) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from . import _files
-from ._ask import Call, File, Kept, Marked, Part, Refused, Result, Thought, Turn
+from ._ask import Call, File, Kept, Marked, Part, Refused, Result, Role, Thought, Turn
 from .errors import ConfigurationError
 from .messages import JSON, Message
 
@@ -44,7 +45,7 @@ def read(messages: Sequence[Message], receiver: Receiver) -> tuple[list[str], li
         reader.answered()
     except ConfigurationError as error:
         raise ConfigurationError(f"messages: {error.message}") from None
-    return reader.systems, [turn for turn in reader.turns if any(map(_says, turn.parts))]
+    return reader.systems, [Turn(role, tuple(parts)) for role, parts in reader.turns if any(map(_says, parts))]
 
 
 def check(messages: Sequence[Message]) -> None:
@@ -65,10 +66,11 @@ def _read(messages: Sequence[Message], reader: _Reader) -> None:
 class _Reader:
     def __init__(self, receiver: Receiver) -> None:
         self.systems: list[str] = []
-        self.turns: list[Turn] = []
+        self.turns: list[tuple[Role, list[Part]]] = []
         self._receiver = receiver
         self._ids: set[str] = set()
-        self._waiting: list[tuple[str, Call]] = []  # of the latest assistant's turn, with the ids that the caller knows
+        self._repeated: Counter[str] = Counter()  # ids that were said again, and how many numbers they have used up
+        self._waiting: dict[str, deque[Call]] = {}  # of the latest assistant's turn, by the ids that the caller knows
         self._partial = False
 
     def message(self, message: Any) -> None:
@@ -113,30 +115,30 @@ class _Reader:
                 raise ConfigurationError(f"content[{number}]: {error.message}") from None
             if made is not None:
                 (results if isinstance(made, Result) else parts).append(made)
-        if results and self.turns and self.turns[-1].role == "tool":
-            results = [*self.turns.pop().parts, *results]
-        if results:
-            self.turns.append(Turn("tool", tuple(results)))
+        if results and self.turns and self.turns[-1][0] == "tool":
+            self.turns[-1][1].extend(results)
+        elif results:
+            self.turns.append(("tool", results))
         if role == "user":
             self.answered()
         if parts:
-            self.turns.append(Turn(role, tuple(parts)))
+            self.turns.append((role, parts))
 
     def answered(self) -> None:
         """Sees to it that each call has its result before something else is said. Raises ConfigurationError."""
         if self._waiting and not self._partial:
             raise ConfigurationError(
-                f"the call {self._waiting[0][0]!r} has no result: providers refuse that. Add "
+                f"the call {next(iter(self._waiting))!r} has no result: providers refuse that. Add "
                 "{'role': 'tool', 'tool_call_id': ..., 'content': ...}"
             )
         if self._waiting:  # of a turn that broke off: nobody ran them
-            unanswered = {call.id for _, call in self._waiting}
-            self._waiting = []
-            place = max(number for number, turn in enumerate(self.turns) if turn.role == "assistant")
-            kept = tuple(
-                part for part in self.turns[place].parts if not (isinstance(part, Call) and part.id in unanswered)
-            )
-            self.turns[place : place + 1] = [Turn("assistant", kept)] if kept else []
+            unanswered = {call.id for calls in self._waiting.values() for call in calls}
+            self._waiting = {}
+            place = next(place for place in reversed(range(len(self.turns))) if self.turns[place][0] == "assistant")
+            parts = self.turns[place][1]
+            parts[:] = [part for part in parts if not (isinstance(part, Call) and part.id in unanswered)]
+            if not parts:
+                del self.turns[place]
 
     def _part(self, kind: str, part: Mapping[str, Any]) -> Part | None:
         if kind == "text":
@@ -162,20 +164,22 @@ class _Reader:
             arguments = "{}"
         if not isinstance(arguments, str):
             raise ConfigurationError("arguments must be a JSON object, or its text")
-        id, number = known or "call", 2
+        first = id = known or "call"
         while id in self._ids:  # some servers say the same id twice, and others refuse that
-            id, number = f"{known or 'call'}_{number}", number + 1
+            self._repeated[first] += 1
+            id = f"{first}_{self._repeated[first] + 1}"
         self._ids.add(id)
         call = Call(id, _string(part, "name"), arguments, self._opaque(part))
-        self._waiting.append((known, call))
+        self._waiting.setdefault(known, deque()).append(call)
         return call
 
     def _result(self, part: Mapping[str, Any]) -> Result:
         id = _string(part, "tool_call_id")
-        place = next((place for place, (known, _) in enumerate(self._waiting) if known == id), None)
-        if place is None:
+        if id not in self._waiting:
             raise ConfigurationError(f"the message before it has no call {id!r} that waits for a result")
-        _, call = self._waiting.pop(place)
+        call = self._waiting[id].popleft()
+        if not self._waiting[id]:
+            del self._waiting[id]
         if "content" not in part:
             raise ConfigurationError("a result must have content")
         content = part["content"]

@@ -6,11 +6,11 @@ for what proves it: something that comes after it, or a reply that ends well.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import chain, count
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from . import _turn
@@ -157,6 +157,7 @@ class Panel:
         self._reasoning: list[str] = []
         self._came, self._before = _Came(), _Came()
         self._ids = {part.id for turn in ask.turns for part in turn.parts if isinstance(part, Call)}
+        self._repeated: Counter[str] = Counter()  # ids that were said again, and how many numbers they have used up
 
     def add(self, delta: Delta) -> Sequence[PanelEvent]:
         """The events that a delta makes."""
@@ -353,9 +354,12 @@ class Panel:
     def _id_of(self, call: _Call) -> str:
         """The id of a call, which no other one of the conversation has, made up where it is not the provider's."""
         if not call.given:
-            names = chain(filter(None, (call.id,)), (f"{call.id or 'call'}_{n}" for n in count(2 if call.id else 1)))
-            call.id, call.given = next(name for name in names if name not in self._ids), True
-            self._ids.add(call.id)
+            said = id = call.id
+            while not id or id in self._ids:
+                self._repeated[said] += 1
+                id = f"{said}_{self._repeated[said] + 1}" if said else f"call_{self._repeated[said]}"
+            self._ids.add(id)
+            call.id, call.given = id, True
         return call.id
 
     def _final(self, finish: Finish, listed: bool = False) -> Sequence[PanelEvent]:

@@ -260,7 +260,7 @@ def _turns(
 
 
 def _effort(value: object) -> Effort | None:
-    if value is not None and value not in EFFORT:
+    if value is not None and (not isinstance(value, str) or value not in EFFORT):
         raise ConfigurationError(f"reasoning must be none, low, medium or high, not {value!r}")
     return value  # type: ignore[return-value]
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from ._ask import Broken
 from ._exchange import Exchange
-from ._http import AsyncTransport, Transport
+from ._transport import AsyncTransport, Transport
 from .errors import exception
 from .events import PanelEvent
 from .response import LLMResponse, reply

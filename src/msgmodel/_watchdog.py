@@ -7,12 +7,12 @@ start anew with every byte, also with those of a ping, or of a header that never
 from __future__ import annotations
 
 import math
+import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from time import monotonic
-from typing import Any
 
 
 class Alarm:
@@ -27,23 +27,20 @@ class Alarm:
         self._watchdog = watchdog
         self._socket: socket.socket | None = None
 
-    def connected(self, name: str, info: Mapping[str, Any]) -> None:
-        """Takes the socket from what the pool tells of a connection that it made."""
-        get_extra_info = getattr(info.get("return_value"), "get_extra_info", None)
-        found = get_extra_info("socket") if get_extra_info is not None else None
-        if isinstance(found, socket.socket):
-            self._socket = found
-            if self.rang:
-                self.ring()
+    def watch(self, channel: socket.socket) -> None:
+        """Takes the socket of the connection."""
+        self._socket = channel
+        if self.rang:
+            self.ring()
 
-    @contextmanager
-    def after(self, seconds: float) -> Iterator[None]:
-        """Rings when the context takes longer."""
-        self._watchdog.set(self, monotonic() + seconds)
-        try:
-            yield
-        finally:
-            self.due = math.inf
+    def begin(self, seconds: float) -> None:
+        """Rings after so many seconds, unless `end` comes before."""
+        self.due = due = monotonic() + seconds
+        if due < self._watchdog.wakes:
+            self._watchdog.look_at(self)
+
+    def end(self) -> None:
+        self.due = math.inf
 
     def ring(self) -> None:
         self.rang, self.due = True, math.inf
@@ -55,10 +52,6 @@ class Alarm:
         self.stopped = True
         self.ring()
 
-    def reason(self, error: Exception) -> Exception:
-        """What ended a wait: the alarm, or else the error that came of it."""
-        return TimeoutError() if self.rang else error
-
 
 class Watchdog:
     """Rings the alarms that are due. One thread, which lives as long as there are any."""
@@ -67,7 +60,8 @@ class Watchdog:
         self._alarms: set[Alarm] = set()
         self._stopped: set[int] = set()
         self._changed = threading.Condition()
-        self._wakes = math.inf
+        self.wakes = math.inf
+        """When the thread looks next; not before an alarm is due that was set in time."""
         self._running = False
 
     @contextmanager
@@ -99,25 +93,54 @@ class Watchdog:
         with self._changed:
             self._stopped.discard(thread)
 
-    def set(self, alarm: Alarm, due: float) -> None:
+    def look_at(self, alarm: Alarm) -> None:
+        """Sees to it that an alarm which is due before `wakes` is not missed."""
         with self._changed:
-            alarm.due = due
             if not self._running:
                 thread = threading.Thread(target=self._watch, name="msgmodel-watchdog", daemon=True)
                 with suppress(RuntimeError):  # no more threads: then the pool's own limits must do
                     thread.start()
                     self._running = True
-            if due < self._wakes:
+            if alarm.due < self.wakes:
                 self._changed.notify_all()
 
     def _watch(self) -> None:
         with self._changed:
             while self._alarms:
+                self.wakes = math.inf  # until its time is known, whoever sets an alarm comes here and waits
                 now = monotonic()
                 alarms = tuple(self._alarms)  # the garbage collector may take one away at any point
                 for alarm in alarms:
                     if alarm.due <= now:
                         alarm.ring()
-                self._wakes = min(alarm.due for alarm in alarms)
-                self._changed.wait(None if self._wakes == math.inf else max(0.0, self._wakes - now))
-            self._wakes, self._running = math.inf, False
+                self.wakes = min(alarm.due for alarm in alarms)
+                self._changed.wait(None if self.wakes == math.inf else max(0.0, self.wakes - now))
+            self.wakes, self._running = math.inf, False
+
+
+_watchdog = Watchdog()
+
+
+def alarm() -> AbstractContextManager[Alarm]:
+    """A new alarm for the calling thread, watched within the context."""
+    return _watchdog.alarm()
+
+
+def stop_thread(thread: int) -> None:
+    """Ends the reply that a thread waits for, as cancelled, and each that it asks for until `release_thread`."""
+    _watchdog.stop(thread)
+
+
+def release_thread(thread: int) -> None:
+    """Takes that back, as the number of a thread that has ended may come again."""
+    _watchdog.release(thread)
+
+
+def _forget_after_fork() -> None:
+    """A lock may have been held by a thread that does not exist here."""
+    global _watchdog
+    _watchdog = Watchdog()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

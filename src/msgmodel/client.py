@@ -18,6 +18,9 @@ from .errors import ConfigurationError
 if TYPE_CHECKING:
     import httpx2
 
+    from ._http import AsyncPool
+    from ._transport import Pool
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -54,7 +57,7 @@ class Client:
 
     def __init__(self, http_client: httpx2.Client | None = None) -> None:
         self._given = http_client
-        self._own: httpx2.Client | None = None
+        self._own: Pool | None = None
         self._closed = False
         self._lock = Lock()
 
@@ -70,15 +73,15 @@ class Client:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _http_client(self) -> httpx2.Client:
+    def _http_client(self) -> httpx2.Client | Pool:
         if self._closed:
             raise ConfigurationError("the client is closed")
         if self._given is not None:
             return self._given
-        from ._http import new_client
+        from ._http import new_pool
 
         with self._lock:
-            self._own = self._own or new_client()
+            self._own = self._own or new_pool()
         return self._own
 
 
@@ -94,7 +97,7 @@ class AsyncClient:
 
     def __init__(self, http_client: httpx2.AsyncClient | None = None) -> None:
         self._given = http_client
-        self._own: httpx2.AsyncClient | None = None
+        self._own: AsyncPool | None = None
         self._closed = False
         self._lock = Lock()
 
@@ -110,13 +113,13 @@ class AsyncClient:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
 
-    def _http_client(self) -> httpx2.AsyncClient:
+    def _http_client(self) -> httpx2.AsyncClient | AsyncPool:
         if self._closed:
             raise ConfigurationError("the client is closed")
         if self._given is not None:
             return self._given
-        from ._http import new_async_client
+        from ._http import AsyncPool
 
         with self._lock:
-            self._own = self._own or new_async_client()
+            self._own = self._own or AsyncPool()
         return self._own

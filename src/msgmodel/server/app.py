@@ -35,7 +35,7 @@ from .page import page
 from .panels import Panels
 from .question import PanelRequest, PanelsRequest, Refused, batch, convert, decode
 from .reports import where
-from .response import MAX_DIGITS, StreamResponse
+from .response import DIRECT, MAX_DIGITS, StreamResponse
 from .settings import Settings
 from .streams import Streams, grace
 
@@ -105,7 +105,6 @@ class Application:
             grace = self.settings.grace_seconds if seconds is None else seconds
             self._closing = asyncio.ensure_future(self.streams.close(grace))
         await self._closing
-        await self.directory.aclose()
 
     async def panels(self, request: Request) -> Response:
         """`POST /v1/panels`: asks, and streams."""
@@ -320,6 +319,7 @@ class _Guarded:
                 message["headers"] = [*message["headers"], *_HEADERS]
             await send(message)
 
+        scope[DIRECT] = send
         try:
             await self._app(scope, receive, say)
         except Exception as error:  # here, as the framework would hand it on to the log with its words
@@ -337,6 +337,8 @@ _HEADERS = [
 
 
 def _framed(first: int, lines: list[bytes]) -> bytes:
+    if len(lines) == 1:
+        return framing.frame(first, lines[0])
     return b"".join(framing.frame(number, said) for number, said in enumerate(lines, first))
 
 

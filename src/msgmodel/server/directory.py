@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from .. import _settings
 from ..errors import AuthenticationError
 from ..local import weights
 from ..providers import MAIN, PROVIDERS, Provider, find
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from .upstream import Client
 
 
 class Listed(TypedDict):
@@ -25,18 +22,11 @@ class Listed(TypedDict):
     local: bool
 
 
-class Connections(TypedDict, total=False):
-    """The option of `astream_many` that says by which connections."""
-
-    http_client: Client
-
-
 class Directory:
     """Reads the environment each time: a key that comes later is seen."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: Client | None = None
         self._allowed = {find(name).name for name in settings.providers}
 
     def allows(self, row: Provider) -> bool:
@@ -61,19 +51,6 @@ class Directory:
         rows = [row for row in PROVIDERS.values() if self.allows(row)]
         rows.sort(key=lambda row: MAIN.index(row.name) if row.name in MAIN else len(MAIN))
         return next((row for row in rows if self.ready(row)), PROVIDERS["local"])
-
-    def connections(self) -> Connections:
-        """Those to the providers, where the server has its own."""
-        if self._client is None and find_spec("httpx_aiohttp") is not None:
-            from .upstream import client
-
-            self._client = client()
-        return {} if self._client is None else {"http_client": self._client}
-
-    async def aclose(self) -> None:
-        """Closes them."""
-        if self._client is not None:
-            await self._client.aclose()
 
     def listed(self) -> list[Listed]:
         """The allowed ones; those that are ready first."""

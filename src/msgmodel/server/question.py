@@ -125,7 +125,7 @@ def batch(request: PanelsRequest, directory: Directory, settings: Settings) -> A
             _panel(panel, request, common, directory, settings, f"panels[{number}]")
             for number, panel in enumerate(panels)
         ]
-        return astream_many(made, request.prompt, files=files, **directory.connections())
+        return astream_many(made, request.prompt, files=files)
     except MsgModelError as error:  # its message names what is wrong, and holds no secret
         raise Refused(422, "invalid_request", error.message) from None
 
@@ -158,7 +158,7 @@ def one(
         raise _too_long(settings)
     fields = dict(arguments)
     _limit(fields, settings)
-    return astream_many([Panel(row.name, **fields)], **directory.connections())
+    return astream_many([Panel(row.name, **fields)])
 
 
 def provider(name: str | None, directory: Directory, where: str = "provider") -> Provider:

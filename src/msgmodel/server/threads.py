@@ -15,7 +15,7 @@ from contextvars import copy_context
 from inspect import isgenerator
 from typing import Any, Generic, TypeVar
 
-from .. import _http
+from .. import _watchdog
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class _Pump(Generic[T]):
         self._room.release()
         with self._over:
             if not self._thread_ended and self._thread.ident is not None:
-                _http.stop_thread(self._thread.ident)
+                _watchdog.stop_thread(self._thread.ident)
         shut = getattr(self._items, "close", None)
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_SECONDS):
@@ -105,7 +105,7 @@ class _Pump(Generic[T]):
             finally:
                 with self._over:  # from here on the thread's number may be another's
                     self._thread_ended = True
-                    _http.release_thread(threading.get_ident())
+                    _watchdog.release_thread(threading.get_ident())
                 self._tell(self._ended.set, self._news.set)
 
     def _tell(self, *what: Any) -> None:

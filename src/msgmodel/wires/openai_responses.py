@@ -9,7 +9,6 @@ and `error` are failures. Events are known by the `type` in their JSON; the `eve
 from __future__ import annotations
 
 import base64
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -168,6 +167,22 @@ _EVENT = Decoder(_Event)
 _OBJECT = Decoder(dict[str, Any])
 
 
+class _Said(dict[tuple[object, object, int], list[str]]):
+    """The pieces of each part: by its kind, its place and its number there."""
+
+    def __init__(self) -> None:
+        self.kinds: set[object] = set()
+        self.places: set[tuple[object, object]] = set()
+        """Kinds and places of the parts: a search through the parts for each item would cost their square."""
+
+    def __missing__(self, key: tuple[object, object, int]) -> list[str]:
+        kind, place, _ = key
+        self.kinds.add(kind)
+        self.places.add((kind, place))
+        self[key] = pieces = []
+        return pieces
+
+
 class Parser:
     """Events of one response to deltas."""
 
@@ -175,7 +190,7 @@ class Parser:
         # Some servers (llama.cpp) say `completed` of a reply that ran into the limit; only the count shows it.
         self._limit = None if ask.dialect.store is not None else ask.max_tokens
         self._started = False
-        self._said: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
+        self._said = _Said()
         self._calls: set[str] = set()
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
@@ -241,9 +256,13 @@ class Parser:
         """What of a whole part did not come in deltas: its end, or all of it."""
         key = kind, _place(event), event.content_index or 0
         other = kind, event.item_id, event.content_index or 0  # deltas of some servers name the item only
-        said = "".join(self._said.get(key) or self._said.get(other) or ())
+        pieces = self._said.get(key) or self._said.get(other) or [""]
+        if len(whole) <= len(pieces[0]):  # nothing new, however much came: it need not be joined for each such event
+            return
+        pieces[:] = ["".join(pieces)]
+        said = pieces[0]
         if len(whole) > len(said) and whole.startswith(said):
-            self._said[key] = [whole]
+            self._said[key][:] = [whole]
             yield kind(whole[len(said) :])
 
     def _start(self, response: dict[str, Any]) -> Iterator[Delta]:
@@ -281,7 +300,7 @@ class Parser:
                 yield Sealed("text", {"phase": item["phase"]})
 
     def _spoke(self, event: _Event) -> bool:
-        return any(kind is Text and place in (_place(event), event.item_id) for kind, place, _ in self._said)
+        return not self._said.places.isdisjoint(((Text, _place(event)), (Text, event.item_id)))
 
     def _end(self, kind: str, response: dict[str, Any]) -> Iterator[Delta]:
         yield from self._start(response)
@@ -303,7 +322,7 @@ class Parser:
         for part in content if item.get("type") == "message" and isinstance(content, list) else ():
             part = mapping(part)
             for kind, field in ((Text, "text"), (Refusal, "refusal")):
-                if text(part.get(field)) and not any(said[0] is kind for said in self._said):
+                if text(part.get(field)) and kind not in self._said.kinds:
                     yield kind(part[field])
         yield from _annotated(item)
         field = _CALLS.get(text(item.get("type")), "")

@@ -1,0 +1,134 @@
+"""What the shells need of the I/O, and what every HTTP transport shares: headers, trust, and faults told as ours.
+
+Rules: what breaks comes out as `Broken`, with a message that names the host and nothing else of the URL. A response
+that is left with its body unfinished is closed at once, and with it the connection; one that ended goes back to the
+pool. Redirects are not followed: they would carry the key to another host. A pool takes no cookies, as it serves many
+users.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from functools import cache
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from ._ask import Broken, Request
+from ._verdict import presentable
+from ._version import __version__
+from .errors import ConfigurationError
+from .events import ErrorCode
+
+CONNECT_SECONDS = 10.0
+DRAIN_SECONDS = 0.1
+"""How long to wait for the end of a body whose last event has been read, so that the connection can be used again."""
+IDLE_SECONDS = 30.0
+"""How long a connection that nobody uses is kept."""
+IDLE_CONNECTIONS = 100
+
+USER_AGENT = {"user-agent": f"msgmodel/{__version__}"}
+HEADERS = {
+    "content-type": "application/json",
+    "accept": "text/event-stream",
+    "accept-encoding": "identity",  # compression would hold events back
+}
+
+
+class Response(Protocol):
+    """An open response. `read` waits at most so many seconds for bytes; b"" is the end of the body."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def read(self, patience: float) -> bytes: ...
+
+
+class AsyncResponse(Protocol):
+    """The same for asyncio."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self, patience: float) -> bytes: ...
+
+
+class Transport(Protocol):
+    """`patience`: seconds until the response must begin; `silence`: the longest that any later read may be asked to
+    wait. Raises Broken, also from `read`."""
+
+    def open(self, request: Request, patience: float, silence: float) -> AbstractContextManager[Response]: ...
+
+
+class AsyncTransport(Protocol):
+    """The same for asyncio."""
+
+    def open(self, request: Request, patience: float, silence: float) -> AbstractAsyncContextManager[AsyncResponse]: ...
+
+
+class Pool(Transport):
+    """Connections for blocking calls that are ours to close."""
+
+    def close(self) -> None:
+        """Closes all of them, also those that a reply is being read from."""
+
+
+def broken(request: Request, code: ErrorCode, reason: str) -> Broken:
+    """A fault of a connection. `code`: "network" until the response began, then "interrupted"."""
+    when = "before an answer" if code == "network" else "in the middle of the reply"
+    return Broken(code, f"the connection to {host(request)} broke {when}: {reason}")
+
+
+def unreachable(request: Request, reason: str) -> Broken:
+    return Broken("network", f"can't connect to {host(request)}: {reason}")
+
+
+def no_connection_in_time(request: Request) -> Broken:
+    return Broken("timeout", f"can't connect to {host(request)}: no answer in time")
+
+
+def nothing_in_time(request: Request) -> Broken:
+    return Broken("timeout", f"no text from {host(request)} within the time limit")
+
+
+def closed() -> Broken:
+    return Broken("network", "the client was closed")
+
+
+def stopped() -> Broken:
+    return Broken("cancelled", "cancelled before the reply had ended")
+
+
+def host(request: Request) -> str:
+    return urlsplit(request.url).netloc.rpartition("@")[2]
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """One for all pools: making one takes as long as all else, and a fork in the middle of it blocks the child."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
+
+
+def direct() -> bool:
+    """Whether the environment, or the system, names no proxy."""
+    from urllib.request import getproxies
+
+    proxies = getproxies()
+    if "*" in (name.strip() for name in proxies.get("no", "").split(",")):
+        return True
+    return not any(proxies.get(scheme) for scheme in ("http", "https", "all"))
+
+
+@contextmanager
+def environment() -> Iterator[None]:
+    """Raises ConfigurationError for what the environment says of proxies and certificates, and can't be used."""
+    try:
+        yield
+    except (ImportError, ValueError, OSError) as error:
+        reason = presentable(str(error))
+        raise ConfigurationError(
+            f"the proxy or the certificates that the environment names can't be used: {reason}"
+        ) from None

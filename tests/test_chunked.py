@@ -1,0 +1,59 @@
+"""The chunked coding: whatever the cuts, and what is none."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msgmodel._chunked import LINE_BYTES, Dechunker, NotChunked
+
+CHUNKS = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
+EXTENSIONS = st.sampled_from([b"", b";a=b", b' ; a="b;c"', b" "])
+TRAILERS = st.sampled_from([b"", b"x-checksum: 1\r\n", b"a: b\r\nc: d\r\n"])
+
+
+def coded(chunks: list[bytes], extension: bytes = b"", trailer: bytes = b"") -> bytes:
+    body = b"".join(b"%X%b\r\n%b\r\n" % (len(chunk), extension, chunk) for chunk in chunks)
+    return body + b"0" + extension + b"\r\n" + trailer + b"\r\n"
+
+
+@given(CHUNKS, EXTENSIONS, TRAILERS, st.lists(st.integers(0, 400), max_size=8))
+def test_any_cut_carries_the_same(chunks: list[bytes], extension: bytes, trailer: bytes, cuts: list[int]) -> None:
+    body = coded(chunks, extension, trailer)
+    places = sorted(cut % (len(body) + 1) for cut in cuts)
+    pieces = [body[begin:end] for begin, end in zip([0, *places], [*places, len(body)], strict=True)]
+    for way in (pieces, [body], [body[at : at + 1] for at in range(len(body))]):
+        dechunker = Dechunker()
+        assert b"".join(dechunker.feed(piece) for piece in way) == b"".join(chunks)
+        assert dechunker.ended
+
+
+@given(CHUNKS, st.data())
+def test_what_came_of_a_body_that_breaks_off_is_there(chunks: list[bytes], data: st.DataObject) -> None:
+    body = coded(chunks)
+    end = data.draw(st.integers(0, len(body) - 1))
+    dechunker = Dechunker()
+    found = dechunker.feed(body[:end])
+    assert b"".join(chunks).startswith(found)
+    assert not dechunker.ended
+    # Not a byte less than what any reader could tell from these: the framing of each chunk is what is missing.
+    assert len(found) >= end - sum(len(b"%X" % len(chunk)) + 4 for chunk in chunks) - 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"\r\n", b"x\r\n", b"-5\r\nhello\r\n", b"0x5\r\nhello\r\n", b"5_0\r\n", b"5\r\nhello!\r\n", b"<html>\r\n"),
+        *(b";a\r\n", b"f" * 17 + b"\r\n", b"5" + b" " * LINE_BYTES),
+    ],
+)
+def test_what_is_not_chunked(body: bytes) -> None:
+    with pytest.raises(NotChunked):
+        Dechunker().feed(body)
+
+
+def test_what_follows_the_end_is_no_body() -> None:
+    dechunker = Dechunker()
+    assert dechunker.feed(coded([b"whole"]) + b"more") == b"whole"
+    assert dechunker.ended
