@@ -77,6 +77,14 @@ class Observer(Protocol):
 class Exchange:
     """State of one panel. `clock` returns seconds; `random` a number in 0..1, for the jitter of retries."""
 
+    # A thousand are alive in a server: a dict of so many names would take 1.5 KB of each.
+    __slots__ = (
+        *("pause", "reading", "route", "_clocks", "_rules", "_clock", "_random", "_fallbacks", "_observers"),
+        *("_ask", "_asked", "_wire", "_retries", "_token", "_ended", "_overlap", "_next", "_panel", "_begin"),
+        *("_silent_since", "_news", "_last", "_handed", "_stale", "_tokens", "_continued", "_progressed", "_seen"),
+        *("_plain", "_status", "_headers", "_decoder", "_parser", "_body"),
+    )
+
     def __init__(
         self,
         ask: Ask,

@@ -88,8 +88,10 @@ class _Came:
     """The key of the call that ended last, while it waits for proof."""
     latest: At | None = None
     usage: Usage | None = None
-    pieces: list[str] = field(default_factory=list)
-    """All words of this response, for an estimate of their tokens."""
+    since: int = 0
+    """How many pieces of text the responses before had."""
+    other: list[str] = field(default_factory=list)
+    """All words of this response that are no text, for an estimate of its tokens."""
 
 
 _WORDS = Text, Reasoning, Refusal
@@ -155,7 +157,7 @@ class Panel:
         self._model = ask.model
         self._request_id: str | None = None
         self._reasoning: list[str] = []
-        self._came, self._before = _Came(), _Came()
+        self._came, self._before = _Came(since=len(self._text)), _Came(since=len(self._text))
         self._ids = {part.id for turn in ask.turns for part in turn.parts if isinstance(part, Call)}
         self._repeated: Counter[str] = Counter()  # ids that were said again, and how many numbers they have used up
 
@@ -193,10 +195,8 @@ class Panel:
 
     def more(self, text: str) -> PanelEvent:
         """The event of text that follows text."""
-        came = self._came
         self._text.append(text)
-        came.pieces.append(text)
-        came.turn.open_text.append(text)
+        self._came.turn.open_text.append(text)
         return {"event": "panel_delta", "panel_id": self._id, "delta": text}
 
     def start_over(self) -> None:
@@ -270,18 +270,17 @@ class Panel:
     def _said(self, delta: Text | Reasoning | Refusal) -> PanelEvent:
         if isinstance(delta, Text):
             self._text.append(delta.text)
-            self._came.pieces.append(delta.text)
             self._came.turn.say("text", delta.text)
             self._note("text")
             return {"event": "panel_delta", "panel_id": self._id, "delta": delta.text}
         if isinstance(delta, Reasoning):
             self._reasoning.append(delta.text)
-            self._came.pieces.append(delta.text)
+            self._came.other.append(delta.text)
             self._came.turn.say("reasoning", delta.text)
             self._note("reasoning")
             return {"event": "panel_reasoning", "panel_id": self._id, "delta": delta.text}
         self._refusal.append(delta.text)
-        self._came.pieces.append(delta.text)
+        self._came.other.append(delta.text)
         self._came.turn.say("refusal", delta.text)
         self._note("text")
         return {"event": "panel_refusal", "panel_id": self._id, "delta": delta.text}
@@ -346,7 +345,7 @@ class Panel:
             "complete": complete,
         }
         self._finished.append(tool_call)
-        self._came.pieces.append(tool_call["arguments"])
+        self._came.other.append(tool_call["arguments"])
         if complete:
             self._came.turn.call(key, tool_call)
         return ({"event": "panel_tool_call", "panel_id": self._id, **tool_call},)
@@ -431,7 +430,7 @@ class Panel:
         """A response of several is over: its usage is kept, with who is paid for it."""
         self._segment(status, reason)
         self._spent.append(self._part(broken=broken, refused=refused))
-        self._came.usage, self._came.pieces = None, []
+        self._came.usage, self._came.since, self._came.other = None, len(self._text), []
         self._before = deepcopy(self._came)
 
     def _segment(self, status: Status | ErrorCode, reason: str | None) -> None:
@@ -493,7 +492,7 @@ class Panel:
             "cache_write_tokens": None,
             "source": "provider",
         }
-        estimate = tokens("".join(self._came.pieces))
+        estimate = tokens("".join((*self._text[self._came.since :], *self._came.other)))
         known = usage["output_tokens"]
         if known is None or (broken and known < estimate):
             usage = usage | {"output_tokens": estimate, "source": "estimated"}

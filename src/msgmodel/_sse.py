@@ -48,12 +48,17 @@ class Decoder:
         if b"\r" in chunk:
             self._after_cr = chunk[-1] == 0x0D
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        events: list[bytes] = []
+        if self._data is None and not self._start and b"\n\n" in chunk:
+            head, _, tail = (bytes(self._line) + chunk).rpartition(b"\n\n")
+            if found := _in_lines_of_their_own(head):
+                events, chunk = found, tail
+                self._line.clear()
         head, *lines = chunk.split(b"\n")
         self._line += head
-        events: list[bytes] = []
         if lines:
             tail = lines.pop()
-            events = self._events([bytes(self._line), *lines])
+            events += self._events([bytes(self._line), *lines])
             self._line = bytearray(tail)
         if len(self._line) + len(self._data or b"") > self._limit:
             raise TooLarge(f"one event is larger than {self._limit} bytes")
@@ -80,6 +85,8 @@ class Decoder:
                     events.append(bytes(data))
                     data = None
                 continue
+            elif line.startswith(b"event:"):
+                continue
             else:
                 value = self._value(line)
             if data is None:
@@ -98,6 +105,22 @@ class Decoder:
         if name not in _IGNORED and len(self.stray) < STRAY_LIMIT:
             self.stray += line[: STRAY_LIMIT - len(self.stray)] + b"\n"
         return None
+
+
+def _in_lines_of_their_own(text: bytes) -> list[bytes] | None:
+    """The data of events that have one line of it each, and before it all a line with their type or all none.
+
+    Nearly all streams are like this, and then no line needs to be looked at. None for any other text.
+    """
+    lines = text.count(b"\n") + 2  # the blank ones between the events, and the last one's
+    if text.startswith(b"data: "):
+        found = text[6:].split(b"\n\ndata: ")
+        return found if lines == 2 * len(found) else None
+    blocks = text.split(b"\n\n")
+    if lines != 3 * len(blocks):
+        return None
+    found = [block.partition(b"\ndata: ")[2] for block in blocks if block.startswith(b"event: ")]
+    return found if len(found) == len(blocks) and all(found) else None
 
 
 def line(obj: object) -> bytes:
