@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx2
 import pytest
 
 import msgmodel
@@ -88,6 +89,49 @@ class Async:
 
     def close(self) -> None:
         self._runner.close()
+
+
+class SyncByHTTPX2(Sync):
+    """Over a client that was handed in, which is the way through proxies too."""
+
+    def __init__(self) -> None:
+        self._client = httpx2.Client()
+
+    def panels(self, *args: Any, **kwargs: Any) -> list[PanelEvent]:
+        return super().panels(*args, http_client=self._client, **kwargs)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class AsyncByHTTPX2(Async):
+    """The same for asyncio, and the way without the extra `[aiohttp]`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._client = httpx2.AsyncClient()
+
+    def panels(self, *args: Any, **kwargs: Any) -> list[PanelEvent]:
+        return super().panels(*args, http_client=self._client, **kwargs)
+
+    def close(self) -> None:
+        self.run(self._client.aclose())
+        super().close()
+
+
+EVERY_WAY = {"sync": Sync, "async": Async, "sync-httpx2": SyncByHTTPX2, "async-httpx2": AsyncByHTTPX2}
+"""Colours and transports."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """httpx2 knows no wires: one of them is enough."""
+
+    def redundant(item: pytest.Item) -> bool:
+        called: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+        ways = {name for name in ("colour", "shared_colour") if called.get(name) in (SyncByHTTPX2, AsyncByHTTPX2)}
+        return bool(ways) and called.get("wire", "openai_chat") != "openai_chat"
+
+    items[:] = [item for item in items if not redundant(item)]
 
 
 @pytest.fixture(params=[Sync, Async], ids=["sync", "async"])

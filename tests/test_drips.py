@@ -14,7 +14,15 @@ from typing import Any
 
 import pytest
 
-from conftest import KEY, Async, Sync, config
+from conftest import EVERY_WAY, KEY, Async, Sync, config
+
+
+@pytest.fixture(params=EVERY_WAY.values(), ids=EVERY_WAY.keys())
+def colour(request: pytest.FixtureRequest) -> Iterator[Sync | Async]:
+    chosen = request.param()
+    yield chosen
+    chosen.close()
+
 
 TIMEOUT = 0.5
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -12,14 +12,14 @@ import json
 import socket
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from typing import Any
 
 import pytest
 
 import msgmodel
-from conftest import KEY, PROVIDER, Async, Sync, config
+from conftest import EVERY_WAY, KEY, PROVIDER, Async, Sync, config
 from msgmodel._sse import Decoder, TooLarge
 from msgmodel.events import ErrorCode, Status
 from msgmodel.testing.errors import ERROR_STATUSES, RETRY_AFTER_SECONDS, error_body, error_event
@@ -44,6 +44,14 @@ PATIENT = 1.0
 """Where no silence may be taken for a longer one, however busy the machine is."""
 SLACK = 1.0
 """Seconds that a busy machine may add."""
+
+
+@pytest.fixture(scope="module", params=EVERY_WAY.values(), ids=EVERY_WAY.keys())
+def shared_colour(request: pytest.FixtureRequest) -> Iterator[Colour]:
+    chosen = request.param()
+    yield chosen
+    chosen.close()
+
 
 PIECES = ["Hello", ", wörld", " of text."]
 TEXT = "".join(PIECES)

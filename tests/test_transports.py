@@ -1,0 +1,181 @@
+"""What every way to a server has in common, whichever library moves the bytes: `http.client`, aiohttp, httpx2."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import socket
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+import pytest
+
+import msgmodel
+from conftest import EVERY_WAY, KEY, Async, Sync, config
+from msgmodel.testing.server import Script, ScriptedServer
+from msgmodel.testing.wires import events, reply
+
+Colour = Sync | Async
+PIECES = ["one ", "two ", "three ", "four"]
+GOOD = reply("openai_chat", PIECES)
+
+
+@pytest.fixture(params=EVERY_WAY.values(), ids=EVERY_WAY.keys())
+def colour(request: pytest.FixtureRequest) -> Iterator[Colour]:
+    chosen = request.param()
+    yield chosen
+    chosen.close()
+
+
+def ask(colour: Colour, url: str, **more: Any) -> list[Any]:
+    asking: dict[str, Any] = {"config": config("openai_chat", url), "timeout": 5, "max_retries": 0, **more}
+    return colour.panels("openai", "hi", KEY, **asking)
+
+
+@contextlib.contextmanager
+def answering(say: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The address of a server for one request, below HTTP's own grammar."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                say(connection)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+TEXTS = [one for one in events("openai_chat", PIECES) if any(piece.encode() in one for piece in PIECES)]
+
+
+@pytest.mark.parametrize("end", ["FIN", "RST", "in a chunk"])
+@pytest.mark.parametrize("by", [None, "httpx2"])
+@pytest.mark.parametrize("colour_name", ["sync", "async"])
+def test_what_had_arrived_when_the_connection_broke(colour_name: str, by: str | None, end: str) -> None:
+    """While the reader was busy with something else: all of it is handed on."""
+
+    def say(connection: socket.socket) -> None:
+        connection.sendall(CHUNKED)
+        for text in TEXTS:
+            time.sleep(0.02)  # each in a read of its own
+            last = end == "in a chunk" and text is TEXTS[-1]
+            connection.sendall(b"fff\r\n" + text if last else chunk(text))
+        time.sleep(0.1)
+        if end == "RST":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def busy(found: list[Any]) -> float:
+        return 0.5 if len(found) == 1 else 0.0
+
+    async def by_asyncio(url: str) -> list[Any]:
+        found: list[Any] = []
+        async with httpx2.AsyncClient() as client:
+            arguments: dict[str, Any] = {} if by is None else {"http_client": client}
+            stream = msgmodel.astream_panels(
+                "openai", "hi", KEY, config=config("openai_chat", url), max_retries=0, **arguments
+            )
+            async for event in stream:
+                found.append(event)
+                await asyncio.sleep(busy(found))
+        return found
+
+    def by_blocking(url: str) -> list[Any]:
+        found: list[Any] = []
+        with httpx2.Client() as client:
+            arguments: dict[str, Any] = {} if by is None else {"http_client": client}
+            for event in msgmodel.stream_panels(
+                "openai", "hi", KEY, config=config("openai_chat", url), max_retries=0, **arguments
+            ):
+                found.append(event)
+                time.sleep(busy(found))
+        return found
+
+    with answering(say) as url:
+        found = asyncio.run(by_asyncio(url)) if colour_name == "async" else by_blocking(url)
+    assert [event.get("delta") for event in found] == [*PIECES, None]
+    assert (found[-1]["event"], found[-1]["code"], found[-1]["content"]) == (
+        "panel_error",
+        "interrupted",
+        "".join(PIECES),
+    )
+
+
+def _deflated(data: bytes) -> bytes:
+    return zlib.compress(data)
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", _deflated)])
+@pytest.mark.parametrize("pieces", [None, 7])
+def test_a_server_that_compresses_though_it_was_asked_not_to(
+    colour: Colour, server: ScriptedServer, encoding: str, compress: Callable[[bytes], bytes], pieces: int | None
+) -> None:
+    server.say(replace(Script.body(compress(GOOD), pieces), headers={"content-encoding": encoding}))
+    last = ask(colour, server.url)[-1]
+    assert (last["event"], last["content"], last["status"]) == ("panel_final", "".join(PIECES), "complete")
+
+
+def test_a_compressed_body_that_is_cut(colour: Colour, server: ScriptedServer) -> None:
+    """Ended by its framing, in the middle of what it carries."""
+    server.say(replace(Script.body(gzip.compress(GOOD)[:150]), headers={"content-encoding": "gzip"}))
+    last = ask(colour, server.url)[-1]
+    assert last["event"] == "panel_error"
+    assert last["code"] in ("interrupted", "protocol")
+
+
+def test_early_hints_are_no_answer(colour: Colour) -> None:
+    """RFC 9110, section 15.2: any number of 1xx answers may come before the real one."""
+
+    def say(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")
+        time.sleep(0.02)
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" + CHUNKED + chunk(GOOD) + b"0\r\n\r\n")
+
+    with answering(say) as url:
+        last = ask(colour, url)[-1]
+    assert (last["event"], last["content"]) == ("panel_final", "".join(PIECES))
+
+
+def test_a_body_shorter_than_it_says(colour: Colour) -> None:
+    def say(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"content-length: 100000\r\n\r\n" + b"".join(TEXTS))
+
+    with answering(say) as url:
+        last = ask(colour, url)[-1]
+    assert (last["event"], last["code"], last["content"]) == ("panel_error", "interrupted", "".join(PIECES))
+
+
+def test_many_headers_and_long_ones(colour: Colour) -> None:
+    """As providers behind several proxies send them."""
+
+    def say(connection: socket.socket) -> None:
+        more = b"".join(b"x-%d: %b\r\n" % (number, b"v" * 100) for number in range(80)) + b"x-policy: %b\r\n" % (
+            b"p" * 20_000
+        )
+        connection.sendall(HEAD + more + b"transfer-encoding: chunked\r\n\r\n" + chunk(GOOD) + b"0\r\n\r\n")
+
+    with answering(say) as url:
+        last = ask(colour, url)[-1]
+    assert (last["event"], last["content"]) == ("panel_final", "".join(PIECES))
