@@ -53,6 +53,19 @@ def test_what_is_not_chunked(body: bytes) -> None:
         Dechunker().feed(body)
 
 
+@given(CHUNKS, st.lists(st.integers(0, 400), max_size=4))
+def test_what_came_before_a_fault_is_there(chunks: list[bytes], cuts: list[int]) -> None:
+    body = coded(chunks).removesuffix(b"0\r\n\r\n") + b"no size\r\n"
+    places = sorted(cut % (len(body) + 1) for cut in cuts)
+    dechunker = Dechunker()
+    found = b""
+    with pytest.raises(NotChunked):
+        for begin, end in zip([0, *places], [*places, len(body)], strict=True):
+            found += dechunker.feed(body[begin:end])
+        dechunker.feed(b"")
+    assert found == b"".join(chunks)
+
+
 def test_what_follows_the_end_is_no_body() -> None:
     dechunker = Dechunker()
     assert dechunker.feed(coded([b"whole"]) + b"more") == b"whole"

@@ -25,9 +25,12 @@ class Dechunker:
         """The begin of a line: of one that gives a size, or of the end of a chunk."""
         self._in_chunk = False
         self._in_trailer = False
+        self._fault: NotChunked | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """Raises NotChunked."""
+        """Raises NotChunked, once what had come before the fault is handed on."""
+        if self._fault is not None:
+            raise self._fault
         if self._left >= len(data):  # more of a large chunk
             self._left -= len(data)
             return data
@@ -35,7 +38,7 @@ class Dechunker:
         if self._pending:
             data, self._pending = self._pending + data, b""
         at = 0
-        while not self.ended:
+        while not self.ended and self._fault is None:
             if self._left:
                 piece = data[at : at + self._left]
                 found.append(piece)
@@ -46,24 +49,27 @@ class Dechunker:
             end = data.find(b"\n", at)
             if end < 0:
                 self._pending = data[at:]
-                if len(self._pending) > LINE_BYTES:
-                    raise NotChunked("a line without an end")
                 break
             self._line(data[at:end])
             at = end + 1
+        if len(self._pending) > LINE_BYTES:
+            self._fault = NotChunked("a line without an end")
+        if self._fault is not None and not found:
+            raise self._fault
         return found[0] if len(found) == 1 else b"".join(found)
 
     def _line(self, line: bytes) -> None:
         line = line.removesuffix(b"\r")
         if self._in_chunk:
             if line:
-                raise NotChunked("a chunk is longer than it says")
+                self._fault = NotChunked("a chunk is longer than it says")
             self._in_chunk = False
         elif self._in_trailer:
             self.ended = not line
         else:
             size = line.partition(b";")[0].strip()
             if not size or len(size) > 16 or not _DIGITS.issuperset(size):
-                raise NotChunked("a chunk does not say its size")
+                self._fault = NotChunked("a chunk does not say its size")
+                return
             self._left = int(size, 16)
             self._in_chunk, self._in_trailer = self._left > 0, self._left == 0

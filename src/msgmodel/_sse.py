@@ -38,9 +38,15 @@ class Decoder:
         self._data: bytearray | bytes | None = None
         self._start = True
         self._after_cr = False
+        self._fault: TooLarge | None = None
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Returns the data of the events whose blank line is in `chunk`. Raises TooLarge."""
+        """Returns the data of the events whose blank line is in `chunk`.
+
+        Raises TooLarge, once the events before the one that is too large are handed on.
+        """
+        if self._fault is not None:
+            raise self._fault
         if self._after_cr and chunk:
             self._after_cr = False
             if chunk[0] == 0x0A:
@@ -61,11 +67,15 @@ class Decoder:
             events += self._events([bytes(self._line), *lines])
             self._line = bytearray(tail)
         if len(self._line) + len(self._data or b"") > self._limit:
-            raise TooLarge(f"one event is larger than {self._limit} bytes")
+            self._fault = TooLarge(f"one event is larger than {self._limit} bytes")
+            if not events:
+                raise self._fault
         return events
 
     def eof(self) -> list[bytes]:
-        """Returns the data of the unterminated event at the end of the body, if there is one."""
+        """Returns the data of the unterminated event at the end of the body, if there is one. Raises TooLarge."""
+        if self._fault is not None:
+            raise self._fault
         if self._line:
             self._events([bytes(self._line)])
             self._line.clear()
