@@ -49,21 +49,21 @@ def test_what_came_of_a_body_that_breaks_off_is_there(chunks: list[bytes], data:
     ],
 )
 def test_what_is_not_chunked(body: bytes) -> None:
+    dechunker = Dechunker()
     with pytest.raises(NotChunked):
-        Dechunker().feed(body)
+        b"".join(dechunker.feed(piece) for piece in (body, b""))
 
 
 @given(CHUNKS, st.lists(st.integers(0, 400), max_size=4))
 def test_what_came_before_a_fault_is_there(chunks: list[bytes], cuts: list[int]) -> None:
     body = coded(chunks).removesuffix(b"0\r\n\r\n") + b"no size\r\n"
     places = sorted(cut % (len(body) + 1) for cut in cuts)
+    pieces = [body[begin:end] for begin, end in zip([0, *places], [*places, len(body)], strict=True)]
     dechunker = Dechunker()
-    found = b""
+    found: list[bytes] = []
     with pytest.raises(NotChunked):
-        for begin, end in zip([0, *places], [*places, len(body)], strict=True):
-            found += dechunker.feed(body[begin:end])
-        dechunker.feed(b"")
-    assert found == b"".join(chunks)
+        found.extend(dechunker.feed(piece) for piece in (*pieces, b""))
+    assert b"".join(found) == b"".join(chunks)
 
 
 def test_what_follows_the_end_is_no_body() -> None:

@@ -64,10 +64,11 @@ class Pool(_transport.Pool):
             connection = self._take(request)
             reusable = False
             try:
-                body = _Body(request, _asked(connection, request, alarm, patience, silence), alarm)
-                yield body
-                body.drain()
-                reusable = body.reusable
+                with _asked(connection, request, alarm, patience, silence) as response:  # closes what it reads from
+                    body = _Body(request, response, alarm)
+                    yield body
+                    body.drain()
+                    reusable = body.reusable
             finally:
                 self._give_back(connection, reusable)
 
@@ -191,8 +192,6 @@ class _Body:
     @property
     def reusable(self) -> bool:
         """Whether the connection can be asked for something else, which it can after a whole body."""
-        if self._ended:
-            self._response.close()  # what it read from, not the connection
         return self._ended and not self._response.will_close and not self._alarm.rang
 
     def _next(self) -> bytes:
