@@ -1,13 +1,13 @@
 # The whole interface to this repository. Every target makes what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test ci format check types docs web clients load wheel clean
+.PHONY: help demo serve test ci format check types docs web clients load bench faults differential soak fuzz audit wheel clean
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
@@ -50,6 +50,27 @@ clients: $(VENV)/tools  ## other people's clients, and ours in JavaScript, for t
 
 load: $(VENV)/tools  ## how many live streams one server carries here (a minute and a half)
 	$(BIN)/python bench/load.py
+
+bench: $(VENV)/tools  ## speed beside the peers, against the goals, into docs/benchmarks.md (a quarter of an hour)
+	$(BIN)/python bench/speed.py
+	$(BIN)/python bench/relay.py
+	$(BIN)/python bench/report.py
+
+faults: $(VENV)/tools  ## who tells the truth about a reply that broke: us and the peers (four minutes)
+	$(BIN)/python proofs/faults.py
+
+differential: $(VENV)/tools  ## every recorded stream, read by us and by the official SDKs (needs the recordings)
+	$(BIN)/python bench/peers/install.py openai anthropic google-genai
+	$(BIN)/python proofs/differential.py
+
+soak: $(VENV)/tools  ## 500 streams at once through the server and Redis, a fifth of them faulty (20 minutes)
+	$(BIN)/python proofs/soak.py
+
+fuzz: $(VENV)/tools  ## the parsers and the server's requests under a fuzzer (ten minutes of CPU each)
+	$(BIN)/python -m proofs.fuzz.run
+
+audit: $(VENV)/tools  ## known vulnerabilities in what is installed, by pip-audit and npm audit
+	$(BIN)/python proofs/audit.py
 
 format: $(VENV)/tools  ## writes the code in the one format
 	$(BIN)/ruff check --fix --quiet .

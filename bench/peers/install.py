@@ -32,7 +32,7 @@ PACKAGES = {
     "langchain-openai": ("langchain-openai",),
     "relay": ("fastapi", "uvicorn", "httptools", "openai"),
 }
-"""Of each peer. `litellm-proxy` lags behind `litellm`, as its pins do. `relay`: the servers that `msgmodel serve` is compared with."""
+"""Of each peer. `litellm-proxy` lags behind `litellm`, as its pins do. `relay`: what `msgmodel serve` is compared with."""
 
 
 def python(name: str) -> Path:
@@ -54,7 +54,7 @@ def _install(name: str) -> None:
     shutil.rmtree(PEERS / name, ignore_errors=True)
     venv.create(PEERS / name, with_pip=True, symlinks=True)
     print(f"installing {name}", file=sys.stderr, flush=True)
-    command = [python(name), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
+    command: list[str | Path] = [python(name), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
     if (done := subprocess.run(command, capture_output=True, text=True)).returncode:
         raise SystemExit(f"{name} can't be installed:\n{done.stderr}")
     stamp.write_text("\n".join(wanted), "utf-8")

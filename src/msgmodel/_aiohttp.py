@@ -13,7 +13,7 @@ from yarl import URL
 
 from . import _transport
 from ._ask import Broken, Request
-from ._patience import Patience
+from ._patience import Alarm, Patience
 from ._transport import CONNECT_SECONDS, DRAIN_SECONDS, HEADERS, IDLE_SECONDS, USER_AGENT, AsyncResponse
 from .events import ErrorCode
 
@@ -62,9 +62,9 @@ class _Open:
         self._wait = patience
 
     async def __aenter__(self) -> AsyncResponse:
-        self._patience = Patience()
+        limit = Patience()
         try:
-            with self._patience.of(self._wait):
+            with limit.of(self._wait):
                 self._response = await self._session.post(
                     URL(self._request.url),
                     data=self._request.body,
@@ -73,10 +73,9 @@ class _Open:
                 )
         except _FAULTS as error:
             raise _fault(self._request, error, "network") from None
-        except BaseException:
-            self._patience.close()
-            raise
-        self._body = _Body(self._request, self._response, self._patience)
+        finally:
+            limit.close()
+        self._body = _Body(self._request, self._response)
         return self._body
 
     async def __aexit__(self, kind: object, *exc_info: object) -> None:
@@ -84,35 +83,41 @@ class _Open:
             if kind is None:
                 await self._body.drain()
         finally:
-            self._patience.close()
+            self._body.alarm.close()
             self._response.close()  # after the whole body this gives the connection back
 
 
 class _Body:
-    def __init__(self, request: Request, response: aiohttp.ClientResponse, patience: Patience) -> None:
+    def __init__(self, request: Request, response: aiohttp.ClientResponse) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
         self._request = request
         self._content = response.content
-        self._patience = patience
+        self.alarm = Alarm(self._too_late)
         self._broken: Broken | None = None
 
     async def read(self, patience: float) -> bytes:
         if self._broken is not None:
             raise self._broken
+        self.alarm.begin(patience)
         try:
-            with self._patience.of(patience):
-                return await self._content.read(READ_BYTES)
+            return await self._content.read(READ_BYTES)
         except _FAULTS as error:
             broken = _fault(self._request, error, "interrupted")
             if rest := self._rest():
                 self._broken = broken
                 return rest
             raise broken from None
+        finally:
+            self.alarm.end()
+
+    def _too_late(self) -> None:
+        self._content.set_exception(TimeoutError())
 
     async def drain(self) -> None:
         """Reads the rest of a body whose last event has been read; gives up soon, and on any fault."""
-        with suppress(*_FAULTS), self._patience.of(DRAIN_SECONDS):
+        self.alarm.begin(DRAIN_SECONDS)
+        with suppress(*_FAULTS):
             while not self._content.at_eof():
                 await self._content.readany()
 

@@ -203,7 +203,9 @@ class Exchange:
             return
         if not chunk:
             self._end(self._judged(clean=True))
-        elif self._left() <= 0 or (self._silent_since is not None and self._silence() >= self._limit()):
+        elif (self._silent_since is not None and self._silence() >= self._limit()) or (
+            self._clocks.deadline is not None and self._left() <= 0
+        ):
             self._end(self._late())
 
     def _catch_up(self) -> None:

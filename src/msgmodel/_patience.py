@@ -1,4 +1,4 @@
-"""A limit on waits of asyncio: `asyncio.timeout` for many in a row, with one timer for all of them.
+"""Limits on waits of asyncio, as `asyncio.timeout` sets them, but with one timer for all waits of a reply.
 
 Rule: the time in which the loop could not run does not count. After somebody blocked it, what has arrived by now is
 read before anything is called too late.
@@ -8,21 +8,69 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from types import TracebackType
 
 LATE_SECONDS = 0.05
 """How late a timer is that the loop could not run in time, as somebody blocked it."""
 
 
+class Alarm:
+    """Calls `ring` when a wait takes longer than it may."""
+
+    def __init__(self, ring: Callable[[], object]) -> None:
+        self._ring = ring
+        self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = self._looks = math.inf
+        self._seconds = 0.0
+
+    def begin(self, seconds: float) -> None:
+        """A wait of so many seconds begins."""
+        self._seconds = seconds
+        self._due = due = self._time() + seconds
+        if due < self._looks:
+            self._look_at(due)
+
+    def end(self) -> None:
+        """It is over."""
+        self._due = math.inf
+
+    def close(self) -> None:
+        """There are no more: takes the timer away."""
+        self._looks = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_at(self, when: float) -> None:
+        self.close()
+        self._looks = when
+        self._timer = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        now, late = self._time(), self._time() - self._looks
+        self._timer, self._looks = None, math.inf
+        if self._due == math.inf:
+            return  # nobody waits, and who does next sets it again
+        if self._due > now:
+            self._look_at(self._due)
+        elif late > LATE_SECONDS:
+            self._due = now + min(late, self._seconds)
+            self._look_at(self._due)
+        else:
+            self._ring()
+
+
 class Patience:
     """Bounds one wait at a time: `with patience.of(seconds): await ...` raises TimeoutError."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = math.inf
+        self._alarm = Alarm(self._cancel)
         self._seconds = 0.0
         self._over = False
+        self.close = self._alarm.close
 
     def of(self, seconds: float) -> Patience:
         """Itself, for a wait of so many seconds."""
@@ -34,39 +82,17 @@ class Patience:
         if task is None:
             raise RuntimeError("this must be awaited by a task")
         self._task, self._cancelling = task, task.cancelling()
-        self._due = due = self._loop.time() + self._seconds
-        if self._timer is None or due < self._timer.when():
-            self._set(due)
+        self._alarm.begin(self._seconds)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._due = math.inf
+        self._alarm.end()
         if self._over:
             self._over = False
             if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
                 raise TimeoutError from error
 
-    def close(self) -> None:
-        """No more waits: takes the timer away."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _set(self, when: float) -> None:
-        self.close()
-        self._timer = self._loop.call_at(when, self._look, when)
-
-    def _look(self, when: float) -> None:
-        self._timer = None
-        now = self._loop.time()
-        if self._due == math.inf:
-            return  # nobody waits, and who does next sets it again
-        if self._due > now:
-            self._set(self._due)
-        elif now - when > LATE_SECONDS:
-            self._due = now + min(now - when, self._seconds)
-            self._set(self._due)
-        else:
-            self._over = True
-            self._task.cancel()
+    def _cancel(self) -> None:
+        self._over = True
+        self._task.cancel()

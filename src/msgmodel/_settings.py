@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from ._provider import Provider
 from .errors import AuthenticationError, ConfigurationError
 
 
-class Key(NamedTuple):
-    """A key, the header that carries it, and where it was found."""
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key, the header that carries it, and where it was found.
 
-    value: str
+    Whoever shows the local variables of a frame shows no more of it than that: it is no tuple, which some would take
+    apart.
+    """
+
+    value: str = field(repr=False)
     header: str
     place: str
-
-    def __repr__(self) -> str:
-        return f"Key(header={self.header!r}, place={self.place!r})"
 
 
 def base_url(provider: Provider, configured: str | None) -> str:
@@ -50,23 +54,22 @@ def key(provider: Provider, *explicit: tuple[str, str | None]) -> Key | None:
 
     Raises AuthenticationError for one that can't travel in a header.
     """
+    return next((_usable(found) for found in _places(provider, *explicit) if found.value), None)
+
+
+def _places(provider: Provider, *explicit: tuple[str, str | None]) -> Iterator[Key]:
+    """What stands in each place, in their order, or "". This frame is in no traceback of a key that is refused."""
     default_header = next(iter(provider.keys.values()), "authorization")
     for place, value in explicit:
         if value is not None and not isinstance(value, str):
             raise ConfigurationError(f"{place} must be a string, not {type(value).__name__}")
-        if value and value.strip():
-            return _usable(Key(value.strip(), default_header, place))
+        yield Key((value or "").strip(), default_header, place)
     for name, header in provider.keys.items():
-        if value := variable(name):
-            return _usable(Key(value, header, name))
+        yield Key(variable(name), header, name)
     if provider.key_file:
-        try:
+        with suppress(OSError):
             value = Path(provider.key_file).read_text("utf-8-sig", errors="replace").strip()
-        except OSError:
-            value = ""
-        if value:
-            return _usable(Key(value, default_header, provider.key_file))
-    return None
+            yield Key(value, default_header, provider.key_file)
 
 
 def missing(provider: Provider) -> AuthenticationError:

@@ -58,8 +58,10 @@ class Decoder:
         if self._data is None and not self._start and b"\n\n" in chunk:
             head, _, tail = (bytes(self._line) + chunk).rpartition(b"\n\n")
             if found := _in_lines_of_their_own(head):
+                self._line = bytearray()
+                if not tail:
+                    return found
                 events, chunk = found, tail
-                self._line.clear()
         head, *lines = chunk.split(b"\n")
         self._line += head
         if lines:

@@ -1,0 +1,58 @@
+"""The machine of a measurement."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import ssl
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def facts() -> dict[str, str | int]:
+    """What figures depend on."""
+    return {
+        "machine": platform.machine(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count() or 0,
+        "system": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "openssl": ssl.OPENSSL_VERSION,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+
+
+class Others:
+    """How much of the machine everybody else takes while we measure: at most a few per cent on a quiet one."""
+
+    def __init__(self) -> None:
+        self._begin, self._used, self._mine = time.monotonic(), _used(), _mine()
+
+    def share(self) -> float:
+        """Of all cores, since the beginning. Our own is what this process and those used that it has waited for."""
+        spent = _used() - self._used - (_mine() - self._mine)
+        return round(max(0.0, spent / (time.monotonic() - self._begin) / (os.cpu_count() or 1)), 3)
+
+
+def _used() -> float:
+    user, nice, system, _, _, irq, softirq, *_ = map(
+        int, Path("/proc/stat").read_text("utf-8").split("\n")[0].split()[1:]
+    )
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def _mine() -> float:
+    each = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in each)
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )

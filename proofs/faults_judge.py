@@ -1,0 +1,101 @@
+"""What a caller was told of a reply, against what the reply was. Pure.
+
+The rule: nothing counts but what the caller of the library's streaming API got: the text, and the sign at the end. An
+exception is a sign, an error event is one, and so is a finish reason that is not that of a whole reply.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from proofs.faults_cases import Ending
+
+Verdict: TypeAlias = Literal[
+    "right",
+    "hangs",
+    "called whole",
+    "silent",
+    "foreign error",
+    "loses text",
+    "wrong text",
+    "refuses whole",
+    "leaks the key",
+    "no verdict",
+]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+"""Of several that fit, a cell has the first; `right` only where none does."""
+
+WHOLE_WORDS = frozenset({"stop", "completed", "complete", "end_turn", "stop_sequence", "STOP", "panel_final"})
+"""Words that say that a reply is whole, as the libraries hand them on."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a caller got. `word`: the last finish reason or status; `error`: an error event in the stream."""
+
+    text: str = ""
+    word: str | None = None
+    error: str | None = None
+    raised: str | None = None
+    """The exception, as its type and message."""
+    own: bool = True
+    """Whether the exception is one that the library documents as its own."""
+    hung: bool = False
+    leaks: tuple[str, ...] = ()
+    """Where the key appeared."""
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> Seen:
+        """As a peer's program reports it."""
+        return cls(**found | {"leaks": tuple(found["leaks"])})
+
+
+def judge(ending: Ending, text: str, seen: Seen) -> Verdict:
+    """The verdict on one reply that ended like that, after that text had arrived."""
+    found = _faults(ending, text, seen)
+    return min(found, key=VERDICTS.index, default="right")
+
+
+def _faults(ending: Ending, text: str, seen: Seen) -> set[Verdict]:
+    found: set[Verdict] = set()
+    if seen.leaks:
+        found.add("leaks the key")
+    if seen.hung:
+        return found | {"hangs"}
+    failed = seen.raised is not None or seen.error is not None
+    if ending == "whole":
+        if failed or seen.word not in (None, *WHOLE_WORDS):
+            return found | {"refuses whole"}
+        if seen.word is None:
+            found.add("silent")
+    elif not failed and seen.word is None:
+        found.add("silent")
+    elif not failed and seen.word in WHOLE_WORDS:
+        found.add("called whole")
+    if seen.raised is not None and not seen.own:
+        found.add("foreign error")
+    if seen.text != text:
+        found.add("loses text" if _has_holes(seen.text, text) else "wrong text")
+    return found
+
+
+def _has_holes(seen: str, text: str) -> bool:
+    """Whether it is the text with nothing but something left out."""
+    rest = iter(text)
+    return all(character in rest for character in seen)
+
+
+def detail(text: str, seen: Seen) -> str:
+    """The same in words."""
+    if seen.hung:
+        said = "no end"
+    elif seen.raised is not None:
+        said = f"raised {seen.raised}"
+    elif seen.error is not None:
+        said = f"error event: {seen.error}"
+    else:
+        said = f"ended, saying {seen.word!r}" if seen.word is not None else "ended, saying nothing"
+    if seen.text != text:
+        said += f"; text {seen.text!r} of {text!r}"
+    return said + "".join(f"; the key is in {place}" for place in seen.leaks)
