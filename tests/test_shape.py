@@ -36,7 +36,7 @@ PACKAGE = Path(msgmodel.__file__).parent
 # --- import order ---
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_version", "messages", "config", "_sse", "_json", "_chunked", "_watchdog", "_overlap", "security"),
+    ("_version", "messages", "config", "_sse", "_json", "_body", "_watchdog", "_overlap", "security"),
     ("events",),
     ("errors", "_deltas", "_turn", "_cost"),
     ("response", "_ask", "_verdict", "exceptions", "validation"),
@@ -48,7 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("wires",),
     ("_exchange",),
     ("_transport", "_patience", "_observers", "local.weights"),
-    ("_aiohttp", "_connections", "_httpx"),
+    ("_async_connections", "_connections", "_httpx"),
     ("_http",),
     ("local.engine",),
     ("local",),

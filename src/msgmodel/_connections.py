@@ -5,33 +5,25 @@ Rule: a connection has one reply at a time. Idle ones are kept, newest first, an
 
 from __future__ import annotations
 
-import selectors
 import socket
 import threading
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead, RemoteDisconnected
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from time import monotonic
-from typing import Any
 from urllib.parse import urlsplit
 
 from . import _transport, _watchdog
 from ._ask import Broken, Request
-from ._chunked import Dechunker
-from ._transport import CONNECT_SECONDS, DRAIN_SECONDS, HEADERS, IDLE_CONNECTIONS, IDLE_SECONDS, USER_AGENT
+from ._body import Body
+from ._transport import CONNECT_SECONDS, DRAIN_SECONDS, IDLE_CONNECTIONS, IDLE_SECONDS
 from ._watchdog import Alarm
 from .events import ErrorCode
 
 READ_BYTES = 64 * 1024
-INFLATED_BYTES = 1024 * 1024
-"""Of a body that came compressed, at a time: a bomb must not unfold at once."""
 
 _FAULTS = (
-    HTTPException,
-    OSError,  # and so TimeoutError
-    UnicodeError,  # a host name that no resolver takes
-    zlib.error,
+    *_transport.FAULTS,
     ValueError,  # a socket that was closed meanwhile
     AttributeError,  # http.client's own, when a connection is closed by another thread in the middle of a reply
 )
@@ -56,7 +48,7 @@ class Pool(_transport.Pool):
             _shut(connection)
 
     @contextmanager
-    def open(self, request: Request, patience: float, silence: float) -> Iterator[_Body]:
+    def open(self, request: Request, patience: float, silence: float) -> Iterator[_Reply]:
         """Sends the request; leaves the response open within the context."""
         with _watchdog.alarm() as alarm:
             if alarm.stopped:
@@ -65,18 +57,16 @@ class Pool(_transport.Pool):
             reusable = False
             try:
                 with _asked(connection, request, alarm, patience, silence) as response:  # closes what it reads from
-                    body = _Body(request, response, alarm)
-                    yield body
-                    body.drain()
-                    reusable = body.reusable
+                    reply = _Reply(request, response, alarm)
+                    yield reply
+                    reply.drain()
+                    reusable = reply.ended and not response.will_close and not alarm.rang
             finally:
                 self._give_back(connection, reusable)
 
     def _take(self, request: Request) -> HTTPConnection:
         """An idle connection that the server has not closed meanwhile, or a new one, not connected yet."""
-        parts = urlsplit(request.url)
-        kind = _TLSConnection if parts.scheme == "https" else _PlainConnection
-        new = kind(parts.hostname or "", parts.port)
+        new = _new(request)
         with self._lock:
             if self.is_closed:
                 raise _transport.closed()
@@ -84,8 +74,8 @@ class Pool(_transport.Pool):
             self._idle, old = [], self._idle
             found = None
             for since, connection in reversed(old):
-                same = type(connection) is kind and (connection.host, connection.port) == (new.host, new.port)
-                if now - since > IDLE_SECONDS or (same and found is None and _readable(connection)):
+                same = type(connection) is type(new) and (connection.host, connection.port) == (new.host, new.port)
+                if now - since > IDLE_SECONDS or (same and found is None and _transport.readable(connection.sock)):
                     connection.close()
                 elif same and found is None:
                     found = connection
@@ -116,15 +106,19 @@ class _Response(HTTPResponse):
             super().begin()
 
 
-class _PlainConnection(HTTPConnection):
+class _Plain(HTTPConnection):
     response_class = _Response
 
 
-class _TLSConnection(HTTPSConnection):
+class _TLS(HTTPSConnection):
     response_class = _Response
 
-    def __init__(self, host: str, port: int | None) -> None:
-        super().__init__(host, port, context=_transport.tls())
+
+def _new(request: Request) -> HTTPConnection:
+    parts = urlsplit(request.url)
+    if parts.scheme == "https":
+        return _TLS(parts.hostname or "", parts.port, context=_transport.tls())
+    return _Plain(parts.hostname or "", parts.port)
 
 
 def _asked(connection: HTTPConnection, request: Request, alarm: Alarm, patience: float, silence: float) -> HTTPResponse:
@@ -136,9 +130,8 @@ def _asked(connection: HTTPConnection, request: Request, alarm: Alarm, patience:
         channel: socket.socket = connection.sock
         alarm.watch(channel)
         channel.settimeout(patience)
-        parts = urlsplit(request.url)
-        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        connection.request("POST", path, request.body, {**USER_AGENT, **HEADERS, **request.headers})
+        path, headers = _transport.written(request)
+        connection.request("POST", path, request.body, headers)
         response = connection.getresponse()
         channel.settimeout(silence)  # where the watchdog has no thread, this must do
         return response
@@ -158,18 +151,21 @@ def _connect(connection: HTTPConnection, request: Request, patience: float) -> N
         raise _transport.unreachable(request, str(error)) from None
 
 
-class _Body:
+class _Reply:
     def __init__(self, request: Request, response: HTTPResponse, alarm: Alarm) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.getheaders()}
         self._request = request
-        self._response = response
         self._alarm = alarm
-        # `http.client` reads a chunk at a time, which costs several calls and waits for all of it.
-        self._chunks = Dechunker() if response.chunked else None
-        self._read1 = response.fp.read1 if response.chunked else response.read1
-        self._inflate = _inflater(self.headers.get("content-encoding", ""))
-        self._ended = False
+        try:
+            self._body = Body(response)
+        except _transport.FAULTS as error:
+            raise _fault(request, error, alarm, "network") from None
+        self._read1 = response.fp.read1 if response.fp is not None else lambda size: b""
+
+    @property
+    def ended(self) -> bool:
+        return self._body.ended
 
     def read(self, patience: float) -> bytes:
         self._alarm.begin(patience)
@@ -185,79 +181,25 @@ class _Body:
         until = monotonic() + DRAIN_SECONDS
         self._alarm.begin(DRAIN_SECONDS)
         with suppress(*_FAULTS):
-            while not self._ended and monotonic() < until:
+            while not self._body.ended and monotonic() < until:
                 self._next()
         self._alarm.end()
 
-    @property
-    def reusable(self) -> bool:
-        """Whether the connection can be asked for something else, which it can after a whole body."""
-        return self._ended and not self._response.will_close and not self._alarm.rang
-
     def _next(self) -> bytes:
-        return self._raw() if self._inflate is None else self._inflated()
-
-    def _raw(self) -> bytes:
-        """Bytes of the body as it came, without the chunks; b"" at its end. Raises IncompleteRead where it has none."""
-        while not self._ended:
-            data = self._read1(READ_BYTES)
-            if self._chunks is not None:
-                found = self._chunks.feed(data)
-                self._ended = self._chunks.ended
-                if not data and not self._ended:
-                    raise IncompleteRead(b"")
-            else:
-                found = data
-                self._ended = not data
-                if not data and self._response.length:
-                    raise IncompleteRead(b"", self._response.length)
-            if self._ended and self._alarm.rang:
+        body = self._body
+        while not body.ended:
+            found = body.feed(self._read1(READ_BYTES))
+            if body.ended and self._alarm.rang:
                 raise TimeoutError
             if found:
                 return found
         return b""
 
-    def _inflated(self) -> bytes:
-        """From a server that compressed its answer though it was asked not to."""
-        found: bytes = self._inflate.decompress(self._inflate.unconsumed_tail, INFLATED_BYTES)
-        while not found and not self._ended:
-            found = self._inflate.decompress(self._raw(), INFLATED_BYTES)
-        return found
-
-
-def _inflater(encoding: str) -> Any:
-    if encoding in ("", "identity"):
-        return None
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        return zlib.decompressobj(zlib.MAX_WBITS | 32)  # either, by its first bytes
-    raise Broken("protocol", f"the server compressed its answer ({encoding}), which it was asked not to do")
-
 
 def _fault(request: Request, error: Exception, alarm: Alarm, code: ErrorCode) -> Broken:
-    """`code`: "network" until the response began, then "interrupted"."""
     if alarm.stopped:
         return _transport.stopped()
-    if alarm.rang or isinstance(error, TimeoutError):
-        return _transport.nothing_in_time(request)
-    if isinstance(error, RemoteDisconnected):
-        reason = "the server closed the connection"
-    elif isinstance(error, IncompleteRead):
-        reason = "the body ended before it was whole"
-    elif isinstance(error, OSError):
-        reason = str(error)
-    else:  # what http.client says of it quotes what the server sent
-        reason = f"that is no HTTP ({type(error).__name__})"
-    return _transport.broken(request, code, reason)
-
-
-def _readable(connection: HTTPConnection) -> bool:
-    """Whether there is something to read on an idle connection: its end."""
-    try:
-        with selectors.DefaultSelector() as selector:
-            selector.register(connection.sock, selectors.EVENT_READ)
-            return bool(selector.select(0))
-    except (OSError, ValueError):
-        return True
+    return _transport.fault(request, TimeoutError() if alarm.rang else error, code)
 
 
 def _shut(connection: HTTPConnection) -> None:

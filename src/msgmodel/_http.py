@@ -1,7 +1,7 @@
 """Which connections a question goes over: a caller's own, a client's pool, or those that the bare functions share.
 
-Rule: straight to the server by what costs least, the standard library for blocking calls and aiohttp, where it is
-installed, for asyncio; by httpx2 through a proxy, over a client that was handed in, and where aiohttp is missing.
+Rule: straight to the server by the standard library, which costs least; by httpx2 through a proxy, and over a client
+that was handed in.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import atexit
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from . import _aiohttp, _httpx
+    from . import _async_connections, _httpx
 
-    Session: TypeAlias = _aiohttp.Session | _httpx.AsyncHTTP
+    Session: TypeAlias = _async_connections.Session | _httpx.AsyncHTTP
 
 
 def new_pool() -> Pool:
@@ -43,10 +42,10 @@ def new_pool() -> Pool:
 
 def _new_session() -> Session:
     """The same for the running event loop."""
-    if _transport.direct() and find_spec("aiohttp") is not None:
-        from . import _aiohttp
+    if _transport.direct():
+        from . import _async_connections
 
-        return _aiohttp.Session()
+        return _async_connections.Session()
     from . import _httpx
 
     return _httpx.AsyncHTTP(_httpx.new_async_client())

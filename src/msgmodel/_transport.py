@@ -8,14 +8,17 @@ users.
 
 from __future__ import annotations
 
+import selectors
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from functools import cache
-from typing import Protocol
+from http.client import HTTPException, RemoteDisconnected
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from ._ask import Broken, Request
+from ._body import Truncated, Unreadable
 from ._verdict import presentable
 from ._version import __version__
 from .errors import ConfigurationError
@@ -74,6 +77,38 @@ class Pool(Transport):
         """Closes all of them, also those that a reply is being read from."""
 
 
+FAULTS = (
+    HTTPException,
+    OSError,  # and so TimeoutError
+    UnicodeError,  # a host name that no resolver takes
+    Truncated,
+    Unreadable,
+)
+"""What the standard library, and the reading of a body, raise of a connection."""
+
+
+def fault(request: Request, error: BaseException, code: ErrorCode) -> Broken:
+    """One of these as ours. `code`: "network" until the response began, then "interrupted"."""
+    if isinstance(error, TimeoutError):
+        return nothing_in_time(request)
+    if isinstance(error, RemoteDisconnected):
+        reason = "the server closed the connection"
+    elif isinstance(error, Truncated):
+        reason = "the body ended before it was whole"
+    elif isinstance(error, OSError | Unreadable):
+        reason = str(error)
+    else:  # what http.client says of it quotes what the server sent
+        reason = f"that is no HTTP ({type(error).__name__})"
+    return broken(request, code, reason)
+
+
+def written(request: Request) -> tuple[str, dict[str, str]]:
+    """Its path, and its headers with ours."""
+    parts = urlsplit(request.url)
+    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    return path, {**USER_AGENT, **HEADERS, **request.headers}
+
+
 def broken(request: Request, code: ErrorCode, reason: str) -> Broken:
     """A fault of a connection. `code`: "network" until the response began, then "interrupted"."""
     when = "before an answer" if code == "network" else "in the middle of the reply"
@@ -102,6 +137,16 @@ def stopped() -> Broken:
 
 def host(request: Request) -> str:
     return urlsplit(request.url).netloc.rpartition("@")[2]
+
+
+def readable(channel: Any) -> bool:
+    """Whether there is something to read on the socket of an idle connection: its end."""
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(channel, selectors.EVENT_READ)
+            return bool(selector.select(0))
+    except (OSError, ValueError):
+        return True
 
 
 @cache

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgmodel._chunked import LINE_BYTES, Dechunker, NotChunked
+from msgmodel._body import LINE_BYTES, Dechunker, Unreadable
 
 CHUNKS = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
 EXTENSIONS = st.sampled_from([b"", b";a=b", b' ; a="b;c"', b" "])
@@ -50,7 +50,7 @@ def test_what_came_of_a_body_that_breaks_off_is_there(chunks: list[bytes], data:
 )
 def test_what_is_not_chunked(body: bytes) -> None:
     dechunker = Dechunker()
-    with pytest.raises(NotChunked):
+    with pytest.raises(Unreadable):
         b"".join(dechunker.feed(piece) for piece in (body, b""))
 
 
@@ -61,7 +61,7 @@ def test_what_came_before_a_fault_is_there(chunks: list[bytes], cuts: list[int])
     pieces = [body[begin:end] for begin, end in zip([0, *places], [*places, len(body)], strict=True)]
     dechunker = Dechunker()
     found: list[bytes] = []
-    with pytest.raises(NotChunked):
+    with pytest.raises(Unreadable):
         found.extend(dechunker.feed(piece) for piece in (*pieces, b""))
     assert b"".join(found) == b"".join(chunks)
 

@@ -1,0 +1,327 @@
+"""HTTP for asyncio straight to a server, over the event loop's own transports.
+
+Heads are written and read by `http.client`, as in the blocking colour. Beside an HTTP library for asyncio this saves
+what it does for each chunk: bytes go from the socket to the body as they come, and from there to the decoder.
+
+Rule: what arrived before a connection broke is handed on before its fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
+from io import BytesIO
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import _transport
+from ._ask import Broken, Request
+from ._body import Body
+from ._patience import Alarm, Patience
+from ._transport import CONNECT_SECONDS, DRAIN_SECONDS, FAULTS, IDLE_CONNECTIONS, IDLE_SECONDS, AsyncResponse
+
+HEAD_BYTES = 256 * 1024
+WAITING_BYTES = 64 * 1024
+"""What may wait for a slow reader before the socket is left alone; one read of it more can come."""
+EYEBALLS_SECONDS = 0.25
+"""When the next address of a host is tried beside one that does not answer (RFC 8305, section 8)."""
+
+_Address = tuple[str, str, int]
+
+
+class Session:
+    """A pool without a limit on live streams, for the running event loop."""
+
+    def __init__(self) -> None:
+        self._idle: list[tuple[float, _Address, _Connection]] = []
+        self._busy: set[_Connection] = set()
+
+    async def aclose(self) -> None:
+        """Closes all connections, also those that a reply is being read from."""
+        for connection in (*self._busy, *(connection for _, _, connection in self._idle)):
+            connection.close()
+        self._idle.clear()
+        for _ in range(2):  # a transport is closed by the loop, one with TLS a step later
+            await asyncio.sleep(0)
+
+    def open(self, request: Request, patience: float, silence: float) -> _Open:
+        """Sends the request; leaves the response open within the context."""
+        return _Open(self, request, patience)
+
+    async def take(self, address: _Address) -> _Connection:
+        """An idle connection that the server has not closed meanwhile, or a new one. Raises OSError."""
+        now = monotonic()
+        found = None
+        for entry in reversed(self._idle):
+            since, whose, connection = entry
+            lives = connection.lives and now - since <= IDLE_SECONDS
+            if lives and (whose != address or found is not None):
+                continue
+            self._idle.remove(entry)
+            # The loop may not have run since the server closed it.
+            if lives and not _transport.readable(connection.socket):
+                found = connection
+            else:
+                connection.close()
+        connection = found or await _connected(address)
+        self._busy.add(connection)
+        return connection
+
+    def give_back(self, connection: _Connection, address: _Address, reusable: bool) -> None:
+        """The reply is over. A connection that is not to be used again is closed at once."""
+        self._busy.discard(connection)
+        if not reusable:
+            connection.close()
+            return
+        self._idle.append((monotonic(), address, connection))
+        for _, _, oldest in self._idle[:-IDLE_CONNECTIONS]:
+            oldest.close()
+        del self._idle[:-IDLE_CONNECTIONS]
+
+
+class _Connection(asyncio.Protocol):
+    """What has come of a connection and was not read."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._pieces: list[bytes] = []
+        self._waiting = 0
+        self._paused = self._ended = False
+        self._fault: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def lives(self) -> bool:
+        """Whether it is open as far as the loop knows, with nothing that waits to be read."""
+        return not (self._ended or self._fault or self._pieces or self._transport.is_closing())
+
+    @property
+    def socket(self) -> Any:
+        return self._transport.get_extra_info("socket")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._waiting += len(data)
+        if self._waiting > WAITING_BYTES and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._ended = True
+        self._fault = self._fault or error
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """Ends a read that waits."""
+        self._fault = error
+        self._wake()
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """At once: what was written and not sent yet is dropped."""
+        with suppress(RuntimeError):  # the loop is closed, and its sockets with it
+            self._transport.abort()
+
+    async def read(self) -> bytes:
+        """What has come; b"" at the end. Raises OSError where the connection broke."""
+        while not self._pieces:
+            if self._fault is not None:
+                raise self._fault
+            if self._ended:
+                return b""
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if len(self._pieces) == 1:
+            (data,) = self._pieces
+        else:
+            data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._waiting = 0
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    async def head(self) -> HTTPResponse:
+        """The response, its headers read. Raises HTTPException, OSError."""
+        data = bytearray()
+        while True:
+            end = _blank_line(data)
+            if end and (len(data) < 12 or data[9:10] != b"1" or data[9:12] == b"101"):
+                if rest := bytes(data[end:]):
+                    self._pieces.insert(0, rest)
+                response = HTTPResponse(_Head(bytes(data[:end])), method="POST")  # type: ignore[arg-type]
+                response.begin()
+                return response
+            if end:  # 100 Continue, 103 Early Hints: no answer yet (RFC 9110, section 15.2)
+                del data[:end]
+                continue
+            more = await self.read()
+            if not more:
+                raise RemoteDisconnected if not data else HTTPException
+            data += more
+            if len(data) > HEAD_BYTES:
+                raise HTTPException
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class _Head:
+    """What `http.client` needs of a socket to read a head from."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, mode: str) -> BytesIO:
+        return BytesIO(self._data)
+
+
+class _Request(HTTPConnection):
+    """Writes a request, and keeps what is written."""
+
+    auto_open = 0
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self.sent = bytearray()
+
+    def send(self, data: Any) -> None:
+        self.sent += data
+
+
+def _blank_line(data: bytearray) -> int:
+    """Where a head ends; 0 where it has not ended."""
+    ends = [at + len(blank) for blank in (b"\r\n\r\n", b"\n\n", b"\n\r\n") if (at := data.find(blank)) >= 0]
+    return min(ends, default=0)
+
+
+def _address(request: Request) -> _Address:
+    parts = urlsplit(request.url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+async def _connected(address: _Address) -> _Connection:
+    scheme, host, port = address
+    secure: dict[str, Any] = {"ssl": _transport.tls(), "server_hostname": host} if scheme == "https" else {}
+    _, connection = await asyncio.get_running_loop().create_connection(
+        _Connection, host, port, happy_eyeballs_delay=EYEBALLS_SECONDS, **secure
+    )
+    return connection
+
+
+class _Open:
+    """A class, not a generator: a loop that ends closes all generators at once, so one must not wait for another."""
+
+    def __init__(self, session: Session, request: Request, patience: float) -> None:
+        self._session = session
+        self._request = request
+        self._wait = patience
+
+    async def __aenter__(self) -> AsyncResponse:
+        self._address = _address(self._request)
+        until = monotonic() + self._wait
+        patience = Patience()
+        try:
+            self._connection = await self._connect(patience)
+            try:
+                with patience.of(max(0.001, until - monotonic())):
+                    self._reply = await self._ask()
+            except BaseException:
+                self._session.give_back(self._connection, self._address, False)
+                raise
+        except FAULTS as error:
+            raise _transport.fault(self._request, error, "network") from None
+        finally:
+            patience.close()
+        return self._reply
+
+    async def __aexit__(self, kind: object, *exc_info: object) -> None:
+        reply = self._reply
+        try:
+            if kind is None:
+                await reply.drain()
+        finally:
+            reply.close()
+            self._session.give_back(self._connection, self._address, kind is None and reply.reusable)
+
+    async def _connect(self, patience: Patience) -> _Connection:
+        try:
+            with patience.of(min(CONNECT_SECONDS, self._wait)):
+                return await self._session.take(self._address)
+        except TimeoutError:
+            raise _transport.no_connection_in_time(self._request) from None
+        except FAULTS as error:
+            raise _transport.unreachable(self._request, str(error)) from None
+
+    async def _ask(self) -> _Reply:
+        _, host, port = self._address
+        writing = _Request(host, port)
+        path, headers = _transport.written(self._request)
+        writing.request("POST", path, self._request.body, headers)
+        self._connection.write(bytes(writing.sent))
+        return _Reply(self._request, await self._connection.head(), self._connection)
+
+
+class _Reply:
+    def __init__(self, request: Request, response: HTTPResponse, connection: _Connection) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.getheaders()}
+        self._request = request
+        self._stays = not response.will_close
+        self._connection = connection
+        self._body = Body(response)
+        self._alarm = Alarm(self._too_late)
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the connection can be asked for something else."""
+        return self._body.ended and self._stays
+
+    async def read(self, patience: float) -> bytes:
+        self._alarm.begin(patience)
+        try:
+            body = self._body
+            while not body.ended:
+                if found := body.feed(await self._connection.read()):
+                    return found
+            return b""
+        except FAULTS as error:
+            raise self._fault(error) from None
+        finally:
+            self._alarm.end()
+
+    async def drain(self) -> None:
+        """Reads the rest of a body whose last event has been read; gives up soon, and on any fault."""
+        self._alarm.begin(DRAIN_SECONDS)
+        with suppress(*FAULTS):
+            while not self._body.ended:
+                self._body.feed(await self._connection.read())
+        self._alarm.end()
+
+    def close(self) -> None:
+        self._alarm.close()
+
+    def _too_late(self) -> None:
+        self._connection.fail(TimeoutError())
+
+    def _fault(self, error: Exception) -> Broken:
+        return _transport.fault(self._request, error, "interrupted")

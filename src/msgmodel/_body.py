@@ -1,0 +1,144 @@
+"""From the bytes of a connection to those of a response's body: RFC 9112, sections 6 and 7. Pure.
+
+Rule: what has arrived is handed on at once, a whole chunk or not, so that nothing of a body that breaks off is lost and
+nothing waits. (`http.client` takes several calls for each chunk, and waits for all of it.)
+"""
+
+from __future__ import annotations
+
+import zlib
+from functools import lru_cache
+from http.client import HTTPResponse
+from typing import Any
+
+LINE_BYTES = 64 * 1024
+INFLATED_BYTES = 16 * 1024 * 1024
+"""What one read may unfold to, of a body that came compressed: text does not, bombs do."""
+_DIGITS = frozenset(b"0123456789abcdefABCDEF")
+
+
+class Truncated(Exception):
+    """The connection ended before the body did."""
+
+
+class Unreadable(ValueError):
+    """The body keeps not to its coding."""
+
+
+class Body:
+    """Feed it what is read of the connection, b"" being its end; it returns bytes of the body."""
+
+    def __init__(self, head: HTTPResponse) -> None:
+        """head: a response whose headers were read. Raises Unreadable for a coding that was not asked for."""
+        self.ended = False
+        self._chunks = Dechunker() if head.chunked else None
+        self._left: int | None = head.length
+        self._inflate = _inflater(head.headers.get("content-encoding", ""))
+
+    def feed(self, data: bytes) -> bytes:
+        """May return nothing before the body has ended. Raises Truncated, Unreadable."""
+        if self._chunks is not None:
+            found = self._chunks.feed(data)
+            self.ended = self._chunks.ended
+        elif self._left is not None:
+            found = data[: self._left]
+            self._left -= len(found)
+            self.ended = not self._left
+        else:
+            found = data
+            self.ended = not data
+        if not data and not self.ended:
+            raise Truncated
+        return found if self._inflate is None else self._inflated(found)
+
+    def _inflated(self, data: bytes) -> bytes:
+        """From a server that compressed its answer though it was asked not to."""
+        try:
+            found: bytes = self._inflate.decompress(data, INFLATED_BYTES)
+        except zlib.error:
+            raise Unreadable("it is not compressed as it says") from None
+        if self._inflate.unconsumed_tail:
+            raise Unreadable("it is compressed a thousandfold")
+        return found
+
+
+def _inflater(encoding: str) -> Any:
+    if encoding in ("", "identity"):
+        return None
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        return zlib.decompressobj(zlib.MAX_WBITS | 32)  # either, by its first bytes
+    raise Unreadable("it is compressed in a way that was not asked for")
+
+
+class Dechunker:
+    """Takes the chunked transfer coding off: feed it the bytes in any pieces, and it returns what they carry."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._left = 0
+        """Bytes of the chunk that are still to come."""
+        self._pending = b""
+        """The begin of a line: of one that gives a size, or of the end of a chunk."""
+        self._in_chunk = False
+        self._in_trailer = False
+        self._fault: Unreadable | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Raises Unreadable, once what had come before the fault is handed on."""
+        if self._fault is not None:
+            raise self._fault
+        left = self._left
+        if left >= len(data):  # more of a large chunk
+            self._left = left - len(data)
+            return data
+        if self._pending:
+            data, self._pending = self._pending + data, b""
+        at, found = 0, []
+        while not self.ended and self._fault is None:
+            if left:
+                piece = data[at : at + left]
+                found.append(piece)
+                at += len(piece)
+                left -= len(piece)
+                if data.startswith(b"\r\n", at) and not left:  # nearly always, and spares a look at a line
+                    self._in_chunk = False
+                    at += 2
+            end = data.find(b"\n", at)
+            if end < 0 or left:
+                self._pending = data[at:]
+                break
+            left = self._line(data[at:end])
+            at = end + 1
+        self._left = left
+        if len(self._pending) > LINE_BYTES:
+            self._fault = Unreadable("a line without an end")
+        if self._fault is not None and not found:
+            raise self._fault
+        return found[0] if len(found) == 1 else b"".join(found)
+
+    def _line(self, line: bytes) -> int:
+        """The size of the chunk that begins; 0 where none does."""
+        if self._in_chunk:
+            if line not in (b"", b"\r"):
+                self._fault = Unreadable("a chunk is longer than it says")
+            self._in_chunk = False
+        elif self._in_trailer:
+            self.ended = line in (b"", b"\r")
+        else:
+            try:
+                size = _size(line)
+            except ValueError:
+                self._fault = Unreadable("a chunk does not say its size")
+                return 0
+            self._in_chunk, self._in_trailer = size > 0, size == 0
+            return size
+        return 0
+
+
+@lru_cache(1024)
+def _size(line: bytes) -> int:
+    """Raises ValueError."""
+    digits = line.partition(b";")[0].strip()
+    if len(digits) > 16 or not _DIGITS.issuperset(digits):
+        raise ValueError
+    return int(digits, 16)
