@@ -17,8 +17,7 @@ ENVIRONMENTS = {"floor": "msgmodel", "aiohttp": "msgmodel"}
 
 DISTRIBUTIONS = {
     "aiohttp": "aiohttp",
-    "msgmodel": "msgmodel[aiohttp]",
-    "msgmodel-httpx2": "msgmodel",
+    "msgmodel": "msgmodel",
     "msgmodel4": "msgmodel[async]",
     "openai": "openai",
     "anthropic": "anthropic",

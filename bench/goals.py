@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-NOT_PEERS = ("floor", "aiohttp", "msgmodel", "msgmodel-httpx2")
+NOT_PEERS = ("floor", "aiohttp", "msgmodel")
 """The limits, and ourselves."""
 
 MAIN = {"first": "first_ms", "linear": "ratio", "import": "import_ms"}
@@ -32,9 +32,8 @@ GOALS = (
     Goal("async burst, Anthropic's wire, of the floor's", "burst-anthropic", "floor", 2.0),
     Goal("async burst, Gemini's wire, of the floor's", "burst-gemini", "floor", 2.0),
     Goal("async burst, TLS, of the floor's", "burst-tls", "floor", 2.0),
-    Goal("async, 100 live streams, `[aiohttp]`, of the floor's", "live-100", "floor", 1.4),
-    Goal("async, 100 live streams, `[aiohttp]`", "live-100", "msgmodel4"),
-    Goal("async, 100 live streams, without it", "live-100", "openai", peer="msgmodel-httpx2"),
+    Goal("async, 100 live streams, of the floor's", "live-100", "floor", 1.4),
+    Goal("async, 100 live streams", "live-100", "msgmodel4"),
     Goal("sync, burst", "sync-burst"),
     Goal("sync, 20 threads at 100 chunks/s", "sync-20"),
     Goal("first delta, added over a raw socket", "first", most=1.0, figure="added_ms"),

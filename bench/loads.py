@@ -28,7 +28,6 @@ PEERS = {
     "floor": Peer("", bare.floor_async, bare.floor),
     "aiohttp": Peer("aiohttp", bare.aiohttp_async, None),
     "msgmodel": Peer("msgmodel", clients.msgmodel_async, clients.msgmodel),
-    "msgmodel-httpx2": Peer("msgmodel", clients.msgmodel_async, None),
     "msgmodel4": Peer("msgmodel", clients.msgmodel4_async, clients.msgmodel4, ("openai", "anthropic")),
     "openai": Peer("openai", clients.openai_async, clients.openai, ("openai",)),
     "anthropic": Peer("anthropic", clients.anthropic_async, clients.anthropic, ("anthropic",)),

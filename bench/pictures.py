@@ -75,12 +75,10 @@ def _rect(x: float, y: float, width: float, height: float, kind: str, radius: in
 _NAMES = {
     "floor": "raw socket + msgspec",
     "aiohttp": "aiohttp + msgspec",
-    "msgmodel": "msgmodel[aiohttp]",
-    "msgmodel-httpx2": "msgmodel",
     "msgmodel4": "msgmodel 4.1.1",
 }
 _LIMITS = ("floor", "aiohttp")
-_OURS = ("msgmodel", "msgmodel-httpx2")
+_OURS = ("msgmodel",)
 _PANELS = ("a burst of 2,000 chunks", "100 live streams")
 
 

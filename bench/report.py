@@ -21,8 +21,7 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 TITLES = {
     "floor": "*raw socket and msgspec*",
     "aiohttp": "*aiohttp and msgspec*",
-    "msgmodel": "**msgmodel[aiohttp]**",
-    "msgmodel-httpx2": "**msgmodel**",
+    "msgmodel": "**msgmodel**",
     "msgmodel4": "msgmodel 4.1.1",
 }
 BEHIND = 0.95
@@ -52,11 +51,7 @@ def _machine(results: dict[str, Any]) -> str:
     facts, versions = results["machine"], results["peers"]
     transports = ("aiohttp", "httpx2", "msgspec")
     shared = versions["msgmodel"]["versions"]
-    names = [
-        f"{peer} {each['version']}"
-        for peer, each in versions.items()
-        if each and peer not in (*transports, "msgmodel-httpx2")
-    ]
+    names = [f"{peer} {each['version']}" for peer, each in versions.items() if each and peer not in transports]
     names += [f"{name} {shared[name]}" for name in transports if name in shared]
     return "\n".join(
         [

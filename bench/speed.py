@@ -158,7 +158,7 @@ def main() -> int:
         parser.error(f"unknown: {', '.join(unknown)}")
     environments = {costs.ENVIRONMENTS.get(peer, peer) for peer in peers}
     install([name for name in PACKAGES if name in environments])
-    ours.install([name for name in ours.EXTRAS if name in environments])
+    ours.install()
     rounds = 1 if options.quick else options.rounds
     results = run(peers, loads, rounds)
     if set(peers) == set(PEERS) and set(loads) == set(ALL) and rounds >= ROUNDS:

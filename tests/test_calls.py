@@ -155,6 +155,18 @@ def test_calls_of_gemini_at_a_limit() -> None:
     assert last["tool_calls"] == [call("call_1", "f", '{"x":1}', {"x": 1}), call("call_2", "g", "{}", None, False)]
 
 
+def test_a_call_of_gemini_that_goes_on_after_its_end() -> None:
+    """What its end said was not all, and nobody can tell what is: it must not look executable."""
+    pieces = [{"partialArgs": [{"jsonPath": "$.path", "stringValue": text}]} for text in ("/var", "/old")]
+    last = checked(
+        gemini({"functionCall": {"name": "f", "willContinue": True}}, *({"functionCall": p} for p in pieces))
+    )
+    assert last["tool_calls"] == [call("call_1", "f", '{"path":"/var"}', None, False)]
+    assert last["status"] == "truncated"
+    last = checked(gemini({"functionCall": {"name": "f"}}, {"functionCall": {}}))
+    assert (last["status"], last["tool_calls"]) == ("tool_calls", [call("call_1", "f", "{}", {})])
+
+
 # --- which call a fragment belongs to ---
 
 

@@ -7,7 +7,9 @@ was cut anywhere can be judged without the code under test.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
+from time import process_time
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 import pure
 from conftest import SHARED
+from msgmodel import _messages
 from msgmodel._ask import Broken
 from msgmodel.testing.errors import error_event
 from msgmodel.testing.wires import WIRES, Wire, events, reply
@@ -597,3 +600,189 @@ def test_numbers_that_are_none(wire: Wire, number: str) -> None:
         "openai_chat",
         [b'data: {"choices": [{"delta": {"tool_calls": [%b]}, "finish_reason": "tool_calls"}]}\n\n' % call],
     )
+
+
+# --- what a hostile reply may cost ---
+
+
+def work(function: Callable[[], object]) -> int:
+    """How many functions are called, and generators resumed: the same on every machine."""
+    calls = 0
+
+    def called(_frame: object, what: str, _argument: object) -> None:
+        nonlocal calls
+        calls += what in ("call", "c_call")
+
+    sys.setprofile(called)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def delta(**fields: Any) -> Any:
+    return {"choices": [{"index": 0, "delta": fields}]}
+
+
+def part(**call: Any) -> Any:
+    return {"candidates": [{"content": {"parts": [{"functionCall": call}]}}]}
+
+
+def item(kind: str, place: int, **fields: Any) -> Any:
+    return {"type": f"response.{kind}", "output_index": place, **fields}
+
+
+def block(place: int, kind: str, **fields: Any) -> Any:
+    return {"type": "content_block_start", "index": place, "content_block": {"type": kind, **fields}}
+
+
+ONE_CALL = {"name": "f", "arguments": "{}"}
+SPOKEN = {"type": "message", "content": [{"text": "x"}]}
+MANY: dict[str, tuple[Wire, Callable[[int], list[Any]]]] = {
+    "details that can't be joined": (
+        "openai_chat",
+        lambda n: [delta(reasoning_details=[{"type": "x", "index": 0}])] * n,
+    ),
+    "items of text": (
+        "openai_responses",
+        lambda n: [
+            said
+            for each in range(n)
+            for said in (
+                item("output_text.delta", each, delta="x"),
+                item("output_item.done", each, item={"type": "message", "phase": "p"}),
+            )
+        ],
+    ),
+    "messages in the last event": (
+        "openai_responses",
+        lambda n: [
+            *(item("refusal.delta", each, delta="x") for each in range(n)),
+            {"type": "response.completed", "response": {"output": [SPOKEN] * n}},
+        ],
+    ),
+    "a call that ends again and again": (
+        "gemini",
+        lambda n: [
+            part(name="f", willContinue=True),
+            *(part(partialArgs=[{"jsonPath": f"$.a{each}", "stringValue": "x"}]) for each in range(n)),
+        ],
+    ),
+    "the same id, of chat": (
+        "openai_chat",
+        lambda n: [delta(tool_calls=[{"index": each, "id": "a", "function": ONE_CALL}]) for each in range(n)],
+    ),
+    "the same id, of items": (
+        "openai_responses",
+        lambda n: [
+            item("output_item.done", each, item={"type": "function_call", "call_id": "a", **ONE_CALL})
+            for each in range(n)
+        ],
+    ),
+    "the same id, of blocks": (
+        "anthropic",
+        lambda n: [
+            said
+            for each in range(n)
+            for said in (
+                block(each, "tool_use", id="a", name="f", input={}),
+                {"type": "content_block_stop", "index": each},
+            )
+        ],
+    ),
+    "no id": ("gemini", lambda n: [part(name="f", args={})] * n),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_four_times_as_much_is_four_times_the_work(name: str) -> None:
+    wire, payloads = MANY[name]
+
+    def cost(count: int) -> int:
+        pieces = [event(payload) for payload in payloads(count)]
+        return work(lambda: pure.play(wire, pieces))
+
+    assert cost(1_200) < 5 * cost(300)
+
+
+FAR = "x" * 16_000_000
+"""Beyond what any reply has; a stream may have it in one event."""
+LONG: dict[str, tuple[Wire, list[Any], Any]] = {
+    "arguments that never end": (
+        "openai_chat",
+        [delta(tool_calls=[{"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"a": ["' + FAR + '"'}}])],
+        lambda n: delta(tool_calls=[{"index": 0, "id": f"b{n}", "function": {"arguments": ", {}"}}]),
+    ),
+    "details": (
+        "openai_chat",
+        [delta(reasoning_details=[{"type": "reasoning.text", "text": FAR}])],
+        lambda n: delta(reasoning_details=[{"type": "reasoning.text", "text": "x"}]),
+    ),
+    "thinking": (
+        "anthropic",
+        [block(0, "thinking", thinking=FAR)],
+        lambda n: {
+            "type": "content_block_delta",
+            "index": 0,
+            "delta": {"type": "thinking_delta", "thinking": "x"},
+        },
+    ),
+    "a string in arguments": (
+        "gemini",
+        [part(name="f", args={"a": FAR}, willContinue=True)],
+        lambda n: part(partialArgs=[{"jsonPath": "$.a", "stringValue": "x"}], willContinue=True),
+    ),
+    "a text that is said to be whole": (
+        "openai_responses",
+        [item("output_text.delta", 0, delta=FAR), item("output_text.delta", 0, delta="x")],
+        lambda n: item("output_text.done", 0, text="x"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_little_after_much_costs_little(name: str) -> None:
+    """What came before is not copied, or read, for each piece that follows. The limit is many times what that takes."""
+    wire, before, after = LONG[name]
+    begun = pure.exchange(wire)
+    for payload in before:
+        list(begun.feed(event(payload)))
+    start = process_time()
+    for number in range(20_000):
+        list(begun.feed(event(after(number))))
+        assert process_time() - start < 15
+    assert begun.reading
+
+
+TURNS: dict[str, Callable[[int], list[Any]]] = {
+    "the same id": lambda n: [
+        {"role": "assistant", "content": [{"type": "tool_call", "id": "a", **ONE_CALL}] * n},
+        {"role": "tool", "content": [{"type": "tool_result", "tool_call_id": "a", "content": "x"}] * n},
+    ],
+    "results in reverse": lambda n: [
+        {"role": "assistant", "content": [{"type": "tool_call", "id": f"{id}", **ONE_CALL} for id in range(n)]},
+        *({"role": "tool", "tool_call_id": f"{id}", "content": "x"} for id in reversed(range(n))),
+    ],
+    "turns that broke off": lambda n: (
+        [
+            {
+                "role": "assistant",
+                "partial": True,
+                "content": [{"type": "text", "text": "x"}, {"type": "tool_call", "id": "a", **ONE_CALL}],
+            }
+        ]
+        * n
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TURNS)
+def test_a_long_conversation_is_read_once(name: str) -> None:
+    """By the work done, and by the clock, many times what it takes: not all that grows are calls of functions."""
+    short, long, longest = (TURNS[name](count) for count in (300, 1_200, 40_000))
+    receiver = _messages.Receiver()
+    assert work(lambda: _messages.read(long, receiver)) < 5 * work(lambda: _messages.read(short, receiver))
+    start = process_time()
+    _messages.read(longest, receiver)
+    assert process_time() - start < 8

@@ -132,8 +132,9 @@ def test_a_budget_counts_into_the_limit(provider: ScriptedProvider) -> None:
 
 
 def test_what_is_no_level() -> None:
-    with pytest.raises(ConfigurationError, match="reasoning must be none, low, medium or high, not 'huge'"):
-        msgmodel.query("openai", "hi", reasoning="huge")  # type: ignore[arg-type]
+    for level, said in (("huge", "'huge'"), ({}, "{}"), (["low"], r"\['low'\]"), (1, "1")):
+        with pytest.raises(ConfigurationError, match=f"reasoning must be none, low, medium or high, not {said}"):
+            msgmodel.query("openai", "hi", reasoning=level)  # type: ignore[arg-type]
 
 
 def test_deepseek_wants_the_reasoning_of_its_calls_back(provider: ScriptedProvider) -> None:

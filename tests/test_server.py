@@ -585,6 +585,18 @@ REFUSED: dict[str, tuple[dict[str, Any], Any, int, str]] = {
         "prompt_too_long",
     ),
     "body": ({"max_body_bytes": 100}, {"prompt": "x" * 100}, 413, "too_large"),
+    "objects": ({}, {"prompt": "hi", "messages": [{}] * 250_001}, 413, "too_large"),
+    "values": ({}, {"prompt": "hi", "options": {"tools": [{"a": [0] * 1_300_000}]}}, 413, "too_large"),
+    "messages for all who are asked": (
+        {},
+        {
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}] * 2_000,
+            "panels": [{"provider": "openai"}] * 8,
+            "options": {"fallbacks": ["openai"] * 8},
+        },
+        413,
+        "prompt_too_long",
+    ),
     "tokens": ({"max_tokens": 10}, {"prompt": "hi", "options": {"max_tokens": 11}}, 422, "too_many_tokens"),
     "tokens of a panel": (
         {"max_tokens": 10},

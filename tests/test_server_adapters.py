@@ -100,6 +100,22 @@ def test_a_reply_of_the_ai_sdk_is_resumed_from_its_first_chunk_until_it_was_read
     assert len(provider.requests) == 1
 
 
+def test_a_reply_whose_chat_is_too_much_to_be_kept(server: Uvicorn, provider: ScriptedProvider) -> None:
+    """It comes all the same; it can't be resumed, and neither can the one before it, which answers another question."""
+    provider.say(Reply("one two three four five", speed=20))
+    chat, again = f"{server.url}/adapters/ai-sdk/chat", f"{server.url}/adapters/ai-sdk/chat/chat-1/stream"
+    call = {"type": "tool-f", "toolCallId": "c" * 20_000, "state": "output-available", "input": {}, "output": "x"}
+    long = POSTED | {"messages": [QUESTION, {"role": "assistant", "id": "2", "parts": [call]}]}
+    with opened("POST", chat, json=POSTED) as before:
+        before.frame()
+        with opened("POST", chat, json=long) as stream:
+            stream.frame()
+            assert request("GET", again).status_code == 204
+            while (frame := stream.frame()) != b"data: [DONE]":
+                assert b'"error"' not in frame
+    assert len(provider.requests) == 2
+
+
 @pytest.mark.parametrize("ending", ["complete", "truncated", "refused", "interrupted", "error after text"])
 def test_a_client_of_openai_reads_the_same_stream(ending: str, server: Uvicorn, provider: ScriptedProvider) -> None:
     provider.say(ENDINGS[ending])

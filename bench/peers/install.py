@@ -54,7 +54,15 @@ def _install(name: str) -> None:
     shutil.rmtree(PEERS / name, ignore_errors=True)
     venv.create(PEERS / name, with_pip=True, symlinks=True)
     print(f"installing {name}", file=sys.stderr, flush=True)
-    command: list[str | Path] = [python(name), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
+    command: list[str | Path] = [
+        python(name),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        *wanted,
+    ]
     if (done := subprocess.run(command, capture_output=True, text=True)).returncode:
         raise SystemExit(f"{name} can't be installed:\n{done.stderr}")
     stamp.write_text("\n".join(wanted), "utf-8")

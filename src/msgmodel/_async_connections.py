@@ -14,7 +14,7 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 from io import BytesIO
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from . import _transport
@@ -103,8 +103,7 @@ class _Connection(asyncio.Protocol):
         return self._transport.get_extra_info("socket")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
 
     def data_received(self, data: bytes) -> None:
         self._pieces.append(data)
@@ -199,6 +198,7 @@ class _Request(HTTPConnection):
     """Writes a request, and keeps what is written."""
 
     auto_open = 0
+    debuglevel = 0  # a switch for all connections of a process, which prints what they send
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
@@ -221,10 +221,11 @@ def _address(request: Request) -> _Address:
 
 async def _connected(address: _Address) -> _Connection:
     scheme, host, port = address
-    secure: dict[str, Any] = {"ssl": _transport.tls(), "server_hostname": host} if scheme == "https" else {}
-    _, connection = await asyncio.get_running_loop().create_connection(
-        _Connection, host, port, happy_eyeballs_delay=EYEBALLS_SECONDS, **secure
-    )
+    loop = asyncio.get_running_loop()
+    options: dict[str, Any] = {"ssl": _transport.tls(), "server_hostname": host} if scheme == "https" else {}
+    if isinstance(loop, asyncio.BaseEventLoop):  # uvloop knows no such option
+        options["happy_eyeballs_delay"] = EYEBALLS_SECONDS
+    _, connection = await loop.create_connection(_Connection, host, port, **options)
     return connection
 
 

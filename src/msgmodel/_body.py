@@ -33,7 +33,7 @@ class Body:
         self.ended = False
         self._chunks = Dechunker() if head.chunked else None
         self._left: int | None = head.length
-        self._inflate = _inflater(head.headers.get("content-encoding", ""))
+        self._inflate = _inflater(head.headers.get("content-encoding", "").lower())
 
     def feed(self, data: bytes) -> bytes:
         """May return nothing before the body has ended. Raises Truncated, Unreadable."""

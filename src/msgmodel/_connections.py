@@ -108,10 +108,12 @@ class _Response(HTTPResponse):
 
 class _Plain(HTTPConnection):
     response_class = _Response
+    debuglevel = 0  # a switch for all connections of a process, which prints what they send
 
 
 class _TLS(HTTPSConnection):
     response_class = _Response
+    debuglevel = 0
 
 
 def _new(request: Request) -> HTTPConnection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import iscoroutinefunction
@@ -316,7 +316,7 @@ def _count(name: str, value: object) -> int | None:
 def _number(name: str, value: object) -> float | None:
     if value is None:
         return None
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= sys.float_info.max:
         raise ConfigurationError(f"{name} must be a number of at least 0, not {value!r}")
     return value if isinstance(value, int) else float(value)  # numpy's are floats too, but not to a JSON encoder
 

@@ -50,7 +50,7 @@ def calculate_backoff(
 ) -> float:
     """Seconds to wait after the attempt of this number, from 0; `jitter` scatters them by half."""
     seconds = float(min(backoff_factor * 2**attempt, max_backoff))
-    return seconds * (0.5 + random.random()) if jitter else seconds
+    return seconds * (0.5 + random.random()) if jitter else seconds  # noqa: S311 (no secret)
 
 
 def retry_on_transient_error(

@@ -14,12 +14,13 @@ from .. import _settings
 from ..errors import ConfigurationError
 from . import display, exits
 
-TOKEN_VARIABLE: Final = "MSGMODEL_TOKEN"
+TOKEN_VARIABLE: Final = "MSGMODEL_TOKEN"  # noqa: S105 (where it is found)
 REDIS_VARIABLE: Final = "MSGMODEL_REDIS"
 ACCEPTS: Final = 16
 """New connections that are taken in one turn of the event loop: libuv takes one for each listening socket (its change
 3696), and a turn is long when there is much to do, so that new requests would wait for tens of seconds."""
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+ANY: Final = ("0.0.0.0", "::")  # noqa: S104 (asked for by name, and never without a token)
 
 
 def run(options: Mapping[str, Any]) -> int:
@@ -44,7 +45,7 @@ def run(options: Mapping[str, Any]) -> int:
         )
     settings = Settings(
         tokens=tokens,
-        hosts=tuple(options["hosts"]) or (() if host in LOOPBACK or host in ("0.0.0.0", "::") else (host,)),
+        hosts=tuple(options["hosts"]) or (() if host in (*LOOPBACK, *ANY) else (host,)),
         providers=tuple(options["providers"]),
         models=tuple(options["models"]),
         **{name: options[name] for name in SETTINGS if options[name] is not None},

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
+from hashlib import sha256
 from secrets import token_urlsafe
 from time import time
 from typing import TYPE_CHECKING, Any, get_args
@@ -23,8 +24,9 @@ from ..adapters import ag_ui, ai_sdk, openai_chat
 from ..errors import MsgModelError
 from ..events import BatchEvent, PanelError
 from ..many import AsyncBatch
+from ..messages import Message
 from .log import Head, Lost
-from .question import Choice, Refused, asked, decode, one
+from .question import Choice, Refused, asked, check_number, decode, one
 from .response import AI_SDK_HEADERS, encoded
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 FIRST_SECONDS = 10.0
 """How long the answer to OpenAI's clients waits for a first event, so that an error can still be an HTTP status."""
+
+MAX_KEPT = 16_384
+"""Characters that are kept of a chat for a day, so that its reply can be resumed: the ids of 400 calls."""
 
 
 def new_id() -> str:
@@ -71,25 +76,23 @@ class Adapted:
             raise Refused(422, "invalid_request", f"target must be one of {', '.join(get_args(ai_sdk.Target))}")
         choice = decode(body, Choice)
         read = _read(ai_sdk.read, body)
-        by_panel = {
-            panel.panel_id or "": _read(ai_sdk.read, body, panel_id=panel.panel_id).messages for panel in choice.panels
-        }
-        batch = asked(choice, {"": read.messages} | by_panel, self._app.directory, self._app.settings)
+        batch = self._batch(ai_sdk.read, body, choice, read.messages)
         id = await self._begin(request, owner, batch)
         kept = _Resumable(id, target, read.message_id or id, sorted(read.call_ids), len(batch.panel_ids))
-        await self._app.log.name(_alias(owner, read.chat_id), msgspec.json.encode(kept).decode())
-        return self._ai_sdk(owner, read.chat_id, kept)
+        alias, said = _alias(owner, read.chat_id), msgspec.json.encode(kept).decode()
+        await self._app.log.name(alias, said if len(said) <= MAX_KEPT else "")
+        return self._ai_sdk(alias, kept)
 
     async def resume(self, request: Request) -> Response:
         """The reply of a chat from its first chunk, as long as nobody has had all of it."""
         owner = self._app.guard.owner(request)
-        chat = request.path_params["chat"]
-        kept = await self._app.log.named(_alias(owner, chat))
+        alias = _alias(owner, request.path_params["chat"])
+        kept = await self._app.log.named(alias)
         if not kept:
             return Response(status_code=204)
-        return self._ai_sdk(owner, chat, msgspec.json.decode(kept, type=_Resumable))
+        return self._ai_sdk(alias, msgspec.json.decode(kept, type=_Resumable))
 
-    def _ai_sdk(self, owner: str, chat: str, kept: _Resumable) -> Response:
+    def _ai_sdk(self, alias: str, kept: _Resumable) -> Response:
         chunks = ai_sdk.Chunks(
             target=kept.target,  # type: ignore[arg-type]
             message_id=kept.message_id,
@@ -102,8 +105,8 @@ class Adapted:
                 async for piece in made:
                     yield piece
             with suppress(Lost):  # it was read to the end: there is nothing to resume
-                if await self._app.log.named(_alias(owner, chat)) == msgspec.json.encode(kept).decode():
-                    await self._app.log.name(_alias(owner, chat), "")
+                if await self._app.log.named(alias) == msgspec.json.encode(kept).decode():
+                    await self._app.log.name(alias, "")
 
         return self._app.response(pieces(), headers={"x-stream-id": kept.id, **AI_SDK_HEADERS})
 
@@ -115,10 +118,7 @@ class Adapted:
         choice = Choice() if props is None else props
         if read.tools and choice.options.tools is msgspec.UNSET:
             choice.options.tools = read.tools
-        by_panel = {
-            panel.panel_id or "": _read(ag_ui.read, body, panel_id=panel.panel_id).messages for panel in choice.panels
-        }
-        batch = asked(choice, {"": read.messages} | by_panel, self._app.directory, self._app.settings)
+        batch = self._batch(ag_ui.read, body, choice, read.messages)
         id = await self._begin(request, owner, batch)
         panels = len(batch.panel_ids)
         chunks = ag_ui.Chunks(read.thread_id, read.run_id, call_ids=read.call_ids, panels=panels)
@@ -194,6 +194,15 @@ class Adapted:
         owner = self._app.guard.owner(request)
         return owner, await self._app.guard.body(request)
 
+    def _batch(self, read: Any, body: bytes, choice: Choice, messages: list[Message]) -> AsyncBatch:
+        """The panels that were chosen, each with its own parts of the messages that several panels wrote."""
+        settings = self._app.settings
+        check_number(choice.panels, settings)  # before all is read for each of them
+        posted = msgspec.json.decode(body)  # once, so that they share the texts
+        named = [panel.panel_id for panel in choice.panels if panel.panel_id]
+        by_panel = {name: _read(read, posted, panel_id=name).messages for name in named}
+        return asked(choice, {"": messages} | by_panel, self._app.directory, settings)
+
     async def _begin(self, request: Request, owner: str, batch: AsyncBatch) -> str:
         id = new_id()
         await self._app.begin(request, id, Head(owner, tuple(batch.panel_ids)), batch)
@@ -226,7 +235,7 @@ def _openai_error(error: PanelError) -> Response:
     return JSONResponse(openai_chat.error(error), status_code=openai_chat.status_of(error), headers=waits)
 
 
-def _read(read: Any, body: bytes, **how: Any) -> Any:
+def _read(read: Any, body: bytes | Mapping[str, Any], **how: Any) -> Any:
     try:
         return read(body, **how)
     except MsgModelError as error:
@@ -234,7 +243,8 @@ def _read(read: Any, body: bytes, **how: Any) -> Any:
 
 
 def _alias(owner: str, chat: str) -> str:
-    return f"ai-sdk\0{owner}\0{chat}"
+    digest = sha256(chat.encode("utf-8", "surrogatepass")).hexdigest()  # an id may be as long as its request
+    return f"ai-sdk\0{owner}\0{digest}"
 
 
 async def _left(request: Request) -> None:

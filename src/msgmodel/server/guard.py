@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from starlette.requests import HTTPConnection, Request
 
-from .question import Refused
+from .question import MAX_OBJECTS, Refused
 from .settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -71,7 +71,18 @@ class Guard:
             body += chunk
             if len(body) > limit:
                 raise _too_large(limit)
+        self._values(body)
         return bytes(body)
+
+    def _values(self, body: bytearray) -> None:
+        """Raises Refused for more values than a conversation has: each takes up to a hundred times its bytes.
+
+        What stands before them is counted. It stands in texts too, which have a limit of their own; base64 has none.
+        """
+        texts = self._settings.max_prompt_chars
+        objects = body.count(b"{") + body.count(b"[")
+        if objects > max(MAX_OBJECTS, texts // 4) or body.count(b",") > MAX_OBJECTS + texts:
+            raise Refused(413, "too_large", "the body holds too many values")
 
 
 def _too_large(limit: int) -> Refused:

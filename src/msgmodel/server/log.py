@@ -126,7 +126,14 @@ class _Stream:
     ended: bool = False
     expires: float = float("inf")
     waiting: set[asyncio.Future[None]] = field(default_factory=set)
+    """Readers who have read all there is."""
     commands: asyncio.Queue[Command] = field(default_factory=asyncio.Queue)
+
+    def wake(self) -> None:
+        """There is news for those who wait."""
+        for news in self.waiting:
+            if not news.done():
+                news.set_result(None)
 
 
 class MemoryLog:
@@ -152,7 +159,7 @@ class MemoryLog:
         self._names: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
     async def begin(self, id: str, head: Head) -> _MemoryWriter | None:
-        self._sweep()
+        self.sweep()
         if id in self._streams:
             return None
         if self.size >= self.max_bytes:
@@ -161,7 +168,7 @@ class MemoryLog:
         return _MemoryWriter(self, id, stream)
 
     async def find(self, id: str) -> Found | None:
-        self._sweep()
+        self.sweep()
         stream = self._streams.get(id)
         if stream is None:
             if id in self._tombstones:
@@ -173,15 +180,15 @@ class MemoryLog:
         stream = self._streams.get(id)
         if stream is None:
             raise Lost
+        loop = asyncio.get_running_loop()
         while True:
-            if len(stream.lines) > after:
-                lines = stream.lines[after:]
+            if lines := stream.lines[after:]:
                 yield Lines(after + 1, lines)
                 after += len(lines)
             elif stream.ended:
                 return
             else:
-                news = asyncio.get_running_loop().create_future()
+                news = loop.create_future()
                 stream.waiting.add(news)
                 try:
                     await news
@@ -211,29 +218,14 @@ class MemoryLog:
         self._ended.clear()
         self._names.clear()
 
-    def appended(self, stream: _Stream, line: bytes, owed: bool) -> None:
-        if not owed and (stream.size + len(line) > self.max_stream_bytes or len(stream.lines) + 64 >= MAX_LINES):
-            raise Full
-        stream.lines.append(line)
-        stream.size += len(line)
-        self.size += len(line)
-        self._wake(stream)
-        if self.size > self.max_bytes:
-            self._sweep()
-
     def ended(self, id: str, stream: _Stream) -> None:
         stream.ended = True
         stream.expires = monotonic() + self.ttl_seconds
         self._ended[id] = stream
-        self._wake(stream)
-        asyncio.get_running_loop().call_later(self.ttl_seconds + 0.1, self._sweep)
+        stream.wake()
+        asyncio.get_running_loop().call_later(self.ttl_seconds + 0.1, self.sweep)
 
-    def _wake(self, stream: _Stream) -> None:
-        for news in stream.waiting:
-            if not news.done():
-                news.set_result(None)
-
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """Forgets what is too old, and what there is no room for."""
         now = monotonic()
         while self._ended:
@@ -254,7 +246,16 @@ class _MemoryWriter:
         self._log, self._id, self._stream = log, id, stream
 
     async def append(self, line: bytes, *, owed: bool = False) -> None:
-        self._log.appended(self._stream, line, owed)
+        log, stream, size = self._log, self._stream, len(line)
+        if not owed and (stream.size + size > log.max_stream_bytes or len(stream.lines) + 64 >= MAX_LINES):
+            raise Full
+        stream.lines.append(line)
+        stream.size += size
+        log.size += size
+        if stream.waiting:
+            stream.wake()
+        if log.size > log.max_bytes:
+            log.sweep()
 
     async def end(self) -> None:
         self._log.ended(self._id, self._stream)

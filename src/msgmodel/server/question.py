@@ -22,6 +22,10 @@ from .settings import Settings
 
 T = TypeVar("T")
 
+MAX_OBJECTS = 250_000
+"""Objects and lists in one request, and messages and their parts for all who are asked: more than a conversation has,
+and less than holds up everybody else."""
+
 Id = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Model = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -112,11 +116,16 @@ def convert(fields: dict[str, str], shape: type[T]) -> T:
         raise Refused(422, "invalid_request", str(error)) from None
 
 
+def check_number(panels: list[PanelRequest], settings: Settings) -> None:
+    """Raises Refused for more panels than may be asked at a time."""
+    if len(panels) > settings.max_panels:
+        raise Refused(422, "too_many_panels", f"at most {settings.max_panels} panels at a time")
+
+
 def batch(request: PanelsRequest, directory: Directory, settings: Settings) -> AsyncBatch:
     """The panels of a request, not yet asked. Raises Refused."""
     panels = request.panels or [PanelRequest()]
-    if len(panels) > settings.max_panels:
-        raise Refused(422, "too_many_panels", f"at most {settings.max_panels} panels at a time")
+    check_number(panels, settings)
     _measure(request, settings)
     files = [_file(file) for file in request.files]
     common = _set(request.options)
@@ -237,6 +246,18 @@ def _measure(request: PanelsRequest, settings: Settings) -> None:
     texts += [found for each in instructions if isinstance(found := each.system_instruction, str)]
     if sum(map(len, texts)) + _length(messages) > settings.max_prompt_chars:
         raise _too_long(settings)
+    if sum(_objects(request, panel) for panel in request.panels or [PanelRequest()]) > MAX_OBJECTS:
+        raise Refused(
+            413, "prompt_too_long", f"at most {MAX_OBJECTS} messages and parts, each counted for each who is asked"
+        )
+
+
+def _objects(request: PanelsRequest, panel: PanelRequest) -> int:
+    """Messages and parts of them, for all whom a panel may ask."""
+    contents = [each.get("content") for each in (request.messages if panel.messages is None else panel.messages)]
+    fallbacks = request.options.fallbacks if panel.fallbacks is UNSET else panel.fallbacks
+    asks = 1 + (0 if fallbacks is UNSET else len(fallbacks))
+    return asks * (len(contents) + sum(len(content) for content in contents if isinstance(content, list)))
 
 
 def _too_long(settings: Settings) -> Refused:

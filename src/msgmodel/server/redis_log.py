@@ -49,7 +49,7 @@ _log = logging.getLogger("msgmodel.server")
 LEASE_SECONDS = 5.0
 """A producer that says nothing for so long is dead; less would end one whose machine only held its breath."""
 PATIENCE_SECONDS = 20.0
-"""How long a producer tries to write while Redis can't be reached."""
+"""How long a producer tries to write, and a reader waits, while Redis can't be reached."""
 # Each script is atomic, and touches the keys of one stream alone: meta, log, lease. What must be said also where Redis
 # is full (a lease, an end) is allowed to be.
 _ALSO_WHERE_FULL = "#!lua flags=allow-oom\n"
@@ -67,10 +67,11 @@ return {redis.call('HMGET', KEYS[1], 'head', 'last', 'ended'), redis.call('EXIST
 _APPEND = """
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
 local last = redis.call('HGET', KEYS[1], 'last')
-if last == ARGV[8] and last ~= ARGV[2] then
+local kept = last == '0' or redis.call('EXISTS', KEYS[2]) == 1
+if kept and last == ARGV[8] and last ~= ARGV[2] then
   redis.call('XADD', KEYS[2], ARGV[2] .. '-0', 'lines', ARGV[3])
   redis.call('HSET', KEYS[1], 'last', ARGV[2])
-elseif last ~= ARGV[2] then
+elseif not kept or last ~= ARGV[2] then
   redis.call('DEL', KEYS[3])
   return 0
 end
@@ -124,7 +125,7 @@ class RedisLog:
         self._take_over = self.redis.register_script(_TAKE_OVER)
         self._writers: dict[str, _RedisWriter] = {}
         self._reading: dict[str, int] = {}
-        self._tail = Tail(self.redis, self._waiting, f"{prefix}:commands:{self.process}", self._command)
+        self._tail = Tail(self.redis, self._waiting, self._commands(self.process), self._command)
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -163,24 +164,33 @@ class RedisLog:
         subscription = self._tail.subscribe(self.keys(id)[1], after)
         seen: list[bytes] | None = [] if after == 0 else None
         missed = 0
+        heard = monotonic()
+        ended = found.ended
         try:
+            if not ended:
+                await self._say_what_is_read([id])  # now: its producer may be about to give it up
             while True:
                 entries = await subscription.take(LEASE_SECONDS / 2)
                 if self._closed:  # the reader goes on at another process
                     raise Lost
-                for lines in entries:
+                if entries:  # together: who reads waits between two of them where the event loop runs behind
+                    lines = Lines(entries[0].first, [each for entry in entries for each in entry.lines])
                     if seen is not None:
                         seen += lines.lines
                     after = lines.first + len(lines.lines) - 1
-                    yield lines
-                if entries:
                     missed = 0
+                    yield lines
                 # Asked of Redis after each silence, and after what may have been the end.
                 if not entries or _is_end(entries[-1]):
                     state, last = await self._state(id)
+                    if state != "away":
+                        heard = monotonic()
+                    elif monotonic() - heard > PATIENCE_SECONDS:
+                        raise Lost
                     if state == "gone" or (seen is not None and last < after):
                         break
-                    if state == "ended" and not subscription.ready and last <= after:
+                    ended = state == "ended"
+                    if ended and not subscription.ready and last <= after:
                         return
                     missed = missed + 1 if state == "dead" else 0
                     if missed >= 2:  # after a pause of Redis, a producer that lives has had time to say so
@@ -188,7 +198,7 @@ class RedisLog:
                         missed = 0
         finally:
             subscription.close()
-            await self._left(id)
+            await self._left(id, ended)
         if seen is None:
             raise Lost
         # The store lost it: said by who has seen all of it.
@@ -197,16 +207,21 @@ class RedisLog:
     async def read_elsewhere(self, id: str) -> bool:
         try:
             seconds, _ = await cast(Any, self.redis.time())
-            key = self._readers(id)
-            return bool(await self.redis.zcount(key, seconds, "+inf"))
+            async with self.redis.pipeline(transaction=False) as pipe:
+                pipe.zcount(self._readers(id), seconds, "+inf")
+                pipe.xrevrange(self._commands(self.process), count=1)
+                count, told = await pipe.execute()
         except FAULTS:
-            return False
+            return True  # nobody is given up because Redis can't be asked
+        if not count and told:  # whoever has just left has said so, which is to be heard first
+            await self._tail.heard(told[0][0])
+        return bool(count)
 
     async def tell(self, id: str, command: Command) -> None:
         try:
             process = await cast(Any, self.redis.hget(self.keys(id)[0], "process"))
             if process:
-                key = f"{self._prefix}:commands:{process.decode()}"
+                key = self._commands(process.decode())
                 said = {"id": id, "kind": command.kind, "panel": command.panel_id or ""}
                 await self.redis.xadd(key, cast(Any, said), maxlen=1000)
                 await self.redis.expire(key, 60)
@@ -241,7 +256,7 @@ class RedisLog:
                 task.cancel()
                 await asyncio.wait((task,), timeout=BLOCK_SECONDS * 2)
         with suppress(*FAULTS):
-            await self.redis.delete(f"{self._prefix}:commands:{self.process}")
+            await self.redis.delete(self._commands(self.process))
         await self.redis.aclose()
         await self._waiting.aclose()
 
@@ -272,6 +287,9 @@ class RedisLog:
     def _readers(self, id: str) -> str:
         return f"{self._prefix}:{{{id}}}:readers"
 
+    def _commands(self, process: str) -> str:
+        return f"{self._prefix}:commands:{process}"
+
     def _alias(self, alias: str) -> str:
         return f"{self._prefix}:alias:{sha256(alias.encode()).hexdigest()}"
 
@@ -281,15 +299,16 @@ class RedisLog:
             writer.commands.put_nowait(Command(fields[b"kind"].decode(), fields[b"panel"].decode() or None))
 
     async def _state(self, id: str) -> tuple[str, int]:
-        """Of a stream: running, ended, dead (its producer), gone; and the number of its last line. Where Redis can't be
-        asked, it is running and there is more."""
-        meta, _, lease = self.keys(id)
+        """Of a stream: running, ended, dead (its producer), gone, or away where Redis can't be asked; and the number of
+        its last line."""
+        meta, log, lease = self.keys(id)
         try:
             async with self.redis.pipeline(transaction=False) as pipe:
-                (ended, last), leased = await cast(Any, pipe).hmget(meta, "ended", "last").exists(lease).execute()
+                cast(Any, pipe).hmget(meta, "ended", "last").exists(lease).exists(log)
+                (ended, last), leased, kept = await pipe.execute()
         except FAULTS:
-            return "running", MAX_LINES
-        if ended is None:
+            return "away", MAX_LINES
+        if ended is None or (last != b"0" and not kept):
             return "gone", 0
         return ("ended" if ended == b"1" else "running" if leased else "dead"), int(last)
 
@@ -308,15 +327,15 @@ class RedisLog:
         except (*FAULTS, Lost, TypeError, msgspec.DecodeError):
             pass  # the next silence tries again
 
-    async def _left(self, id: str) -> None:
+    async def _left(self, id: str, ended: bool) -> None:
         self._reading[id] -= 1
         if self._reading[id]:
             return
         del self._reading[id]
-        if id not in self._writers:
+        if id not in self._writers and not ended:
             with suppress(*FAULTS, Lost):
-                await self.redis.zrem(self._readers(id), self.process)
                 await self.tell(id, Command("left"))
+                await self.redis.zrem(self._readers(id), self.process)
 
     def _keep(self) -> None:
         if self._keeper is None or self._keeper.done():
@@ -327,19 +346,20 @@ class RedisLog:
         while self._writers or self._reading:
             for writer in list(self._writers.values()):
                 writer.renew()
-            await self._say_what_is_read()
+            await self._say_what_is_read(list(self._reading))
             await asyncio.sleep(LEASE_SECONDS / 3)
 
-    async def _say_what_is_read(self) -> None:
+    async def _say_what_is_read(self, ids: list[str]) -> None:
+        elsewhere = [id for id in ids if id not in self._writers]
+        if not elsewhere:
+            return
         with suppress(*FAULTS):
             seconds, _ = await cast(Any, self.redis.time())
             async with self.redis.pipeline(transaction=False) as pipe:
-                for id in self._reading:
-                    if id not in self._writers:
-                        pipe.zadd(self._readers(id), {self.process: seconds + LEASE_SECONDS})
-                        pipe.expire(self._readers(id), int(LEASE_SECONDS * 4))
-                if len(pipe):
-                    await pipe.execute()
+                for id in elsewhere:
+                    pipe.zadd(self._readers(id), {self.process: seconds + LEASE_SECONDS})
+                    pipe.expire(self._readers(id), int(LEASE_SECONDS * 4))
+                await pipe.execute()
 
 
 class _RedisWriter:

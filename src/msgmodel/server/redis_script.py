@@ -21,7 +21,7 @@ class Script:
         self._client = client
         self._source = source
         self._keys = keys
-        self._sha = sha1(source.encode()).hexdigest()  # by which Redis knows a script
+        self._sha = sha1(source.encode(), usedforsecurity=False).hexdigest()  # by which Redis knows a script
         self._waiting: list[tuple[list[Any], asyncio.Future[Any]]] = []
         self._task: asyncio.Task[None] | None = None
 

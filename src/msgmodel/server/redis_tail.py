@@ -24,6 +24,8 @@ FAULTS = (RedisError, OSError, asyncio.TimeoutError)
 
 COALESCE_SECONDS = 0.03
 BLOCK_SECONDS = 1.0
+HEARD_SECONDS = 2.0
+"""How long it is waited for that what was told is heard."""
 AHEAD = 64
 """Entries of one stream that may wait for a slow reader."""
 
@@ -84,6 +86,7 @@ class Tail:
         self._client, self._waiting = client, waiting
         self._commands, self._command = commands, command
         self._told = "0"
+        self._commanded = asyncio.Event()
         self._listening = False
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._connection: int | None = None
@@ -95,6 +98,14 @@ class Tail:
             self._listening = True
             self.wake()
         self._run()
+
+    async def heard(self, place: bytes) -> None:
+        """Waits until what was told up to that entry has been handed on."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEARD_SECONDS):
+                while _numbers(self._told) < _numbers(place.decode()):
+                    self._commanded.clear()
+                    await self._commanded.wait()
 
     def subscribe(self, key: str, after: int) -> Subscription:
         subscription = Subscription(self, key, after)
@@ -160,6 +171,7 @@ class Tail:
                 for place, fields in entries:
                     self._told = place.decode()
                     self._command(fields)
+                self._commanded.set()
                 continue
             for place, fields in entries:
                 last = int(place.partition(b"-")[0])
@@ -167,6 +179,11 @@ class Tail:
                     subscription.put(last, fields[b"lines"])
         if found:
             await asyncio.sleep(COALESCE_SECONDS / 3)  # what comes together is read together
+
+
+def _numbers(place: str) -> tuple[int, ...]:
+    """The id of an entry, to be compared."""
+    return tuple(map(int, place.split("-")))
 
 
 def _by_key(found: Any) -> list[tuple[str, Any]]:

@@ -32,6 +32,9 @@ _log = logging.getLogger("msgmodel.server")
 HEARTBEAT_SECONDS = 15.0
 DEAD_SECONDS = 2.0
 
+DIRECT = "msgmodel.send"
+"""In the scope of a request: the `send` for the pieces of a body, past what only looks at how a response begins."""
+
 MAX_DIGITS = 16
 """Of the number of an event."""
 
@@ -64,18 +67,20 @@ class StreamResponse(Response):
         self._comment = comment
         self._heartbeat_seconds = heartbeat_seconds
         self._dead_seconds = dead_seconds
-        self._sending = asyncio.Lock()
+        self._saying = True
+        """Whether something is being sent: there is no room for a comment."""
+        self._beating: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._send = send
+        self._send: Send = scope.get(DIRECT, send)
         if scope["method"] == "HEAD":
             await self._pieces.aclose()
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await self._begin(send)
             await send({"type": "http.response.body", "body": b""})
             return
         pulse = liveness.pulse()
         self._left = asyncio.ensure_future(_left(receive))
-        sending = asyncio.ensure_future(self._send_all())
+        sending = asyncio.ensure_future(self._send_all(send))
         pulse.add(self, self._heartbeat_seconds, liveness.peer(receive, self._dead_seconds))
         try:
             await asyncio.wait((self._left, sending), return_when=asyncio.FIRST_COMPLETED)
@@ -90,28 +95,43 @@ class StreamResponse(Response):
 
     def beat(self) -> None:
         """Sends a comment."""
-        if not self._sending.locked():  # else something is being sent, and not taken: no reason to add to it
+        if not self._saying:  # else it is not taken: no reason to add to it
             self._beating = asyncio.ensure_future(self._say(self._comment))
 
     def gone(self) -> None:
         """Nobody is there any more."""
         self._left.cancel()
 
-    async def _send_all(self) -> None:
+    async def _begin(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+
+    async def _send_all(self, send: Send) -> None:
         try:
-            await self._send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await self._begin(send)
             await self._say(self._opening)
             async for piece in self._pieces:
+                if self._beating is not None:
+                    await self._beaten(self._beating)
                 await self._say(piece)
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            if self._beating is not None:
+                await self._beaten(self._beating)
+            self._saying = True
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             await self._pieces.aclose()
 
+    async def _beaten(self, beating: asyncio.Task[None]) -> None:
+        await asyncio.wait((beating,))
+        self._beating = None
+
     async def _say(self, piece: bytes) -> None:
-        async with self._sending:
-            with suppress(OSError):
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-            self.last_sent = monotonic()
+        self._saying = True
+        try:
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        except OSError:
+            pass
+        self._saying = False
+        self.last_sent = monotonic()
 
 
 def panel_response(

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from .._sse import line
 from ..errors import ConfigurationError
-from ..events import BatchEvent, ErrorCode
+from ..events import BatchEvent, ErrorCode, PanelEvent
 from ..many import AsyncBatch
 from . import liveness
 from .log import Command, Full, Head, Lines, Log, Lost, Writer
@@ -30,6 +30,8 @@ AGAIN_SECONDS = 10.0
 LATE_SECONDS = 0.02
 TOGETHER_SECONDS = 0.1
 """How long a reader waits between two writes where the event loop runs behind by more than that."""
+
+ENDS = ("panel_final", "panel_error")
 
 END_SECONDS = 5.0
 """How long a server that ends waits for the last events to be written, and to be read."""
@@ -99,9 +101,10 @@ class Streams:
             self._readers += 1
             self._all_read.clear()
         try:
+            pulse = liveness.pulse()
             async for lines in self.log.read(id, after):
                 yield lines
-                if liveness.pulse().late > LATE_SECONDS:  # what comes meanwhile goes together, at half the cost
+                if pulse.late > LATE_SECONDS:  # what comes meanwhile goes together, at half the cost
                     await asyncio.sleep(TOGETHER_SECONDS)
         finally:
             if producer is not None:
@@ -180,12 +183,13 @@ class _Producer:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._abandon)
 
     def _abandon(self) -> None:
+        self._timer = None
         if not self.readers:
             self._leaving = asyncio.create_task(self._leave())
 
     async def _leave(self) -> None:
         elsewhere = await self._streams.log.read_elsewhere(self._id)
-        if self.readers:
+        if self.readers or self._timer is not None:  # somebody came, or left, meanwhile
             return
         if elsewhere:  # whoever leaves there says so, unless it is killed
             self._timer = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._abandon)
@@ -220,21 +224,24 @@ class _Producer:
 
     async def _produce(self) -> BatchEvent | None:
         """Writes all events; returns the summary, which comes after whatever is still missing."""
-        summary: BatchEvent | None = None
         try:
-            async for event in self._batch:
-                if event["event"] == "batch_final":
-                    summary = event
-                elif self._panels.open(event):
-                    await self._writer.append(line(event), owed=event["event"] in ("panel_final", "panel_error"))
-                    self._panels.add(event)
+            return await self._batch.for_each(self._write)
         except asyncio.CancelledError:
             pass  # we are told to end: the verdict says why
         except Full:
-            self._verdict = ("interrupted", "the reply is larger than the server keeps")
+            self._verdict = ("interrupted", "the server has no room for more of the reply")
         except Lost:
             raise
         except Exception as error:
             _log.warning("stream %s failed: %s", self._id, where(error))
             self._verdict = ("interrupted", "the server failed in the middle of the reply")
-        return summary
+        return None
+
+    async def _write(self, event: PanelEvent) -> None:
+        if self._panels.open(event):
+            try:
+                await self._writer.append(line(event), owed=event["event"] in ENDS)
+            except asyncio.CancelledError:
+                self._panels.add(event)  # it was taken, and will be written
+                raise
+            self._panels.add(event)

@@ -51,7 +51,7 @@ REQUEST_ID = "req_scripted0001"
 CREATED = 1795000000
 INPUT_TOKENS = 12
 OUTPUT_TOKENS = 34
-CONTINUATION_TOKEN = "Y29udGludWU="
+CONTINUATION_TOKEN = "Y29udGludWU="  # noqa: S105 (a place in a reply)
 
 
 class ScriptedCall(TypedDict):

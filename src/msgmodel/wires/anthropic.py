@@ -131,8 +131,8 @@ def _messages(ask: Ask) -> list[dict[str, Any]]:
         else:
             content = [block for part in turn.parts for block in _blocks(part)]
         if messages and messages[-1]["role"] == role:
-            before = messages[-1]["content"]
-            messages[-1]["content"] = _listed(before) + _listed(content)
+            before = messages[-1]["content"] = _listed(messages[-1]["content"])
+            before += _listed(content)
         else:
             messages.append({"role": role, "content": content})
     return messages
@@ -211,6 +211,7 @@ class Parser:
         self._calls: dict[int | None, str] = {}
         self._blocks = 0
         self._kept: dict[str, Any] | None = None
+        self._thinking: list[str] = []
         self._input: list[str] = []
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
@@ -274,7 +275,7 @@ class Parser:
                 yield Text(block["text"])
         elif isinstance(kind, str):  # wanted back as it came
             yield Boundary()
-            self._kept, self._input = block, []
+            self._kept, self._thinking, self._input = block, [], []
             if kind == "thinking" and text(block.get("thinking")):
                 yield Reasoning(block["thinking"])
 
@@ -287,6 +288,8 @@ class Parser:
             return
         if self._input:
             block["input"] = _object("".join(self._input))
+        if self._thinking:
+            block["thinking"] = text(block.get("thinking")) + "".join(self._thinking)
         if block["type"] == "redacted_thinking" or (block["type"] == "thinking" and block.get("signature")):
             yield Sealed("reasoning", block)
         elif block["type"] != "thinking":  # the provider's own tools and what they found
@@ -301,7 +304,7 @@ class Parser:
         elif kind == "thinking_delta":
             if text(delta.get("thinking")):
                 if self._kept is not None:
-                    self._kept["thinking"] = text(self._kept.get("thinking")) + delta["thinking"]
+                    self._thinking.append(delta["thinking"])
                 yield Reasoning(delta["thinking"])
         elif kind == "signature_delta":
             if self._kept is not None:

@@ -232,6 +232,7 @@ class Parser:
         self._usage = msgspec.Raw()
         self._calls = 0
         self._arguments: dict[Any, Any] = {}
+        self._ended = False  # whether the last call did
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
@@ -321,14 +322,19 @@ class Parser:
         """A call comes whole; where arguments are streamed (Vertex), its later pieces have no name."""
         if call.get("name") or not self._calls:
             self._calls += 1
-            self._arguments = dict(mapping(call.get("args")))
+            self._arguments, self._ended = dict(mapping(call.get("args"))), False
             key = f"{self._calls}"
             yield ToolFragment(key, text(call.get("id")), text(call.get("name")), "")
             yield Sealed("tool_call", given(id=text(call.get("id")) or None) | signature, key)
         pieces = call.get("partialArgs")
+        if self._ended:
+            if pieces:  # it went on after its end, so it was not whole
+                yield ToolEnd(f"{self._calls}", None, False)
+            return
         for piece in pieces if isinstance(pieces, list) else ():
             _grow(self._arguments, mapping(piece))
         if not call.get("willContinue"):
+            self._ended = True
             yield ToolEnd(f"{self._calls}", msgspec.json.encode(_listed(self._arguments)).decode())
 
 
@@ -347,6 +353,10 @@ def _says(part: dict[str, Any]) -> bool:
     return any(value for name, value in part.items() if name not in ("thought", "thoughtSignature"))
 
 
+class _Pieces(list[str]):
+    """A string that grows."""
+
+
 def _grow(tree: dict[Any, Any], piece: dict[str, Any]) -> None:
     """Puts a piece of a streamed argument where its path (`$.a.b[0]`) says; strings are appended to."""
     *path, last = [int(index) if index else name for name, index in _STEP.findall(text(piece.get("jsonPath")))] or [""]
@@ -360,11 +370,18 @@ def _grow(tree: dict[Any, Any], piece: dict[str, Any]) -> None:
         if kind in piece:
             value = None if kind == "nullValue" else piece[kind]
             earlier = tree.get(last)
-            tree[last] = earlier + value if isinstance(earlier, str) and isinstance(value, str) else value
+            if isinstance(value, str) and isinstance(earlier, _Pieces):
+                earlier.append(value)
+            elif isinstance(value, str):
+                tree[last] = _Pieces([earlier, value] if isinstance(earlier, str) else [value])
+            else:
+                tree[last] = value
 
 
 def _listed(tree: Any) -> Any:
-    """The tree with its arrays, which grew as mappings of numbers, as lists."""
+    """The tree with its arrays, which grew as mappings of numbers, as lists, and its strings whole."""
+    if isinstance(tree, _Pieces):
+        return "".join(tree)
     if not isinstance(tree, dict):
         return tree
     if tree and all(isinstance(key, int) for key in tree):

@@ -9,6 +9,7 @@ alone proves nothing: vLLM sends it after an error, Ollama ends cleanly after on
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -235,7 +236,7 @@ class Parser:
         self._spoke = False
         self._calls = _Calls()
         self._cited: set[str] = set()
-        self._details: list[Any] = []
+        self._details = _Details()
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
@@ -335,11 +336,10 @@ class Parser:
         if reasoning := next(filter(None, (_words(delta.get(name)) for name in names)), ""):
             yield Reasoning(reasoning)
         # OpenRouter: signed, and wanted back in the order in which they came.
-        if signed := _listed(delta.get("reasoning_details")):
-            self._details = _joined(self._details + signed)
+        for signed in _listed(delta.get("reasoning_details")):
+            self._details.add(signed)
         if self._details and (content or calls or last):
-            yield Sealed("reasoning", {"reasoning_details": self._details})
-            self._details = []
+            yield Sealed("reasoning", {"reasoning_details": self._details.take()})
         yield from _parts(content)
         if refusal := _words(delta.get("refusal")):
             yield Refusal(refusal)
@@ -358,22 +358,68 @@ class Parser:
                 yield from cited(found["url"], text(found.get("title")))
 
 
+_MARK = re.compile(r'[{}\[\]"\\]')
+
+
+class _Arguments:
+    """The JSON text of a call's arguments, in pieces: each is looked at once, however often is asked how it stands."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._looked = 0  # at how many of them
+        self._place = 0  # the characters in those
+        self._escaped = -1  # the place of the character after the last backslash
+        self._quoted = False
+        self._depth = 0
+        self._closed = 0  # how often the depth came back to nothing
+        self._last = ""  # character that is no white space
+        self._object: bool | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._pieces)
+
+    def add(self, piece: str) -> None:
+        if piece:
+            self._pieces.append(piece)
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing more can come: they are an object."""
+        for piece in self._pieces[self._looked :]:
+            self._look(piece)
+        self._looked = len(self._pieces)
+        if (self._closed, self._depth, self._quoted, self._last) != (1, 0, False, "}"):
+            return False
+        if self._object is None:  # its one chance: an object ends where its first bracket is closed
+            try:
+                self._object = isinstance(loads("".join(self._pieces)), dict)
+            except ValueError:
+                self._object = False
+        return self._object
+
+    def _look(self, piece: str) -> None:
+        for found in _MARK.finditer(piece):
+            mark, place = found[0], self._place + found.start()
+            if place == self._escaped:
+                continue
+            if mark == "\\":
+                self._escaped = place + 1
+            elif mark == '"':
+                self._quoted = not self._quoted
+            elif not self._quoted:
+                self._depth += 1 if mark in "{[" else -1
+                self._closed += self._depth == 0
+        self._place += len(piece)
+        self._last = piece.rstrip()[-1:] or self._last
+
+
 @dataclass(slots=True)
 class _Call:
     key: str
     id: str = ""
     name: str = ""
-    arguments: list[str] = field(default_factory=list)
+    arguments: _Arguments = field(default_factory=_Arguments)
     named_again: bool = False
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing more can come of its arguments."""
-        last = next((piece.rstrip() for piece in reversed(self.arguments) if piece.strip()), "")
-        try:
-            return last.endswith("}") and isinstance(loads("".join(self.arguments)), dict)
-        except ValueError:
-            return False
 
     def over(self, id: str, name: str, arguments: str) -> bool:
         """Whether a fragment in the place of this call is the first one of another."""
@@ -381,8 +427,8 @@ class _Call:
         if not (id or name):
             return self.named_again and more
         if id and self.id and id != self.id:
-            return (bool(name) and (not self.arguments or name != self.name)) or self.whole
-        if not (name and self.name and self.whole):
+            return (bool(name) and (not self.arguments or name != self.name)) or self.arguments.whole
+        if not (name and self.name and self.arguments.whole):
             return False
         if id and self.id:
             return more
@@ -398,7 +444,8 @@ class _Calls:
     """
 
     def __init__(self) -> None:
-        self._all: list[_Call] = []
+        self._count = 0
+        self._by_id: dict[str, _Call] = {}
         self._open: dict[int | None, _Call] = {}  # by index, None for the last one
 
     def fragment(self, piece: dict[str, Any]) -> ToolFragment | None:
@@ -409,15 +456,16 @@ class _Calls:
         arguments = msgspec.json.encode(arguments).decode() if isinstance(arguments, dict) else text(arguments)
         call = self._open.get(index)
         if index is None and id:
-            call = next((known for known in self._all if known.id == id), call)
+            call = self._by_id.get(id, call)
         if call is None or call.over(id, name, arguments):
             if not (id or name or arguments):
                 return None
-            call = _Call(str(len(self._all)), name=call.name if call and not name and not id else "")
-            self._all.append(call)
+            call = _Call(str(self._count), name=call.name if call and not name and not id else "")
+            self._count += 1
         self._open[index] = self._open[None] = call
         call.id, call.name = call.id or id, call.name or name
-        call.arguments += [arguments] if arguments else []
+        self._by_id.setdefault(call.id, call)
+        call.arguments.add(arguments)
         return ToolFragment(call.key, id, call.name, arguments)
 
 
@@ -446,19 +494,37 @@ def _words(value: object) -> str:
     return "".join(part if isinstance(part, str) else text(mapping(part).get("text")) for part in _listed(value))
 
 
-def _joined(details: list[Any]) -> list[Any]:
-    """Pieces of the same text detail as one; each other detail as it came."""
-    joined: list[Any] = []
-    for detail in details:
-        last = joined[-1] if joined else None
-        if isinstance(detail, dict) and isinstance(last, dict) and _same(last, detail):
-            grown = {
-                name: text(last.get(name)) + text(detail.get(name)) for name in ("text", "summary") if name in detail
-            }
-            joined[-1] = last | given(**detail) | grown
-        else:
-            joined.append(detail)
-    return joined
+class _Details:
+    """Signed reasoning: pieces of the same text detail as one; each other detail as it came."""
+
+    def __init__(self) -> None:
+        self._all: list[Any] = []
+        self._grown: dict[str, list[str]] = {}  # fields of the last one, in pieces
+
+    def __bool__(self) -> bool:
+        return bool(self._all)
+
+    def add(self, detail: Any) -> None:
+        last = self._all[-1] if self._all else None
+        if not (isinstance(detail, dict) and isinstance(last, dict) and _same(last, detail)):
+            self._join()
+            self._all.append(detail)
+            return
+        for name in ("text", "summary"):
+            if name in detail:
+                self._grown.setdefault(name, [text(last.get(name))]).append(text(detail.pop(name)))
+        last |= given(**detail)
+
+    def take(self) -> list[Any]:
+        """All there were; from then on there are none."""
+        self._join()
+        taken, self._all = self._all, []
+        return taken
+
+    def _join(self) -> None:
+        for name, pieces in self._grown.items():
+            self._all[-1][name] = "".join(pieces)
+        self._grown = {}
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:

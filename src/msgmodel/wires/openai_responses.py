@@ -179,7 +179,7 @@ class _Said(dict[tuple[object, object, int], list[str]]):
         kind, place, _ = key
         self.kinds.add(kind)
         self.places.add((kind, place))
-        self[key] = pieces = []
+        pieces = self[key] = list[str]()
         return pieces
 
 

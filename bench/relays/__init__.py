@@ -1,0 +1,1 @@
+"""Small servers that relay a provider's stream, and the readers of all of them: see bench/relay.py."""
