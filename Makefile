@@ -52,6 +52,7 @@ load: $(VENV)/tools  ## how many live streams one server carries here (a minute 
 	$(BIN)/python bench/load.py
 
 bench: $(VENV)/tools  ## speed beside the peers, against the goals, into docs/benchmarks.md (a quarter of an hour)
+	$(BIN)/python bench/peers/install.py
 	$(BIN)/python bench/speed.py
 	$(BIN)/python bench/relay.py
 	$(BIN)/python bench/report.py
@@ -67,7 +68,7 @@ soak: $(VENV)/tools  ## 500 streams at once through the server and Redis, a fift
 	$(BIN)/python proofs/soak.py
 
 fuzz: $(VENV)/tools  ## the parsers and the server's requests under a fuzzer (ten minutes of CPU each)
-	$(BIN)/python -m proofs.fuzz.run
+	$(BIN)/python proofs/fuzz/run.py
 
 audit: $(VENV)/tools  ## known vulnerabilities in what is installed, by pip-audit and npm audit
 	$(BIN)/python proofs/audit.py

@@ -112,7 +112,7 @@ def test_a_reply_whose_chat_is_too_much_to_be_kept(server: Uvicorn, provider: Sc
             stream.frame()
             assert request("GET", again).status_code == 204
             while (frame := stream.frame()) != b"data: [DONE]":
-                assert b'"error"' not in frame
+                assert b'"type":"error"' not in frame
     assert len(provider.requests) == 2
 
 

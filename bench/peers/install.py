@@ -32,7 +32,7 @@ PACKAGES = {
     "langchain-openai": ("langchain-openai",),
     "relay": ("fastapi", "uvicorn", "httptools", "openai"),
 }
-"""Of each peer. `litellm-proxy` lags behind `litellm`, as its pins do. `relay`: what `msgmodel serve` is compared with."""
+"""Of each peer. `litellm-proxy` lags behind `litellm`, as its pins do. `relay`: what our server is compared with."""
 
 
 def python(name: str) -> Path:
