@@ -76,9 +76,16 @@ def test_every_command_runs(line: str, tmp_path: Path) -> None:
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
         assert set(re.findall(r"[\w-]+", line.partition("[")[2])) <= extras.keys()
         return
-    if line.startswith(("msgmodel serve", "python bench/")):  # which take long: whether they take the options
+    line = line.partition(" #")[0].strip()
+    if line.startswith("make "):  # which take minutes
+        assert f"\n{line.removeprefix('make ')}: " in (ROOT / "Makefile").read_text("utf-8")
+        return
+    if line.startswith("python -m pytest "):
+        assert (ROOT / line.split()[-1]).is_file()
+        return
+    if line.startswith(("msgmodel serve", "python bench/", "python proofs/")):  # whether they take the options
         pytest.importorskip("uvicorn")
-        line = line.partition(" #")[0].replace("python bench/", f"{sys.executable} {ROOT}/bench/") + " --help"
+        line = re.sub(r"^python (?=bench|proofs)", f"{sys.executable} {ROOT}/", line) + " --help"
     if " local" in line and not weights.path().is_file():
         pytest.skip("the weights are not here: msgmodel local pull")
     command = re.sub(r"\bmsgmodel(?= |$)", f"{sys.executable} -m msgmodel", line)
