@@ -96,10 +96,23 @@ wheel: $(BIN)/python  ## builds the wheel and tries it in a clean environment
 	build/wheel/bin/python -m pip install --quiet dist/*.whl
 	build/wheel/bin/python tests/installed.py
 
-ci: check types docs web clients wheel  ## everything that CI runs
+# Those that wait for servers, browsers, leases and faults, beside all others: on two cores that halves the time.
+SERVING := $(wildcard tests/test_server*.py tests/test_adapters_clients.py) $(addprefix tests/test_,browser_guide.py \
+	chaos.py deploy.py js_client.py leaving.py page.py panel_response.py security.py soak.py)
+
+.PHONY: covered covered-serving covered-library
+covered-serving:
+	$(BIN)/coverage run -m pytest $(SERVING)
+
+covered-library:
+	$(BIN)/coverage run -m pytest $(addprefix --ignore=,$(SERVING))
+
+covered: $(VENV)/tools
 	@$(BIN)/msgmodel local pull
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target covered-serving covered-library
+
+ci: check types docs web clients wheel covered  ## everything that CI runs
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/python tests/core_coverage.py
