@@ -218,7 +218,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("msgmodel", "uvicorn", "redis", "aiohttp")},
+        | {name: version(name) for name in ("msgmodel", "uvicorn", "redis")},
         "options": {name: value for name, value in vars(options).items() if name != "results"},
         "seconds": round(wall, 1),
         "streams": soak.report["begun"],

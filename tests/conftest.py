@@ -94,6 +94,8 @@ class Async:
 class SyncByHTTPX2(Sync):
     """Over a client that was handed in, which is the way through proxies too."""
 
+    name = "sync-httpx2"
+
     def __init__(self) -> None:
         self._client = httpx2.Client()
 
@@ -105,7 +107,9 @@ class SyncByHTTPX2(Sync):
 
 
 class AsyncByHTTPX2(Async):
-    """The same for asyncio, and the way without the extra `[aiohttp]`."""
+    """The same for asyncio."""
+
+    name = "async-httpx2"
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What every way to a server has in common, whichever library moves the bytes: `http.client`, aiohttp, httpx2."""
+"""What every way to a server has in common, whichever library moves the bytes."""
 
 from __future__ import annotations
 
