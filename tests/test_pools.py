@@ -22,7 +22,7 @@ import pytest
 
 import msgmodel
 from conftest import KEY, PROVIDER, Async, Sync, config
-from msgmodel import AsyncClient, Client, OpenAIConfig
+from msgmodel import AsyncClient, Client, OpenAIConfig, _async_connections
 from msgmodel.testing.server import Pause, Script, ScriptedServer, Send, Stall
 from msgmodel.testing.wires import WIRES, Wire, events, reply
 
@@ -759,6 +759,21 @@ def test_a_connection_that_closes_as_the_request_arrives(colour: Sync | Async, s
     last = colour.panels(**asking(server))[-1]
     assert last["event"] == "panel_final"
     assert last["timing"]["attempts"] == 2
+
+
+def test_idle_connections_of_a_loop_are_closed_after_a_while(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nobody asks anything any more."""
+    monkeypatch.setattr(_async_connections, "IDLE_SECONDS", 0.2)
+    server.say(GOOD)
+
+    async def main() -> None:
+        await asyncio.gather(*(msgmodel.aquery(**asking(server)) for _ in range(3)))
+        await asyncio.to_thread(server.wait_open_connections, 0)
+
+    asyncio.run(main())
+    assert server.accepted == 3
 
 
 # --- proxies ---

@@ -38,9 +38,12 @@ class Session:
     def __init__(self) -> None:
         self._idle: list[tuple[float, _Address, _Connection]] = []
         self._busy: set[_Connection] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def aclose(self) -> None:
         """Closes all connections, also those that a reply is being read from."""
+        if self._timer is not None:
+            self._timer.cancel()
         for connection in (*self._busy, *(connection for _, _, connection in self._idle)):
             connection.close()
         self._idle.clear()
@@ -80,6 +83,17 @@ class Session:
         for _, _, oldest in self._idle[:-IDLE_CONNECTIONS]:
             oldest.close()
         del self._idle[:-IDLE_CONNECTIONS]
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._expire)
+
+    def _expire(self) -> None:
+        """Closes those that nobody wanted for so long."""
+        self._timer, now = None, monotonic()
+        while self._idle and now - self._idle[0][0] >= IDLE_SECONDS:
+            self._idle.pop(0)[2].close()
+        if self._idle:
+            wait = self._idle[0][0] + IDLE_SECONDS - now
+            self._timer = asyncio.get_running_loop().call_later(wait, self._expire)
 
 
 class _Connection(asyncio.Protocol):

@@ -154,7 +154,8 @@ def tls() -> ssl.SSLContext:
     """One for all pools: making one takes as long as all else, and a fork in the middle of it blocks the child."""
     import httpx2
 
-    return httpx2.create_ssl_context()
+    with environment():
+        return httpx2.create_ssl_context()
 
 
 def direct() -> bool:

@@ -5,6 +5,7 @@ Rule: the calls in it have the ids that the client was told, each its own.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -39,12 +40,13 @@ def sealed(end: PanelEnd, calls: list[tuple[str, str]]) -> Message | None:
     turn = end["message"]
     if isinstance(turn["content"], str) or not any("opaque" in part for part in turn["content"]):
         return None
-    left = list(calls)
+    left: defaultdict[str, deque[str]] = defaultdict(deque)
+    for known, told in calls:
+        left[known].append(told)
     content: list[Any] = []
     for part in turn["content"]:
         if part["type"] == "tool_call":
-            number = [known for known, _ in left].index(part["id"])
-            content.append({**part, "id": left.pop(number)[1]})
+            content.append({**part, "id": left[part["id"]].popleft()})
         else:
             content.append(part)
     return {**turn, "content": content}

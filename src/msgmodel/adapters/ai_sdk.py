@@ -391,7 +391,8 @@ def _assistant(step: list[Fields], panel_id: str | None) -> list[Message]:
     if not turn["content"]:
         return []
     calls = _turns.called(turn)
-    results = [result for result in results if result["tool_call_id"] in calls]
+    known = frozenset(calls)
+    results = [result for result in results if result["tool_call_id"] in known]
     if len(results) < len(calls):
         turn["partial"] = True  # nobody ran the others: they are left out when it is sent
     return [turn, {"role": "tool", "content": results}] if results else [turn]

@@ -234,7 +234,8 @@ class Parser:
             event = _plain(data)
         except (ValueError, RecursionError):
             return ""
-        self._said[Text, str(event.output_index), event.content_index].append(event.delta)
+        if event.delta:
+            self._said[Text, str(event.output_index), event.content_index].append(event.delta)
         return event.delta
 
     def put_off(self) -> Sequence[Delta]:
