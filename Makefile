@@ -96,21 +96,26 @@ wheel: $(BIN)/python  ## builds the wheel and tries it in a clean environment
 	build/wheel/bin/python -m pip install --quiet dist/*.whl
 	build/wheel/bin/python tests/installed.py
 
-# Those that wait for servers, browsers, leases and faults, beside all others: on two cores that halves the time.
+# Most tests wait: for servers, browsers and leases, for silences and hang-ups. Side by side they take half as long.
 SERVING := $(wildcard tests/test_server*.py tests/test_adapters_clients.py) $(addprefix tests/test_,browser_guide.py \
 	chaos.py deploy.py js_client.py leaving.py page.py panel_response.py security.py soak.py)
 
-.PHONY: covered covered-serving covered-library
+WIRING := $(addprefix tests/test_,closing.py drips.py endings.py faults.py going_on.py many.py pools.py transports.py)
+
+.PHONY: covered covered-serving covered-wiring covered-others
 covered-serving:
 	$(BIN)/coverage run -m pytest $(SERVING)
 
-covered-library:
-	$(BIN)/coverage run -m pytest $(addprefix --ignore=,$(SERVING))
+covered-wiring:
+	$(BIN)/coverage run -m pytest $(WIRING)
+
+covered-others:
+	$(BIN)/coverage run -m pytest $(addprefix --ignore=,$(SERVING) $(WIRING))
 
 covered: $(VENV)/tools
 	@$(BIN)/msgmodel local pull
 	$(BIN)/coverage erase
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target covered-serving covered-library
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target covered-serving covered-wiring covered-others
 
 ci: check types docs web clients wheel covered  ## everything that CI runs
 	$(BIN)/coverage combine --quiet

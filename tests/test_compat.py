@@ -416,7 +416,7 @@ def test_retry_of_aquery_itself(pauses: list[float]) -> None:
     with ScriptedProvider() as provider:
         provider.say(Reply(error=429), Reply(error=503), "At last.")
         assert asyncio.run(main(provider)) == "At last."
-    assert len(pauses) == 2
+    assert len([pause for pause in pauses if pause]) == 2
 
 
 def test_backoff() -> None:
