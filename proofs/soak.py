@@ -31,13 +31,15 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "examples" / "deploy")]
 import redis  # noqa: E402
 from one_machine import Deployment  # noqa: E402
 from soak_readers import LATE_SECONDS  # noqa: E402
-from soak_samples import LIMITS, Growth, Sample, cpu, growth, store, together, worker  # noqa: E402
+from soak_samples import LIMITS, Growth, Sample, a_stream, cpu, growth, store, together, worker  # noqa: E402
+
+from msgmodel._transport import IDLE_CONNECTIONS  # noqa: E402
 
 RESULTS = HERE.parent / "bench" / "results" / "soak.json"
 WORKERS = 2
 EVERY_SECONDS = 2.0
 POOL = 64
-"""Connections to Redis that a worker keeps, at most: those are no leak."""
+"""Connections to Redis that a worker keeps at most: they are no leak, and neither are its idle ones to the provider."""
 SHOWN = 20
 """Of what was wrong, on the screen."""
 
@@ -145,7 +147,9 @@ class Soak:
         while (now := time.monotonic()) < until:
             time.sleep(max(0.0, min(EVERY_SECONDS, until - now)))
             self.ask()
-            self.samples.append(self.look() | {"live": self.report["live"], "to the provider": self.asked["open"]})
+            seen = {name: float(self.report[name]) for name in ("live", "begun")}
+            sample = self.look() | seen | {"to the provider": self.asked["open"]}
+            self.samples.append(sample | a_stream(sample, self.samples, self.options.ttl + self.options.tombstone))
             if time.monotonic() - shown > 10.0:
                 shown = time.monotonic()
                 self.show()
@@ -169,8 +173,7 @@ class Soak:
         self._until("streams that never ended", longest, lambda: not self.report["live"])
         self._until("streams that were not looked at again", 2 * longest, lambda: not self.report["later"])
         self._until("replies that the provider still sends", 10.0, lambda: not self.asked["answering"])
-        if self.options.settle:
-            self._until("connections to the provider", self.options.settle, lambda: not self.asked["open"])
+        self._until("connections to the provider", 10.0, lambda: self.asked["open"] <= WORKERS * IDLE_CONNECTIONS)
         kept = self.options.ttl + self.options.tombstone + 15.0
         self._until("keys in Redis", kept, lambda: not any("keys, " in name for name in self.look()))
         return self.look()
@@ -188,7 +191,7 @@ class Soak:
         """What the workers had before the first stream and have after the last; adds what should be gone to `wrong`."""
         found = {}
         for number in range(1, WORKERS + 1):
-            for name, more in (("file handles", POOL), ("tasks", 10)):
+            for name, more in (("file handles", POOL + IDLE_CONNECTIONS), ("tasks", 10)):
                 key = f"worker {number}: {name}"
                 found[key] = self.idle[key], after[key]
                 if after[key] > self.idle[key] + more:
@@ -279,9 +282,6 @@ def main() -> int:
     parser.add_argument("--ttl", type=float, default=40.0, help="seconds for which a stream is kept after its end")
     parser.add_argument("--tombstone", type=float, default=40.0, help="seconds for which it is known after that")
     parser.add_argument("--warm-up", type=float, default=180.0, help="seconds from which on nothing may grow")
-    parser.add_argument(
-        "--settle", type=float, default=75.0, help="seconds in which idle connections must be closed; 0: not looked at"
-    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()

@@ -30,8 +30,8 @@ LIMITS = {
     "file handles": Limit(1.05, 20.0),
     "threads": Limit(1.0, 1.0),
     "tasks": Limit(1.1, 50.0),
-    "Redis keys": Limit(1.05, 150.0),
-    "Redis MB": Limit(1.05, 1.0),
+    "Redis keys a stream": Limit(1.1, 0.2),
+    "Redis KB a stream": Limit(1.1, 0.5),
 }
 """Of all workers together, and of Redis. Live streams vary around their number, so none of it is exactly still."""
 
@@ -74,6 +74,17 @@ def store(client: redis.Redis) -> Sample:
     memory: Any = client.info("memory")
     found = {"Redis keys": float(client.dbsize()), "Redis MB": memory["used_memory"] / 1e6}  # type: ignore[arg-type]
     return found | {f"Redis keys, {kind}": float(count) for kind, count in sorted(kinds.items())}
+
+
+def a_stream(sample: Sample, before: Sequence[Sample], kept_seconds: float) -> Sample:
+    """Redis' figures for each stream that it may know of: those that live, and those begun since it keeps them."""
+    since = sample["seconds"] - kept_seconds
+    begun = next((each["begun"] for each in reversed(before) if each["seconds"] <= since), 0.0)
+    streams = max(1.0, sample["begun"] - begun)
+    return {
+        "Redis keys a stream": sample["Redis keys"] / streams,
+        "Redis KB a stream": 1000 * sample["Redis MB"] / streams,
+    }
 
 
 def cpu(pid: int) -> float:
