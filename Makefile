@@ -96,26 +96,22 @@ wheel: $(BIN)/python  ## builds the wheel and tries it in a clean environment
 	build/wheel/bin/python -m pip install --quiet dist/*.whl
 	build/wheel/bin/python tests/installed.py
 
-# Most tests wait: for servers, browsers and leases, for silences and hang-ups. Side by side they take half as long.
-SERVING := $(wildcard tests/test_server*.py tests/test_adapters_clients.py) $(addprefix tests/test_,browser_guide.py \
-	chaos.py deploy.py js_client.py leaving.py page.py panel_response.py security.py soak.py)
+# Most tests wait: for servers, browsers and leases, for silences and hang-ups. Two halves side by side take half as long.
+HALF := $(wildcard tests/test_server*.py tests/test_adapters_clients.py) $(addprefix tests/test_,browser_guide.py \
+	chaos.py closing.py deploy.py drips.py js_client.py leaving.py many.py page.py panel_response.py pools.py security.py \
+	soak.py transports.py)
 
-WIRING := $(addprefix tests/test_,closing.py drips.py endings.py faults.py going_on.py many.py pools.py transports.py)
-
-.PHONY: covered covered-serving covered-wiring covered-others
-covered-serving:
-	$(BIN)/coverage run -m pytest $(SERVING)
-
-covered-wiring:
-	$(BIN)/coverage run -m pytest $(WIRING)
+.PHONY: covered covered-half covered-others
+covered-half:
+	$(BIN)/coverage run -m pytest $(HALF)
 
 covered-others:
-	$(BIN)/coverage run -m pytest $(addprefix --ignore=,$(SERVING) $(WIRING))
+	$(BIN)/coverage run -m pytest $(addprefix --ignore=,$(HALF))
 
 covered: $(VENV)/tools
 	@$(BIN)/msgmodel local pull
 	$(BIN)/coverage erase
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target covered-serving covered-wiring covered-others
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line covered-half covered-others
 
 ci: check types docs web clients wheel covered  ## everything that CI runs
 	$(BIN)/coverage combine --quiet
