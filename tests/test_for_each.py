@@ -87,6 +87,35 @@ def test_a_panel_that_is_cancelled_meanwhile(provider: ScriptedProvider) -> None
     assert [panel["code"] for panel in summary["panels"]] == ["cancelled", "cancelled"]
 
 
+def test_panels_that_are_cancelled_one_after_the_other(provider: ScriptedProvider) -> None:
+    """Their tasks end in one turn of the loop each, so that the last is done while the end of the one before is told."""
+    provider.say(Reply("one two", stall_after=1))
+    names = [f"panel {number}" for number in range(8)]
+    panels = [Panel("openai", config=provider.config("openai"), panel_id=name) for name in names]
+
+    async def run() -> tuple[list[Any], Any]:
+        batch, taken = astream_many(panels, "hi"), []
+        begun = asyncio.Event()
+
+        async def take(event: Any) -> None:
+            taken.append(event)
+            if len([event for event in taken if event["event"] == "panel_delta"]) == len(names):
+                begun.set()
+
+        async def cancel_all() -> None:
+            await begun.wait()
+            for name in names:
+                batch.cancel(name)
+                await asyncio.sleep(0)
+
+        _, summary = await asyncio.wait_for(asyncio.gather(cancel_all(), batch.for_each(take)), 10)
+        return taken, summary
+
+    taken, summary = asyncio.run(run())
+    assert said(taken) == {name: [("panel_delta", "one"), ("panel_error", "one")] for name in names}
+    assert [panel["code"] for panel in summary["panels"]] == ["cancelled"] * len(names)
+
+
 def test_what_take_raises_ends_the_batch(provider: ScriptedProvider) -> None:
     provider.say(Reply("one two", stall_after=1))
     panels = [Panel("openai", config=provider.config("openai")) for _ in range(3)]

@@ -259,6 +259,7 @@ class _Merged:
         self._news = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = False
+        self._running = 0
         self._taker: Callable[[PanelEvent], Awaitable[None]] | None = None
         self._fault: Exception | None = None
         """What the taker raised."""
@@ -266,10 +267,13 @@ class _Merged:
     async def for_each(self, take: Callable[[PanelEvent], Awaitable[None]]) -> BatchFinal | None:
         """Hands all events to `take`, and returns the summary; None once nobody wants it. Raises what `take` raises."""
         self._taker = take
-        pending: set[asyncio.Task[None]] = set() if self._over else self._start()
-        while pending and self._fault is None:
-            _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            while self._events and not self._over:  # what a task left behind that did not end by itself
+        if not self._over:
+            self._start()
+        # Not until the tasks are done: what they leave behind comes after that, in `_done`.
+        while self._running and self._fault is None:
+            self._news.clear()
+            await self._news.wait()
+            while self._events and not self._over:
                 await take(self._events.popleft()[1])
         if self._fault is not None:
             raise self._fault
@@ -299,12 +303,12 @@ class _Merged:
             taken.append(last)
         return taken
 
-    def _start(self) -> set[asyncio.Task[None]]:
+    def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._running = len(self.jobs)
         for job in self.jobs:
             job.task = self._loop.create_task(self._run(job))
             job.task.add_done_callback(partial(self._done, job))
-        return {job.task for job in self.jobs if job.task is not None}
 
     def _summary(self) -> BatchFinal | None:
         """Once all panels have ended."""
@@ -371,6 +375,8 @@ class _Merged:
         """Hands on what is missing of a panel whose task has ended: also one that was cancelled before it had begun, or
         by somebody else, or that an error ended which nobody foresaw."""
         error = None if task.cancelled() else task.exception()
+        self._running -= 1
+        self._news.set()
         if self._over or job.ended is not None:
             return
         fault = f"unexpected {type(error).__name__}" if isinstance(error, Exception) else ""
