@@ -31,9 +31,12 @@ def exchange(wire: str) -> Exchange:
     return begun
 
 
-def play(wire: str, pieces: list[bytes], end: bytes | Broken = b"", status: int = 200) -> list[Any]:
+def play(
+    wire: str, pieces: list[bytes], end: bytes | Broken = b"", status: int = 200, *, together: bool = False
+) -> list[Any]:
     """The events of one panel whose body comes in these pieces, and then ends or breaks."""
     begun = exchange(wire)
+    begun.together = together
     begun.head(status, {})
     found: list[Any] = []
     for piece in pieces:

@@ -88,7 +88,7 @@ def test_a_panel_that_is_cancelled_meanwhile(provider: ScriptedProvider) -> None
 
 
 def test_panels_that_are_cancelled_one_after_the_other(provider: ScriptedProvider) -> None:
-    """Their tasks end in one turn of the loop each, so that the last is done while the end of the one before is told."""
+    """Each task ends one turn of the loop later, so the last is done while the end of the one before is told."""
     provider.say(Reply("one two", stall_after=1))
     names = [f"panel {number}" for number in range(8)]
     panels = [Panel("openai", config=provider.config("openai"), panel_id=name) for name in names]

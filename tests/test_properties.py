@@ -45,9 +45,11 @@ SAMPLE = 12
 """Recordings a wire that are cut at many places."""
 
 
-def play(wire: str, pieces: list[bytes], end: bytes | Broken = b"", status: int = 200) -> list[Any]:
+def play(
+    wire: str, pieces: list[bytes], end: bytes | Broken = b"", status: int = 200, *, together: bool = False
+) -> list[Any]:
     """The events of one panel; whatever the bytes, they are sound."""
-    found = pure.play(wire, pieces, end, status)
+    found = pure.play(wire, pieces, end, status, together=together)
     check(found)
     return found
 
@@ -111,6 +113,28 @@ def test_any_cut_gives_the_same_events(wire: Wire, data: st.DataObject) -> None:
     whole = play(wire, [body])
     assert play(wire, cut(body, data.draw(st.lists(st.integers(0, 1 << 16), max_size=12)))) == whole
     assert play(wire, [body[at : at + 1] for at in range(len(body))]) == whole
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@given(data=st.data())
+@settings(max_examples=150)
+def test_text_that_goes_together(wire: Wire, data: st.DataObject) -> None:
+    body = data.draw(replies(wire))
+    pieces = cut(body, data.draw(st.lists(st.integers(0, 1 << 16), max_size=12)))
+    assert joined(play(wire, pieces, together=True)) == joined(play(wire, pieces))
+    body = reply(wire, ["one ", "two ", "three ", "four ", "five"])
+    assert len(play(wire, [body], together=True)) < len(play(wire, [body]))
+
+
+def joined(found: list[Any]) -> list[Any]:
+    """The events, with deltas in a row made one."""
+    made: list[Any] = []
+    for one in found:
+        if made and one["event"] == made[-1]["event"] == "panel_delta":
+            made[-1] = made[-1] | {"delta": made[-1]["delta"] + one["delta"]}
+        else:
+            made.append(one)
+    return made
 
 
 @pytest.mark.parametrize("wire", WIRES)

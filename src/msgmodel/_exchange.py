@@ -82,7 +82,7 @@ class Exchange:
         *("pause", "reading", "route", "_clocks", "_rules", "_clock", "_random", "_fallbacks", "_observers"),
         *("_ask", "_asked", "_wire", "_retries", "_token", "_ended", "_overlap", "_next", "_panel", "_begin"),
         *("_silent_since", "_news", "_last", "_handed", "_stale", "_tokens", "_continued", "_progressed", "_seen"),
-        *("_plain", "_status", "_headers", "_decoder", "_parser", "_body"),
+        *("together", "_plain", "_status", "_headers", "_decoder", "_parser", "_body"),
     )
 
     def __init__(
@@ -105,6 +105,8 @@ class Exchange:
         """Whether the shell shall read on."""
         self.route = 0
         """Whom the next request is for: 0, or which of the fallbacks counted from 1."""
+        self.together = False
+        """Whether texts that came in one piece of the body make one event, where nothing else is between them."""
         self._clocks = clocks
         self._rules = rules
         self._clock = clock
@@ -183,13 +185,22 @@ class Exchange:
             return
         try:
             plainly, more = self._parser.plain, self._panel.more
+            said: list[str] = []  # and not handed on: what is to go together
             for data in self._decoder.feed(chunk) if chunk else self._decoder.eof():
                 if self._plain and chunk and (text := plainly(data)):
                     self._silent_since = None
+                    if self.together:
+                        said.append(text)
+                        continue
                     yield more(text)
                     if not self.reading:
                         return
                     continue
+                if said:
+                    yield more("".join(said))
+                    if not self.reading:
+                        return
+                    said.clear()
                 self._catch_up()
                 plain: bool | None = None
                 for delta in self._parser.feed(data, bool(chunk)):
@@ -198,6 +209,10 @@ class Exchange:
                     if not self.reading:
                         return
                 self._plain = bool(plain) and self._overlap is None
+            if said:
+                yield more("".join(said))
+                if not self.reading:
+                    return
         except (Malformed, TooLarge) as error:
             self._end(Failure("protocol", str(error)))
             return

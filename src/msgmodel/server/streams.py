@@ -29,7 +29,7 @@ AGAIN_SECONDS = 10.0
 
 LATE_SECONDS = 0.02
 TOGETHER_SECONDS = 0.1
-"""How long a reader waits between two writes where the event loop runs behind by more than that."""
+"""How long a panel is left alone after a text where the event loop runs behind by more than that."""
 
 ENDS = ("panel_final", "panel_error")
 
@@ -101,11 +101,8 @@ class Streams:
             self._readers += 1
             self._all_read.clear()
         try:
-            pulse = liveness.pulse()
             async for lines in self.log.read(id, after):
                 yield lines
-                if pulse.late > LATE_SECONDS:  # what comes meanwhile goes together, at half the cost
-                    await asyncio.sleep(TOGETHER_SECONDS)
         finally:
             if producer is not None:
                 self._readers -= 1
@@ -155,6 +152,7 @@ class _Producer:
         self._panels = Panels(head.panel_ids)
         self._alone = len(head.panel_ids) == 1
         self._finishing = False
+        self._pulse = liveness.pulse()
         self._verdict: tuple[ErrorCode, str] = ("interrupted", "the stream ended before the reply did")
         self._timer: asyncio.TimerHandle | None = None
 
@@ -225,7 +223,7 @@ class _Producer:
     async def _produce(self) -> BatchEvent | None:
         """Writes all events; returns the summary, which comes after whatever is still missing."""
         try:
-            return await self._batch.for_each(self._write)
+            return await self._batch.for_each(self._write, together=True)
         except asyncio.CancelledError:
             pass  # we are told to end: the verdict says why
         except Full:
@@ -245,3 +243,5 @@ class _Producer:
                 self._panels.add(event)  # it was taken, and will be written
                 raise
             self._panels.add(event)
+            if event["event"] == "panel_delta" and self._pulse.late > LATE_SECONDS:
+                await asyncio.sleep(TOGETHER_SECONDS)  # what comes meanwhile goes together, at half the cost
