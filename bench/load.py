@@ -169,6 +169,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "why": sorted(set(result["bad"])),
         "pieces": f"{len(delays)} of {asked}",
         "pieces a second": round(len(delays) / result["seconds"]),
+        "pieces an event": round(len(delays) / max(1, result["events"]), 1),
         "seconds": round(result["seconds"], 1),
         "first byte ms": _shares(heads),
         "delay ms": _shares(delays),

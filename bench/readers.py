@@ -43,7 +43,7 @@ class _Reader(asyncio.Protocol):
         self._raw = self._text = b""
         self._left = -1  # of the chunk that is read; -1 before the headers
         self._next = 0
-        self._number = 0
+        self.events = 0
         self._said: list[str] = []
 
     def connection_made(self, transport: Any) -> None:
@@ -89,10 +89,10 @@ class _Reader(asyncio.Protocol):
 
     def _frame(self, frame: bytes, now: float) -> None:
         id, _, data = frame.partition(b"\n")
-        self._number += 1
+        self.events += 1
         event = _decode(data[6:])
-        if id != b"id: %d" % self._number:
-            self._end(f"{id.decode()} in the place of {self._number}")
+        if id != b"id: %d" % self.events:
+            self._end(f"{id.decode()} in the place of {self.events}")
         elif event.event == "panel_delta":
             self._said.append(event.delta)
             for piece in event.delta.split():  # more than one where a server joins deltas
@@ -132,7 +132,8 @@ async def main(host: str, port: int, streams: int, pieces: int, ramp: float, dea
     bad = [reader.why for reader in readers if reader.why]
     seconds = monotonic() - begin
     seen = {"heads": [round(each, 5) for each in heads], "delays": [round(each, 5) for each in delays]}
-    print(json.dumps({"bad": bad, "seconds": seconds, **seen}), flush=True)
+    events = sum(reader.events for reader in readers)
+    print(json.dumps({"bad": bad, "seconds": seconds, "events": events, **seen}), flush=True)
     sys.stdin.readline()  # until what we have used was read
 
 

@@ -551,6 +551,34 @@ def test_what_is_named_is_forgotten_too(provider: ScriptedProvider, monkeypatch:
         assert "chat" not in repr(log._names)
 
 
+def test_what_comes_while_a_server_is_late_goes_together(
+    serve: Any, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msgmodel.server.streams.LATE_SECONDS", -1.0)
+    provider.say(Reply(TEXT, speed=100))
+    server = serve()
+    with ask(server) as stream:
+        got = stream.rest()
+    assert 3 <= kinds(got).count("panel_delta") <= 20
+    assert numbers(got) == list(range(1, len(got) + 1))
+    assert joined(got) == got[-1].data["content"] == TEXT
+    assert (kinds(got)[-1], got[-1].data["status"]) == ("panel_final", "complete")
+
+
+def test_a_stop_while_a_server_is_late(serve: Any, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("msgmodel.server.streams.LATE_SECONDS", -1.0)
+    monkeypatch.setattr("msgmodel.server.streams.TOGETHER_SECONDS", 60.0)
+    provider.say(Reply(TEXT, speed=100))
+    server = serve()
+    with ask(server) as stream:
+        got = stream.take(1)
+        assert request("DELETE", server.url + stream.response.headers["location"]).status_code == 204
+        got += stream.rest()
+    assert (kinds(got)[-1], got[-1].data["code"]) == ("panel_error", "cancelled")
+    assert joined(got) == got[-1].data["content"]
+    provider.server.wait_open_connections(0)
+
+
 @pytest.mark.parametrize("size", [900, 1200, 3000])
 def test_a_reply_that_is_too_large_to_keep(provider: ScriptedProvider, size: int) -> None:
     provider.say("word " * 200 if size == 3000 else "word " * 10)

@@ -76,11 +76,13 @@ class Writer(Protocol):
     """Writes one stream. Raises Lost or Full."""
 
     commands: asyncio.Queue[Command]
+    late: float
+    """How many seconds it takes to write, on an average of the last times."""
 
-    async def append(self, line: bytes, *, owed: bool = False) -> None:
+    async def append(self, line: bytes, *, owed: bool = False, at_once: bool = False) -> None:
         """The next line. It may be held back for a moment, to be written with those that follow.
 
-        owed: it is a terminal event, for which there is always room.
+        owed: it is a terminal event, for which there is always room. at_once: none follows soon.
         """
 
     async def end(self) -> None:
@@ -241,11 +243,13 @@ class MemoryLog:
 
 
 class _MemoryWriter:
+    late = 0.0
+
     def __init__(self, log: MemoryLog, id: str, stream: _Stream) -> None:
         self.commands = stream.commands
         self._log, self._id, self._stream = log, id, stream
 
-    async def append(self, line: bytes, *, owed: bool = False) -> None:
+    async def append(self, line: bytes, *, owed: bool = False, at_once: bool = False) -> None:
         log, stream, size = self._log, self._stream, len(line)
         if not owed and (stream.size + size > log.max_stream_bytes or len(stream.lines) + 64 >= MAX_LINES):
             raise Full

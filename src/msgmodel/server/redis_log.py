@@ -117,6 +117,8 @@ class RedisLog:
         self.process = secrets.token_hex(8)
         self.ttl_ms = int(ttl_seconds * 1000)
         self.meta_ms = self.ttl_ms + int(TOMBSTONE_SECONDS * 1000)
+        # As bytes, which a client for asyncio has not to make of them at each write.
+        self._times = [b"%d" % each for each in (LEASE_SECONDS * 1000, self.ttl_ms, self.meta_ms)]
         self._prefix = prefix
         self._begin = Script(self.redis, _BEGIN, keys=3)
         self._find = Script(self.redis, _FIND, keys=2)
@@ -130,7 +132,7 @@ class RedisLog:
         self._closed = False
 
     async def begin(self, id: str, head: Head) -> _RedisWriter | None:
-        token = secrets.token_hex(8)
+        token = secrets.token_hex(8).encode()
         fields: list[Any] = [token, msgspec.json.encode(head), self.process, int(LEASE_SECONDS * 1000), self.meta_ms]
         try:
             begun = await self._begin.run([*self.keys(id), *fields])
@@ -206,9 +208,9 @@ class RedisLog:
 
     async def read_elsewhere(self, id: str) -> bool:
         try:
-            seconds, _ = await cast(Any, self.redis.time())
+            now = await self._time()
             async with self.redis.pipeline(transaction=False) as pipe:
-                pipe.zcount(self._readers(id), seconds, "+inf")
+                pipe.zcount(self._readers(id), now, "+inf")
                 pipe.xrevrange(self._commands(self.process), count=1)
                 count, told = await pipe.execute()
         except FAULTS:
@@ -264,25 +266,22 @@ class RedisLog:
         """Of its meta, its log and its lease."""
         return [f"{self._prefix}:{{{id}}}:{what}" for what in ("meta", "log", "lease")]
 
-    async def write(self, id: str, token: str, last: int, lines: list[bytes], ended: bool) -> None:
+    async def write(self, keys: list[bytes], token: bytes, last: int, lines: list[bytes], ended: bool) -> None:
         """Writes an entry, or only renews the lease. Raises Lost, also where the store went back to what it had before;
         what fails otherwise may be tried again."""
-        args: list[Any] = [
-            token,
-            last,
-            b"\n".join(lines),
-            int(ended),
-            int(LEASE_SECONDS * 1000),
-            self.ttl_ms,
-            self.meta_ms,
-            last - len(lines),
-        ]
+        first = b"%d" % (last - len(lines))
+        args = [token, b"%d" % last, b"\n".join(lines), b"%d" % ended, *self._times, first]
         script = self._owed if ended or not lines else self._append
-        if not await script.run([*self.keys(id), *args]):
+        if not await script.run([*keys, *args]):
             raise Lost
 
     def forget(self, id: str) -> None:
         self._writers.pop(id, None)
+
+    async def _time(self) -> float:
+        """Of the clock that all processes share: Redis' own."""
+        seconds, microseconds = await cast(Any, self.redis.time())
+        return float(seconds + microseconds / 1e6)
 
     def _readers(self, id: str) -> str:
         return f"{self._prefix}:{{{id}}}:readers"
@@ -315,14 +314,14 @@ class RedisLog:
     async def _end_for_another(self, id: str) -> None:
         """Writes the terminal events that a dead producer owes; of many readers who try, one does."""
         meta, log, _ = self.keys(id)
-        token = secrets.token_hex(8)
+        token = secrets.token_hex(8).encode()
         try:
             entries = await cast(Any, self.redis.xrange(log))
             lines = [each for _, fields in entries for each in fields[b"lines"].split(b"\n")]
             head = msgspec.json.decode(await cast(Any, self.redis.hget(meta, "head")), type=Head)
             if await self._take_over(keys=self.keys(id), args=[token, len(lines)]):
                 ends = _ends(lines, head.panel_ids)
-                await self.write(id, token, len(lines) + len(ends), ends, True)
+                await self.write([key.encode() for key in self.keys(id)], token, len(lines) + len(ends), ends, True)
                 _log.warning("stream %s: its producer is gone, it is ended as interrupted", id)
         except (*FAULTS, Lost, TypeError, msgspec.DecodeError):
             pass  # the next silence tries again
@@ -354,10 +353,10 @@ class RedisLog:
         if not elsewhere:
             return
         with suppress(*FAULTS):
-            seconds, _ = await cast(Any, self.redis.time())
+            until = await self._time() + LEASE_SECONDS
             async with self.redis.pipeline(transaction=False) as pipe:
                 for id in elsewhere:
-                    pipe.zadd(self._readers(id), {self.process: seconds + LEASE_SECONDS})
+                    pipe.zadd(self._readers(id), {self.process: until})
                     pipe.expire(self._readers(id), int(LEASE_SECONDS * 4))
                 await pipe.execute()
 
@@ -365,19 +364,22 @@ class RedisLog:
 class _RedisWriter:
     """Collects lines for a moment and writes them as one entry."""
 
-    def __init__(self, log: RedisLog, id: str, token: str) -> None:
+    def __init__(self, log: RedisLog, id: str, token: bytes) -> None:
         self.commands: asyncio.Queue[Command] = asyncio.Queue()
         self._log, self._id, self._token = log, id, token
+        self._keys = [key.encode() for key in log.keys(id)]
         self._lines: list[bytes] = []
         self._size = 0
         self._count = 0
         self._written = 0
         self._flushing: asyncio.Task[None] | None = None
-        self._ending = asyncio.Event()
+        self._ending = False
+        self._waiting: asyncio.Future[None] | None = None
         self._failed: Exception | None = None
         self._renewed = monotonic()
+        self.late = 0.0
 
-    async def append(self, line: bytes, *, owed: bool = False) -> None:
+    async def append(self, line: bytes, *, owed: bool = False, at_once: bool = False) -> None:
         if self._failed is not None and not (owed and isinstance(self._failed, Full)):
             raise self._failed
         if not owed and (self._size + len(line) > MAX_STREAM_BYTES or self._count + 64 >= MAX_LINES):
@@ -386,13 +388,15 @@ class _RedisWriter:
         self._count += 1
         self._lines.append(line)
         if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush_soon())
+            self._flushing = asyncio.create_task(self._flush_soon(0.0 if at_once else COALESCE_SECONDS))
         elif len(self._lines) > 4096:  # Redis is slower than the provider
             await asyncio.wait((self._flushing,))
 
     async def end(self) -> None:
         try:
-            self._ending.set()
+            self._ending = True
+            if self._waiting is not None:
+                _set(self._waiting)
             if self._flushing is not None:
                 await asyncio.wait((self._flushing,))
             if isinstance(self._failed, Lost):
@@ -409,10 +413,8 @@ class _RedisWriter:
     async def _flush_soon(self, seconds: float = COALESCE_SECONDS) -> None:
         try:
             while True:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(seconds):
-                        await self._ending.wait()
-                if self._ending.is_set():
+                await self._moment(seconds)
+                if self._ending:
                     return  # what is left goes with the end
                 await self._flush(ended=False)
                 if not self._lines:
@@ -424,14 +426,26 @@ class _RedisWriter:
             self._failed = error
             self.commands.put_nowait(Command("stop"))
 
+    async def _moment(self, seconds: float) -> None:
+        """Waits, but not once there are no more lines."""
+        if seconds and not self._ending:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_later(seconds, _set, self._waiting)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+
     async def _flush(self, *, ended: bool) -> None:
         """Writes what has collected, again and again while Redis can't be reached; an entry is never written twice."""
         until = monotonic() + PATIENCE_SECONDS
         lines = self._lines[:]
         last = self._written + len(lines)
+        begun = monotonic()
         while True:
             try:
-                await self._log.write(self._id, self._token, last, lines, ended)
+                await self._log.write(self._keys, self._token, last, lines, ended)
                 break
             except OutOfMemoryError:
                 if monotonic() >= until:
@@ -447,10 +461,16 @@ class _RedisWriter:
         del self._lines[: len(lines)]
         self._written = last
         self._renewed = monotonic()
+        self.late += 0.2 * (self._renewed - begun - self.late)
 
     async def _renew_lease(self) -> None:
         with suppress(*FAULTS):
-            await self._log.write(self._id, self._token, self._written, [], False)
+            await self._log.write(self._keys, self._token, self._written, [], False)
+
+
+def _set(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _is_end(lines: Lines) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from .._patience import Alarm
 from .log import Lines
 
 _log = logging.getLogger("msgmodel.server")
@@ -23,6 +24,8 @@ FAULTS = (RedisError, OSError, asyncio.TimeoutError)
 """What may come out of a call to Redis."""
 
 COALESCE_SECONDS = 0.03
+KEY_SECONDS = 0.00005
+"""Between two waits, for each stream that is waited for: to ask for many costs more, and finds more at once."""
 BLOCK_SECONDS = 1.0
 HEARD_SECONDS = 2.0
 """How long it is waited for that what was told is heard."""
@@ -39,6 +42,7 @@ class Subscription:
         self.ready: deque[Lines] = deque()
         self._tail = tail
         self._news = asyncio.Event()
+        self._alarm = Alarm(self._news.set)
 
     @property
     def wants(self) -> bool:
@@ -64,9 +68,9 @@ class Subscription:
         """What is there; after so long a silence nothing."""
         if not self.ready:
             self._news.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._news.wait()
+            self._alarm.begin(seconds)
+            await self._news.wait()
+            self._alarm.end()
         wanted = self.wants
         taken = list(self.ready)
         self.ready.clear()
@@ -75,6 +79,7 @@ class Subscription:
         return taken
 
     def close(self) -> None:
+        self._alarm.close()
         self._tail.unsubscribe(self)
 
 
@@ -178,7 +183,7 @@ class Tail:
                 for subscription in self._subscriptions.get(key, ()):
                     subscription.put(last, fields[b"lines"])
         if found:
-            await asyncio.sleep(COALESCE_SECONDS / 3)  # what comes together is read together
+            await asyncio.sleep(max(COALESCE_SECONDS / 3, len(wanted) * KEY_SECONDS))
 
 
 def _numbers(place: str) -> tuple[int, ...]:

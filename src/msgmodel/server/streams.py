@@ -28,8 +28,8 @@ AGAIN_SECONDS = 10.0
 """How often it is asked whether a stream that nobody reads here is still read elsewhere."""
 
 LATE_SECONDS = 0.02
-TOGETHER_SECONDS = 0.1
-"""How long a panel is left alone after a text where the event loop runs behind by more than that."""
+TOGETHER_SECONDS = 0.15
+"""How long a panel is left alone after a text where the event loop, or the log, is later than that."""
 
 ENDS = ("panel_final", "panel_error")
 
@@ -236,12 +236,15 @@ class _Producer:
         return None
 
     async def _write(self, event: PanelEvent) -> None:
-        if self._panels.open(event):
-            try:
-                await self._writer.append(line(event), owed=event["event"] in ENDS)
-            except asyncio.CancelledError:
-                self._panels.add(event)  # it was taken, and will be written
-                raise
-            self._panels.add(event)
-            if event["event"] == "panel_delta" and self._pulse.late > LATE_SECONDS:
-                await asyncio.sleep(TOGETHER_SECONDS)  # what comes meanwhile goes together, at half the cost
+        if not self._panels.open(event):
+            return
+        # Where there is too much to do, what comes meanwhile is read, written and sent together, at half the cost.
+        late = event["event"] == "panel_delta" and max(self._pulse.late, self._writer.late) > LATE_SECONDS
+        try:
+            await self._writer.append(line(event), owed=event["event"] in ENDS, at_once=late)
+        except asyncio.CancelledError:
+            self._panels.add(event)  # it was taken, and will be written
+            raise
+        self._panels.add(event)
+        if late:
+            await asyncio.sleep(TOGETHER_SECONDS)
