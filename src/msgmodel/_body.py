@@ -7,6 +7,7 @@ nothing waits. (`http.client` takes several calls for each chunk, and waits for 
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from functools import lru_cache
 from http.client import HTTPResponse
 from typing import Any
@@ -81,6 +82,8 @@ class Dechunker:
         """The begin of a line: of one that gives a size, or of the end of a chunk."""
         self._in_chunk = False
         self._in_trailer = False
+        self._in_lines = True
+        """Whether no chunk so far had a CRLF within it."""
         self._fault: Unreadable | None = None
 
     def feed(self, data: bytes) -> bytes:
@@ -93,7 +96,7 @@ class Dechunker:
             return data
         if self._pending:
             data, self._pending = self._pending + data, b""
-        at, found = 0, []
+        at, found, many = 0, [], True
         while not self.ended and self._fault is None:
             if left:
                 piece = data[at : at + left]
@@ -103,6 +106,10 @@ class Dechunker:
                 if data.startswith(b"\r\n", at) and not left:  # nearly always, and spares a look at a line
                     self._in_chunk = False
                     at += 2
+            if many and not (self._in_chunk or self._in_trailer):
+                many = False
+                whole, at = self._whole(data, at)
+                found += whole
             end = data.find(b"\n", at)
             if end < 0 or left:
                 self._pending = data[at:]
@@ -115,6 +122,31 @@ class Dechunker:
         if self._fault is not None and not found:
             raise self._fault
         return found[0] if len(found) == 1 else b"".join(found)
+
+    def _whole(self, data: bytes, at: int) -> tuple[list[bytes], int]:
+        """What the chunks from there on carry that are whole, and where they end. It looks at nothing else."""
+        if self._in_lines:
+            end = data.rfind(b"\r\n", at)
+            lines = data[at:end].split(b"\r\n") if end > at else []
+            if len(lines) % 2:
+                end -= len(lines.pop()) + 2
+            if len(lines) < 4:
+                return [], at
+            carried = lines[1::2]
+            sizes = [*map(len, carried)]
+            with suppress(ValueError):
+                if all(sizes) and sizes == [*map(_size, lines[::2])]:
+                    return carried, end + 2
+            self._in_lines = False
+        carried = []
+        with suppress(ValueError):
+            while (end := data.find(b"\r\n", at)) >= 0 and (size := _size(data[at:end])):
+                after = end + 2 + size
+                if data[after : after + 2] != b"\r\n":
+                    break
+                carried.append(data[end + 2 : after])
+                at = after + 2
+        return carried, at
 
     def _line(self, line: bytes) -> int:
         """The size of the chunk that begins; 0 where none does."""

@@ -184,12 +184,12 @@ class Exchange:
                 self._end(self._refused(self._body))
             return
         try:
-            plainly, more = self._parser.plain, self._panel.more
+            plainly, more, together = self._parser.plain, self._panel.more, self.together
             said: list[str] = []  # and not handed on: what is to go together
             for data in self._decoder.feed(chunk) if chunk else self._decoder.eof():
                 if self._plain and chunk and (text := plainly(data)):
                     self._silent_since = None
-                    if self.together:
+                    if together:
                         said.append(text)
                         continue
                     yield more(text)

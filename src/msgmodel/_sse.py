@@ -51,17 +51,20 @@ class Decoder:
             self._after_cr = False
             if chunk[0] == 0x0A:
                 chunk = chunk[1:]
-        if b"\r" in chunk:
-            self._after_cr = chunk[-1] == 0x0D
-            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if self._start and chunk and not self._line:
+            self._start = chunk[0] == _BOM[0]
         events: list[bytes] = []
-        if self._data is None and not self._start and b"\n\n" in chunk:
-            head, _, tail = (bytes(self._line) + chunk).rpartition(b"\n\n")
-            if found := _in_lines_of_their_own(head):
+        end = b"\r\n" if b"\r" in chunk else b"\n"
+        if self._data is None and not self._start and end + end in chunk:
+            head, _, tail = (bytes(self._line) + chunk).rpartition(end + end)
+            if found := _alike(head, end):
                 self._line = bytearray()
                 if not tail:
                     return found
                 events, chunk = found, tail
+        if b"\r" in chunk:
+            self._after_cr = chunk[-1] == 0x0D
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         head, *lines = chunk.split(b"\n")
         self._line += head
         if lines:
@@ -119,20 +122,25 @@ class Decoder:
         return None
 
 
-def _in_lines_of_their_own(text: bytes) -> list[bytes] | None:
-    """The data of events that have one line of it each, and before it all a line with their type or all none.
+def _alike(text: bytes, end: bytes) -> list[bytes] | None:
+    """The data of events that have one line of it each, and before it all a line with their type or all none. None for
+    any other text. `end`: of a line.
 
-    Nearly all streams are like this, and then no line needs to be looked at. None for any other text.
+    Nearly all that comes at once is like this, and then no line needs to be looked at.
     """
-    lines = text.count(b"\n") + 2  # the blank ones between the events, and the last one's
-    if text.startswith(b"data: "):
-        found = text[6:].split(b"\n\ndata: ")
-        return found if lines == 2 * len(found) else None
-    blocks = text.split(b"\n\n")
-    if lines != 3 * len(blocks):
+    at = text.find(b"data: ") + 6
+    start = text[:at]
+    if at != 6 and not (start.startswith(b"event: ") and start.endswith(end + b"data: ")):
         return None
-    found = [block.partition(b"\ndata: ")[2] for block in blocks if block.startswith(b"event: ")]
-    return found if len(found) == len(blocks) and all(found) else None
+    breaks = text.count(b"\n")
+    if len(end) > 1 and text.count(b"\r") != breaks:
+        return None
+    found = text[at:].split(end + end + start)
+    if at == 6:
+        return found if breaks == 2 * len(found) - 2 else None
+    if breaks != 3 * len(found) - 2:  # of several types
+        found = [block.partition(end + b"data: ")[2] for block in text.split(end + end) if block[:7] == b"event: "]
+    return found if breaks == 3 * len(found) - 2 and all(found) else None
 
 
 def line(obj: object) -> bytes:
