@@ -105,6 +105,8 @@ class _Connection(asyncio.BufferedProtocol):
     the loop allocates 256 KB for each read, which costs more than the read.
     """
 
+    __slots__ = ("_buffer", "_ended", "_fault", "_loop", "_paused", "_pieces", "_transport", "_waiter", "_waiting")
+
     def __init__(self, buffer: memoryview) -> None:
         self._buffer = buffer
         self._loop = asyncio.get_running_loop()
@@ -307,6 +309,8 @@ class _Open:
 
 
 class _Reply:
+    __slots__ = ("_alarm", "_body", "_connection", "_request", "_stays", "headers", "status")
+
     def __init__(self, request: Request, response: HTTPResponse, connection: _Connection) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.getheaders()}

@@ -15,6 +15,8 @@ from typing import Any
 LINE_BYTES = 64 * 1024
 INFLATED_BYTES = 16 * 1024 * 1024
 """What one read may unfold to, of a body that came compressed: text does not, bombs do."""
+MANY_BYTES = 4096
+"""More than one chunk of a reply, as it is written."""
 _DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -28,6 +30,8 @@ class Unreadable(ValueError):
 
 class Body:
     """Feed it what is read of the connection, b"" being its end; it returns bytes of the body."""
+
+    __slots__ = ("_chunks", "_inflate", "_left", "ended")
 
     def __init__(self, head: HTTPResponse) -> None:
         """head: a response whose headers were read. Raises Unreadable for a coding that was not asked for."""
@@ -73,6 +77,8 @@ def _inflater(encoding: str) -> Any:
 
 class Dechunker:
     """Takes the chunked transfer coding off: feed it the bytes in any pieces, and it returns what they carry."""
+
+    __slots__ = ("_fault", "_in_chunk", "_in_lines", "_in_trailer", "_left", "_pending", "ended")
 
     def __init__(self) -> None:
         self.ended = False
@@ -125,20 +131,19 @@ class Dechunker:
 
     def _whole(self, data: bytes, at: int) -> tuple[list[bytes], int]:
         """What the chunks from there on carry that are whole, and where they end. It looks at nothing else."""
-        if self._in_lines:
+        carried: list[bytes] = []
+        if self._in_lines and len(data) - at > MANY_BYTES:
             end = data.rfind(b"\r\n", at)
             lines = data[at:end].split(b"\r\n") if end > at else []
             if len(lines) % 2:
                 end -= len(lines.pop()) + 2
-            if len(lines) < 4:
+            if not lines:
                 return [], at
-            carried = lines[1::2]
-            sizes = [*map(len, carried)]
+            sizes = [*map(len, lines[1::2])]
             with suppress(ValueError):
                 if all(sizes) and sizes == [*map(_size, lines[::2])]:
-                    return carried, end + 2
+                    return lines[1::2], end + 2
             self._in_lines = False
-        carried = []
         with suppress(ValueError):
             while (end := data.find(b"\r\n", at)) >= 0 and (size := _size(data[at:end])):
                 after = end + 2 + size

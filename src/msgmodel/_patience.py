@@ -18,6 +18,8 @@ LATE_SECONDS = 0.05
 class Alarm:
     """Calls `ring` when a wait takes longer than it may."""
 
+    __slots__ = ("_due", "_looks", "_loop", "_ring", "_seconds", "_time", "_timer")
+
     def __init__(self, ring: Callable[[], object]) -> None:
         self._ring = ring
         self._loop = asyncio.get_running_loop()

@@ -30,6 +30,8 @@ class TooLarge(Exception):
 class Decoder:
     """Feed it bytes in any pieces; it returns the events that became whole: of each its data lines, joined by LF."""
 
+    __slots__ = ("_after_cr", "_data", "_fault", "_limit", "_line", "_start", "stray")
+
     def __init__(self, limit: int = LIMIT) -> None:
         self.stray = b""
         """Text that belongs to no field, such as a bare JSON error or an HTML page; the first 64 KiB of it."""
