@@ -13,8 +13,8 @@ WIRES = ("openai", "anthropic", "gemini")
 
 class Peer(NamedTuple):
     """What makes its async and its blocking side. `module`: what a user imports; `parts`: what its functions in
-    clients.py import besides. `wires`: the first is the one for loads that are not of one wire. `most_streams`: how
-    many live streams it can open in a reasonable time."""
+    clients.py import besides. `wires`: the first is the one for loads that are not of one wire. `most_streams`: of the
+    thousand live ones, how many it keeps up with, and can open in a reasonable time."""
 
     module: str
     asking: Callable[[str, str], AsyncAsk]
@@ -24,23 +24,29 @@ class Peer(NamedTuple):
     most_streams: int = 1000
 
 
+FEW = 300
 PEERS = {
     "floor": Peer("", bare.floor_async, bare.floor),
     "aiohttp": Peer("aiohttp", bare.aiohttp_async, None),
     "msgmodel": Peer("msgmodel", clients.msgmodel_async, clients.msgmodel),
     "msgmodel4": Peer("msgmodel", clients.msgmodel4_async, clients.msgmodel4, ("openai", "anthropic")),
-    "openai": Peer("openai", clients.openai_async, clients.openai, ("openai",)),
-    "anthropic": Peer("anthropic", clients.anthropic_async, clients.anthropic, ("anthropic",)),
-    "google-genai": Peer("google.genai", clients.google_genai_async, clients.google_genai, ("gemini",)),
-    "litellm": Peer("litellm", clients.litellm_async, clients.litellm, most_streams=200),
+    "openai": Peer("openai", clients.openai_async, clients.openai, ("openai",), most_streams=FEW),
+    "anthropic": Peer("anthropic", clients.anthropic_async, clients.anthropic, ("anthropic",), most_streams=FEW),
+    "google-genai": Peer(
+        "google.genai", clients.google_genai_async, clients.google_genai, ("gemini",), most_streams=FEW
+    ),
+    "litellm": Peer("litellm", clients.litellm_async, clients.litellm, most_streams=100),
     "pydantic-ai": Peer(
         "pydantic_ai",
         clients.pydantic_ai_async,
         clients.pydantic_ai,
         parts=("pydantic_ai.direct", "pydantic_ai.models.openai"),
+        most_streams=FEW,
     ),
-    "any-llm": Peer("any_llm", clients.any_llm_async, clients.any_llm),
-    "langchain-openai": Peer("langchain_openai", clients.langchain_openai_async, clients.langchain_openai, ("openai",)),
+    "any-llm": Peer("any_llm", clients.any_llm_async, clients.any_llm, most_streams=FEW),
+    "langchain-openai": Peer(
+        "langchain_openai", clients.langchain_openai_async, clients.langchain_openai, ("openai",), most_streams=FEW
+    ),
 }
 
 
@@ -73,11 +79,11 @@ LOADS = {
     "burst-gemini": Load("burst", wire="gemini"),
     "burst-tls": Load("burst", tls=True),
     "first": Load("first", chunks=1),
-    "live-100": Load("live", delay_us=20_000, streams=100, seconds=0.9),
+    "live-100": Load("live", delay_us=20_000, streams=100, seconds=0.8),
     "live-1000": Load("live", delay_us=100_000, streams=1000, seconds=1.0),
     "linear": Load("linear", chunks=10_000, delay_us=250),
     "sync-burst": Load("burst", blocking=True),
-    "sync-20": Load("live", blocking=True, delay_us=10_000, streams=20, seconds=0.9),
+    "sync-20": Load("live", blocking=True, delay_us=10_000, streams=20, seconds=0.8),
 }
 
 

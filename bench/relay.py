@@ -46,7 +46,7 @@ ARRIVED = 0.98
 BUSY = 0.25
 """Of a core, taken by others: a load that fails meanwhile is tried once more."""
 STEP = 1.25
-SEARCH_SECONDS = 35.0
+SEARCH_SECONDS = 25.0
 """After which no new load is tried on a server."""
 LONGEST_SECONDS = 3600.0
 """For which the provider would go on."""
@@ -293,7 +293,7 @@ def _named(packages: Mapping[str, str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="of the common load; the medians are shown")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of one load, after it has settled")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of one load, after it has settled")
     options = parser.parse_args()
     results = measure(options.rounds, options.seconds)
     RESULTS.parent.mkdir(exist_ok=True)

@@ -20,6 +20,7 @@ import pure
 from conftest import SHARED
 from msgmodel import _messages
 from msgmodel._ask import Broken
+from msgmodel._sse import Decoder
 from msgmodel.testing.errors import error_event
 from msgmodel.testing.wires import WIRES, Wire, events, reply
 from msgmodel.wires import anthropic, gemini, openai_chat, openai_responses
@@ -113,6 +114,30 @@ def test_any_cut_gives_the_same_events(wire: Wire, data: st.DataObject) -> None:
     whole = play(wire, [body])
     assert play(wire, cut(body, data.draw(st.lists(st.integers(0, 1 << 16), max_size=12)))) == whole
     assert play(wire, [body[at : at + 1] for at in range(len(body))]) == whole
+
+
+SSE_LINES = [b"data: a", b'data: {"x":1}', b"data:", b"data: ", b"event: t", b"event: u", b"event: data: ", b"", b": c"]
+ALIKE = [[b"data: a", b""], [b"event: t", b"data: a", b""], [b"event: u", b"data: b", b""]]
+
+
+@given(
+    lines=st.lists(st.sampled_from(SSE_LINES), max_size=12)
+    | st.lists(st.sampled_from(ALIKE), max_size=5).map(lambda events: [line for event in events for line in event]),
+    ends=st.sampled_from([[b"\n"], [b"\r\n"], [b"\r"], [b"\n", b"\r\n"], [b"\n", b"\r\n", b"\r"]]),
+    data=st.data(),
+)
+@settings(max_examples=1000)
+def test_events_that_come_at_once_are_those_that_come_byte_by_byte(
+    lines: list[bytes], ends: list[bytes], data: st.DataObject
+) -> None:
+    body = b"".join(line + data.draw(st.sampled_from(ends)) for line in lines)
+
+    def decoded(pieces: list[bytes]) -> list[bytes]:
+        decoder = Decoder()
+        return [one for piece in pieces for one in decoder.feed(piece)] + decoder.eof()
+
+    assert decoded([body]) == decoded([body[at : at + 1] for at in range(len(body))])
+    assert decoded(cut(body, data.draw(st.lists(st.integers(0, 200), max_size=3)))) == decoded([body])
 
 
 @pytest.mark.parametrize("wire", WIRES)
