@@ -40,14 +40,18 @@ class Alarm:
         self._due = math.inf
 
     def close(self) -> None:
-        """There are no more: takes the timer away."""
+        """There are no more: lets go of the timer, and of whom it would call, who nearly always has this."""
+        self._unset()
+        self._ring = _nobody
+
+    def _unset(self) -> None:
         self._looks = math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _look_at(self, when: float) -> None:
-        self.close()
+        self._unset()
         self._looks = when
         self._timer = self._loop.call_at(when, self._look)
 
@@ -63,6 +67,10 @@ class Alarm:
             self._look_at(self._due)
         else:
             self._ring()
+
+
+def _nobody() -> None:
+    pass
 
 
 class Patience:
