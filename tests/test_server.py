@@ -5,6 +5,7 @@ With the log in this process, and in Redis.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import re
@@ -577,6 +578,23 @@ def test_a_stop_while_a_server_is_late(serve: Any, provider: ScriptedProvider, m
     assert (kinds(got)[-1], got[-1].data["code"]) == ("panel_error", "cancelled")
     assert joined(got) == got[-1].data["content"]
     provider.server.wait_open_connections(0)
+
+
+def test_a_stream_that_ended_is_gone_without_the_garbage_collector(serve: Any, provider: ScriptedProvider) -> None:
+    """`msgmodel serve` seldom runs it, as it holds up all streams: cycles would wait for it, and take memory."""
+    provider.say(Reply("Hello there you", speed=100))
+    server = serve()
+    post(server)
+    time.sleep(0.2)  # the server has done with it a little later than we have read it
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            post(server)
+        time.sleep(0.2)
+        assert gc.collect() < 10 * 5  # a cycle of one stream is some 40 objects
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("size", [900, 1200, 3000])
