@@ -580,19 +580,28 @@ def test_a_stop_while_a_server_is_late(serve: Any, provider: ScriptedProvider, m
     provider.server.wait_open_connections(0)
 
 
-def test_a_stream_that_ended_is_gone_without_the_garbage_collector(serve: Any, provider: ScriptedProvider) -> None:
+@pytest.mark.parametrize("reply", [Reply("Hello there", speed=100), Reply("Hello there", cut_after=1, cut="reset")])
+def test_a_stream_that_ended_is_gone_without_the_garbage_collector(
+    serve: Any, provider: ScriptedProvider, reply: Reply
+) -> None:
     """`msgmodel serve` seldom runs it, as it holds up all streams: cycles would wait for it, and take memory."""
-    provider.say(Reply("Hello there you", speed=100))
+    provider.say(reply)
     server = serve()
-    post(server)
+
+    def whole() -> None:
+        with ask(server) as stream:
+            stream.rest()
+        assert request("DELETE", server.url + stream.response.headers["location"]).status_code == 204
+
+    whole()
     time.sleep(0.2)  # the server has done with it a little later than we have read it
     gc.collect()
     gc.disable()
     try:
         for _ in range(10):
-            post(server)
+            whole()
         time.sleep(0.2)
-        assert gc.collect() < 10 * 5  # a cycle of one stream is some 40 objects
+        assert gc.collect() < 10 * 5  # a cycle of one request is some 20 objects and more
     finally:
         gc.enable()
 

@@ -158,6 +158,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         """At once: what was written and not sent yet is dropped."""
+        self._fault = None  # where it was raised leads back to this
         with suppress(RuntimeError):  # the loop is closed, and its sockets with it
             self._transport.abort()
 

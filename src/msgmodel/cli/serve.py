@@ -20,7 +20,7 @@ REDIS_VARIABLE: Final = "MSGMODEL_REDIS"
 ACCEPTS: Final = 16
 """New connections that are taken in one turn of the event loop: libuv takes one for each listening socket (its change
 3696), and a turn is long when there is much to do, so that new requests would wait for tens of seconds."""
-COLLECTION: Final = (20_000, 5, 40)
+COLLECTION: Final = (20_000, 5, 2)
 """Thresholds of the garbage collector. A live stream is some 300 objects, so that by Python's own (700, 10, 10) a full
 collection holds up a thousand streams for a third of a second, and every few seconds while they begin."""
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")

@@ -327,6 +327,8 @@ class _Guarded:
             if begun:
                 raise RuntimeError("a response broke off") from None
             await response(scope, receive, say)
+        finally:
+            del scope[DIRECT]  # which leads back to the scope
 
 
 _HEADERS = [

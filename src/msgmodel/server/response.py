@@ -72,7 +72,7 @@ class StreamResponse(Response):
         self._beating: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._send: Send = scope.pop(DIRECT, send)
+        self._send: Send = scope.get(DIRECT, send)
         if scope["method"] == "HEAD":
             await self._pieces.aclose()
             await self._begin(send)
