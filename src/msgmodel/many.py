@@ -200,6 +200,7 @@ class AsyncBatch:
             return await self._merged.for_each(take)
         finally:
             self._merged.stop()
+            self._merged.let_go()
 
     def cancel(self, panel_id: str | None = None) -> None:
         """Ends a panel, or all, with a `panel_error` of code `cancelled` that holds the text so far.
@@ -331,6 +332,8 @@ class _Merged:
 
     def abandon(self) -> None:
         """Nobody reads any more. Callable from anywhere, also while the interpreter ends."""
+        if self._over:  # a callback would keep for a while what the garbage collector wants to free
+            return
         self._over = True
         self._on_the_loop(lambda: _stop(self.jobs))
 
@@ -339,6 +342,10 @@ class _Merged:
         self._over = True
         self._news.set()
         _stop(self.jobs)
+
+    def let_go(self) -> None:
+        """Of the taker, which may well have the batch."""
+        self._taker = None
 
     async def aclose(self) -> None:
         self.stop()
@@ -380,6 +387,7 @@ class _Merged:
         """Hands on what is missing of a panel whose task has ended: also one that was cancelled before it had begun, or
         by somebody else, or that an error ended which nobody foresaw."""
         error = None if task.cancelled() else task.exception()
+        job.task = None  # how it was cancelled leads back to the job
         self._running -= 1
         self._news.set()
         if self._over or job.ended is not None:

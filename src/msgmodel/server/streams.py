@@ -215,6 +215,7 @@ class _Producer:
             _log.warning("stream %s can't be written to its end: %s", self._id, type(error).__name__)
         finally:
             self._listening.cancel()
+            del self._listening  # how it was cancelled leads back to here
             if self._timer is not None:
                 self._timer.cancel()
             self._streams.ended(self._id)
