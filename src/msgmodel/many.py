@@ -196,11 +196,7 @@ class AsyncBatch:
         """
         for job in self._merged.jobs:
             job.exchange.together = together
-        try:
-            return await self._merged.for_each(take)
-        finally:
-            self._merged.stop()
-            self._merged.let_go()
+        return await self._merged.for_each(take)
 
     def cancel(self, panel_id: str | None = None) -> None:
         """Ends a panel, or all, with a `panel_error` of code `cancelled` that holds the text so far.
@@ -273,17 +269,21 @@ class _Merged:
     async def for_each(self, take: Callable[[PanelEvent], Awaitable[None]]) -> BatchFinal | None:
         """Hands all events to `take`, and returns the summary; None once nobody wants it. Raises what `take` raises."""
         self._taker = take
-        if not self._over:
-            self._start()
-        # Not until the tasks are done: what they leave behind comes after that, in `_done`.
-        while self._running and self._fault is None:
-            self._news.clear()
-            await self._news.wait()
-            while self._events and not self._over:
-                await take(self._events.popleft()[1])
-        if self._fault is not None:
-            raise self._fault
-        return None if self._over else self._summary()
+        try:
+            if not self._over:
+                self._start()
+            # Not until the tasks are done: what they leave behind comes after that, in `_done`.
+            while self._running and self._fault is None:
+                self._news.clear()
+                await self._news.wait()
+                while self._events and not self._over:
+                    await take(self._events.popleft()[1])
+            if self._fault is not None:
+                raise self._fault
+            return None if self._over else self._summary()
+        finally:
+            self.stop()
+            self._taker = None  # it may well have the batch
 
     async def take(self) -> list[BatchEvent]:
         """The events that are there, after waiting for the first one; none after the summary."""
@@ -342,10 +342,6 @@ class _Merged:
         self._over = True
         self._news.set()
         _stop(self.jobs)
-
-    def let_go(self) -> None:
-        """Of the taker, which may well have the batch."""
-        self._taker = None
 
     async def aclose(self) -> None:
         self.stop()
