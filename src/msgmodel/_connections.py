@@ -34,7 +34,8 @@ class Pool(_transport.Pool):
 
     def __init__(self) -> None:
         self.is_closed = False
-        self._lock = threading.Lock()
+        # The garbage collector may end an abandoned stream at any point, also one where this thread holds the lock.
+        self._lock = threading.RLock()
         self._idle: list[tuple[float, HTTPConnection]] = []
         self._busy: set[HTTPConnection] = set()
 
@@ -91,9 +92,8 @@ class Pool(_transport.Pool):
                 connection.close()
                 return
             self._idle.append((monotonic(), connection))
-            for _, oldest in self._idle[:-IDLE_CONNECTIONS]:
-                oldest.close()
-            del self._idle[:-IDLE_CONNECTIONS]
+            while len(self._idle) > IDLE_CONNECTIONS:
+                self._idle.pop(0)[1].close()
 
 
 class _Response(HTTPResponse):

@@ -84,7 +84,7 @@ class Watchdog:
         """Ends what a thread waits for, and all that it would wait for until `release`."""
         with self._changed:
             self._stopped.add(thread)
-            for alarm in self._alarms:
+            for alarm in self._alarms.copy():
                 if alarm.thread == thread:
                     alarm.stop()
 
@@ -109,7 +109,7 @@ class Watchdog:
             while self._alarms:
                 self.wakes = math.inf  # until its time is known, whoever sets an alarm comes here and waits
                 now = monotonic()
-                alarms = tuple(self._alarms)  # the garbage collector may take one away at any point
+                alarms = self._alarms.copy()  # the garbage collector may take one away at any point
                 for alarm in alarms:
                     if alarm.due <= now:
                         alarm.ring()
