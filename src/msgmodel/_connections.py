@@ -34,8 +34,7 @@ class Pool(_transport.Pool):
 
     def __init__(self) -> None:
         self.is_closed = False
-        # The garbage collector may end an abandoned stream at any point, also one where this thread holds the lock.
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._idle: list[tuple[float, HTTPConnection]] = []
         self._busy: set[HTTPConnection] = set()
 
@@ -43,7 +42,7 @@ class Pool(_transport.Pool):
         """Closes all connections, also those that a reply is being read from."""
         with self._lock:
             self.is_closed = True
-            connections = [*self._busy, *(connection for _, connection in self._idle)]
+            connections = [*self._busy.copy(), *(connection for _, connection in self._idle)]
             self._idle.clear()
         for connection in connections:
             _shut(connection)
@@ -86,9 +85,14 @@ class Pool(_transport.Pool):
         return found or new
 
     def _give_back(self, connection: HTTPConnection, reusable: bool) -> None:
+        self._busy.discard(connection)
+        if not reusable:
+            # Without the lock: the garbage collector ends abandoned streams here, at a point where this thread may hold
+            # it, or at the exit of the process, where a thread that is no more may.
+            connection.close()
+            return
         with self._lock:
-            self._busy.discard(connection)
-            if not reusable or self.is_closed:
+            if self.is_closed:
                 connection.close()
                 return
             self._idle.append((monotonic(), connection))

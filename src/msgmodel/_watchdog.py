@@ -54,7 +54,12 @@ class Alarm:
 
 
 class Watchdog:
-    """Rings the alarms that are due. One thread, which lives as long as there are any."""
+    """Rings the alarms that are due. One thread, which lives as long as there are any.
+
+    The garbage collector ends abandoned streams, and so their alarms, at any point of any thread, and at the exit of
+    the process, when a thread that is no more may hold the lock. So the lock is for waking the thread only: nothing
+    that ends an alarm waits for it, and what is shared changes in single steps of the interpreter.
+    """
 
     def __init__(self) -> None:
         self._alarms: set[Alarm] = set()
@@ -68,30 +73,27 @@ class Watchdog:
     def alarm(self) -> Iterator[Alarm]:
         """A new alarm, watched within the context."""
         alarm = Alarm(self, threading.get_ident())
-        with self._changed:
-            self._alarms.add(alarm)
-            if alarm.thread in self._stopped:
-                alarm.stop()
+        self._alarms.add(alarm)
+        if alarm.thread in self._stopped:  # looked at after the alarm is there for `stop` to find
+            alarm.stop()
         try:
             yield alarm
         finally:
-            with self._changed:
-                self._alarms.discard(alarm)
-                if not self._alarms:
-                    self._changed.notify_all()
+            self._alarms.discard(alarm)
+            if not self._alarms and self._changed.acquire(blocking=False):  # where it is taken, the thread is awake
+                self._changed.notify_all()
+                self._changed.release()
 
     def stop(self, thread: int) -> None:
         """Ends what a thread waits for, and all that it would wait for until `release`."""
-        with self._changed:
-            self._stopped.add(thread)
-            for alarm in self._alarms.copy():
-                if alarm.thread == thread:
-                    alarm.stop()
+        self._stopped.add(thread)
+        for alarm in self._alarms.copy():
+            if alarm.thread == thread:
+                alarm.stop()
 
     def release(self, thread: int) -> None:
         """The thread may wait again, or has ended."""
-        with self._changed:
-            self._stopped.discard(thread)
+        self._stopped.discard(thread)
 
     def look_at(self, alarm: Alarm) -> None:
         """Sees to it that an alarm which is due before `wakes` is not missed."""
@@ -106,16 +108,18 @@ class Watchdog:
 
     def _watch(self) -> None:
         with self._changed:
-            while self._alarms:
+            while True:
                 self.wakes = math.inf  # until its time is known, whoever sets an alarm comes here and waits
+                alarms = self._alarms.copy()
+                if not alarms:
+                    self._running = False
+                    return
                 now = monotonic()
-                alarms = self._alarms.copy()  # the garbage collector may take one away at any point
                 for alarm in alarms:
                     if alarm.due <= now:
                         alarm.ring()
                 self.wakes = min(alarm.due for alarm in alarms)
                 self._changed.wait(None if self.wakes == math.inf else max(0.0, self.wakes - now))
-            self.wakes, self._running = math.inf, False
 
 
 _watchdog = Watchdog()
