@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from msgmodel._body import LINE_BYTES, Dechunker, Unreadable
@@ -13,18 +13,21 @@ EXTENSIONS = st.sampled_from([b"", b";a=b", b' ; a="b;c"', b" "])
 TRAILERS = st.sampled_from([b"", b"x-checksum: 1\r\n", b"a: b\r\nc: d\r\n"])
 
 
-def coded(chunks: list[bytes], extension: bytes = b"", trailer: bytes = b"") -> bytes:
-    body = b"".join(b"%X%b\r\n%b\r\n" % (len(chunk), extension, chunk) for chunk in chunks)
+def coded(chunks: list[bytes], extension: bytes = b"", trailer: bytes = b"", size: bytes = b"%X") -> bytes:
+    body = b"".join(size % len(chunk) + extension + b"\r\n" + chunk + b"\r\n" for chunk in chunks)
     return body + b"0" + extension + b"\r\n" + trailer + b"\r\n"
 
 
-@given(CHUNKS, st.sampled_from([1, 200]), EXTENSIONS, TRAILERS, st.lists(st.integers(0, 1 << 16), max_size=8))
+@given(
+    *(CHUNKS, st.sampled_from([1, 200]), EXTENSIONS, TRAILERS, st.sampled_from([b"%x", b"%X"])),
+    st.lists(st.integers(0, 1 << 16), max_size=8),
+)
 def test_any_cut_carries_the_same(
-    chunks: list[bytes], times: int, extension: bytes, trailer: bytes, cuts: list[int]
+    chunks: list[bytes], times: int, extension: bytes, trailer: bytes, size: bytes, cuts: list[int]
 ) -> None:
     """Times 200: so many bytes that chunks are taken out many at once."""
     chunks = chunks * times
-    body = coded(chunks, extension, trailer)
+    body = coded(chunks, extension, trailer, size)
     places = sorted(cut % (len(body) + 1) for cut in cuts)
     pieces = [body[begin:end] for begin, end in zip([0, *places], [*places, len(body)], strict=True)]
     step = 1 if times == 1 else 5000
@@ -69,6 +72,37 @@ def test_what_came_before_a_fault_is_there(chunks: list[bytes], cuts: list[int])
     with pytest.raises(Unreadable):
         found.extend(dechunker.feed(piece) for piece in (*pieces, b""))
     assert b"".join(found) == b"".join(chunks)
+
+
+ALIKE = st.sampled_from([b"data: x\n\n", b"data: x\r\n\r\n", b"\r", b"x", b"a long enough one\n"])
+ODD = st.sampled_from([b"\r", b"\n", b"\rx", b"", b"0", b"\r\r\r\r", b"\r\n", b"0\r\n\r\n", b"\n1\r\n", b"4;\n\r\n"])
+
+
+@given(ALIKE, st.integers(500, 999), st.integers(-3, 3), st.integers(0, 3), ODD, st.integers(0, 3))
+@example(b"data: x\n\n", 600, 2, 1, b"x", 0)  # the LF after a size
+def test_many_at_once_are_read_as_one_byte_after_another(
+    event: bytes, chunk: int, beside: int, removed: int, put: bytes, more: int
+) -> None:
+    """Also where something where two of them meet is not as it should be, and where what is read ends there."""
+    chunks = [event, event + event] * 500
+    body = coded(chunks, size=b"%x")
+    place = len(coded(chunks[:chunk], size=b"%x")) - len(b"0\r\n\r\n") + beside
+    body = body[:place] + put + body[place + removed :]
+    cut = place + len(put) + more
+
+    def read(pieces: list[bytes]) -> tuple[bytes, bool, str]:
+        dechunker, found = Dechunker(), b""
+        try:
+            for piece in [*pieces, b""]:
+                if not dechunker.ended:
+                    found += dechunker.feed(piece)
+        except Unreadable as fault:
+            return found, dechunker.ended, str(fault)
+        return found, dechunker.ended, ""
+
+    bytewise = read([body[at : at + 1] for at in range(len(body))])
+    assert read([body]) == bytewise
+    assert read([body[:cut], body[cut:]]) == bytewise
 
 
 def test_what_follows_the_end_is_no_body() -> None:

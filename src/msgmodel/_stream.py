@@ -7,7 +7,7 @@ any way (close, break, exception, cancellation, Ctrl-C) leaves the `with`, which
 from __future__ import annotations
 
 from asyncio import sleep as async_sleep
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from contextlib import aclosing as async_closing
 from contextlib import closing
 from time import sleep
@@ -21,17 +21,16 @@ from .events import PanelEvent
 from .response import LLMResponse, reply
 
 T = TypeVar("T")
-Show = Callable[[PanelEvent], T | None]
-"""What to hand on of an event; None for nothing."""
+Show = Callable[[Iterable[PanelEvent]], Iterable[T]]
+"""What to hand on of some events."""
 
 
 def run(exchange: Exchange, transports: Sequence[Transport], show: Show[T]) -> Generator[T, None, None]:
     """What `show` makes of the events of one panel, from blocking I/O. `transports`: one for each route."""
     try:
         while (request := exchange.request()) is not None:
-            for event in exchange.announced():
-                if (shown := show(event)) is not None:
-                    yield shown
+            for shown in show(exchange.announced()):
+                yield shown
             if exchange.pause:
                 sleep(exchange.pause)
             try:
@@ -39,14 +38,12 @@ def run(exchange: Exchange, transports: Sequence[Transport], show: Show[T]) -> G
                 with transport.open(request, exchange.patience(), exchange.silence) as response:
                     exchange.head(response.status, response.headers)
                     while exchange.reading:
-                        for event in exchange.feed(response.read(exchange.patience())):
-                            if (shown := show(event)) is not None:
-                                yield shown
+                        for shown in show(exchange.feed(response.read(exchange.patience()))):
+                            yield shown
             except Broken as broken:
                 exchange.broken(broken)
-        for event in exchange.ending():
-            if (shown := show(event)) is not None:
-                yield shown
+        for shown in show(exchange.ending()):
+            yield shown
     except Stopped:
         return
     finally:
@@ -57,9 +54,8 @@ async def async_run(exchange: Exchange, transports: Sequence[AsyncTransport], sh
     """The same from asyncio."""
     try:
         while (request := exchange.request()) is not None:
-            for event in exchange.announced():
-                if (shown := show(event)) is not None:
-                    yield shown
+            for shown in show(exchange.announced()):
+                yield shown
             if exchange.pause:
                 await async_sleep(exchange.pause)
             try:
@@ -67,14 +63,12 @@ async def async_run(exchange: Exchange, transports: Sequence[AsyncTransport], sh
                 async with transport.open(request, exchange.patience(), exchange.silence) as response:
                     exchange.head(response.status, response.headers)
                     while exchange.reading:
-                        for event in exchange.feed(await response.read(exchange.patience())):
-                            if (shown := show(event)) is not None:
-                                yield shown
+                        for shown in show(exchange.feed(await response.read(exchange.patience()))):
+                            yield shown
             except Broken as broken:
                 exchange.broken(broken)
-        for event in exchange.ending():
-            if (shown := show(event)) is not None:
-                yield shown
+        for shown in show(exchange.ending()):
+            yield shown
     except Stopped:
         return
     finally:
@@ -85,15 +79,15 @@ class Stopped(Exception):
     """The caller wants no more."""
 
 
-def panels(event: PanelEvent) -> PanelEvent:
+def panels(events: Iterable[PanelEvent]) -> Iterable[PanelEvent]:
     """Every event as it is."""
-    return event
+    return events
 
 
 def texts(on_chunk: Callable[[str], object] | None) -> Show[str]:
     """The text alone. Raises what a `panel_error` says, and Stopped when `on_chunk` returns False."""
 
-    def show(event: PanelEvent) -> str | None:
+    def text(event: PanelEvent) -> str | None:
         if event["event"] == "panel_error":
             raise exception(event)
         if event["event"] != "panel_delta":
@@ -102,7 +96,7 @@ def texts(on_chunk: Callable[[str], object] | None) -> Show[str]:
             raise Stopped
         return event["delta"]
 
-    return show
+    return lambda events: filter(None, map(text, events))
 
 
 def whole(events: Generator[PanelEvent, None, None]) -> LLMResponse:
