@@ -416,6 +416,21 @@ def test_an_abandoned_stream_that_the_garbage_collector_ends_inside_the_pool(ser
     )
 
 
+def test_a_silence_where_no_more_threads_can_be_started(server: ScriptedServer) -> None:
+    """Without the watchdog's thread the limit of the socket must do."""
+    server.say(slow(60))
+    process(
+        """
+        threading.stack_size(1 << 46)  # more than there is
+        began = time.monotonic()
+        *_, last = msgmodel.stream_panels(**ask, timeout=0.5)
+        assert last["event"] == "panel_error" and last["code"] == "timeout", last
+        assert time.monotonic() - began < 5
+        """,
+        server,
+    )
+
+
 def test_exit_with_a_stream_open_where_the_watchdog_was_stopped_in_the_middle(server: ScriptedServer) -> None:
     """A thread that is a daemon may hold its lock when the interpreter stops it, and for ever from then on."""
     server.say(GOOD)

@@ -6,6 +6,9 @@ Rule: a connection has one reply at a time. Idle ones are kept, newest first, an
 from __future__ import annotations
 
 import socket
+import ssl
+import struct
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -56,8 +59,9 @@ class Pool(_transport.Pool):
             connection = self._take(request)
             reusable = False
             try:
-                with _asked(connection, request, alarm, patience, silence) as response:  # closes what it reads from
-                    reply = _Reply(request, response, alarm)
+                response, channel = _asked(connection, request, alarm, patience)
+                with response:  # closes what it reads from
+                    reply = _Reply(request, response, channel, alarm, silence)
                     yield reply
                     reply.drain()
                     reusable = reply.ended and not response.will_close and not alarm.rang
@@ -127,8 +131,10 @@ def _new(request: Request) -> HTTPConnection:
     return _Plain(parts.hostname or "", parts.port)
 
 
-def _asked(connection: HTTPConnection, request: Request, alarm: Alarm, patience: float, silence: float) -> HTTPResponse:
-    """The response, when it has begun."""
+def _asked(
+    connection: HTTPConnection, request: Request, alarm: Alarm, patience: float
+) -> tuple[HTTPResponse, socket.socket]:
+    """The response, when it has begun, and the socket that it comes from."""
     alarm.begin(patience)
     try:
         if connection.sock is None:
@@ -138,9 +144,7 @@ def _asked(connection: HTTPConnection, request: Request, alarm: Alarm, patience:
         channel.settimeout(patience)
         path, headers = _transport.written(request)
         connection.request("POST", path, request.body, headers)
-        response = connection.getresponse()
-        channel.settimeout(silence)  # where the watchdog has no thread, this must do
-        return response
+        return connection.getresponse(), channel
     except _FAULTS as error:
         raise _fault(request, error, alarm, "network") from None
     finally:
@@ -158,16 +162,18 @@ def _connect(connection: HTTPConnection, request: Request, patience: float) -> N
 
 
 class _Reply:
-    def __init__(self, request: Request, response: HTTPResponse, alarm: Alarm) -> None:
+    def __init__(
+        self, request: Request, response: HTTPResponse, channel: socket.socket, alarm: Alarm, silence: float
+    ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.getheaders()}
         self._request = request
         self._alarm = alarm
         try:
             self._body = Body(response)
-        except _transport.FAULTS as error:
+            self._pieces = _pieces(response, channel, silence)
+        except _FAULTS as error:
             raise _fault(request, error, alarm, "network") from None
-        self._read1 = response.fp.read1 if response.fp is not None else lambda size: b""
 
     @property
     def ended(self) -> bool:
@@ -194,12 +200,43 @@ class _Reply:
     def _next(self) -> bytes:
         body = self._body
         while not body.ended:
-            found = body.feed(self._read1(READ_BYTES))
+            found = body.feed(next(self._pieces, b""))
             if body.ended and self._alarm.rang:
                 raise TimeoutError
             if found:
                 return found
         return b""
+
+
+def _pieces(response: HTTPResponse, channel: socket.socket, silence: float) -> Iterator[bytes]:
+    """What comes after the head, read from the socket itself: what `http.client` reads with takes twice as long."""
+    if response.fp is None:  # there is no body
+        return
+    channel.settimeout(0)
+    with suppress(ssl.SSLWantReadError):
+        if begin := response.fp.read1():  # what came along with the head
+            yield begin
+    _limit(channel, silence)  # where the watchdog has no thread, this must do
+    while data := _received(channel):
+        yield data
+
+
+def _limit(channel: socket.socket, seconds: float) -> None:
+    """How long one read may take, by the kernel where that is possible: else Python asks it twice for each."""
+    if isinstance(channel, ssl.SSLSocket) or sys.platform == "win32":
+        channel.settimeout(seconds)
+        return
+    channel.settimeout(None)
+    whole, part = divmod(seconds, 1)
+    limit = struct.pack("ll", int(whole), max(1, int(part * 1e6)))  # microseconds; 0 of both is none at all
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+
+
+def _received(channel: socket.socket) -> bytes:
+    try:
+        return channel.recv(READ_BYTES)
+    except BlockingIOError:  # the kernel's limit
+        raise TimeoutError from None
 
 
 def _fault(request: Request, error: Exception, alarm: Alarm, code: ErrorCode) -> Broken:
