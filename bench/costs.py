@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import subprocess
-import sys
 from collections.abc import Mapping
+from importlib.metadata import Distribution
+from pathlib import Path
 from typing import Any
 
 from loads import PEERS
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from peers.install import python
 
 ENVIRONMENTS = {"floor": "msgmodel", "aiohttp": "msgmodel"}
@@ -47,23 +49,13 @@ def _cpu(peer: str, code: str, environment: Mapping[str, str]) -> float:
 
 
 def installed(peer: str) -> dict[str, Any]:
-    """The version, and the packages and megabytes that come with it."""
+    """The version, and the packages and megabytes that come with it, without what Python compiles of them."""
     if peer not in DISTRIBUTIONS:
         return {}
-    command = [python(ENVIRONMENTS.get(peer, peer)), __file__, DISTRIBUTIONS[peer]]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def _closure(wanted: str) -> dict[str, Any]:
-    """What is installed in this environment because of a requirement, and not for the bench."""
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    from pip._vendor.packaging.requirements import Requirement
-    from pip._vendor.packaging.utils import canonicalize_name
-
-    found: dict[str, Any] = {}
+    wanted = DISTRIBUTIONS[peer]
+    environment = python(ENVIRONMENTS.get(peer, peer)).parents[1]
+    folder = str(next(environment.glob("lib/python*/site-packages")))
+    found: dict[str, Distribution] = {}
     seen: set[tuple[str, str]] = set()
     waiting = [(Requirement(wanted).name, extra) for extra in ("", *Requirement(wanted).extras)]
     while waiting:
@@ -71,25 +63,19 @@ def _closure(wanted: str) -> dict[str, Any]:
         if (canonicalize_name(name), extra) in seen:
             continue
         seen.add((canonicalize_name(name), extra))
-        try:
-            found[canonicalize_name(name)] = package = distribution(name)
-        except PackageNotFoundError:
+        package = next(iter(Distribution.discover(name=name, path=[folder])), None)
+        if package is None:
             continue
+        found[canonicalize_name(name)] = package
         for line in package.requires or ():
             requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
                 waiting += [(requirement.name, each) for each in ("", *requirement.extras)]
-    files = {str(file.locate()): file for package in found.values() for file in package.files or ()}
-    size = sum(file.locate().stat().st_size for file in files.values() if file.locate().is_file())
+    files = {Path(str(file.locate())) for package in found.values() for file in package.files or ()}
+    size = sum(file.stat().st_size for file in files if file.suffix != ".pyc" and file.is_file())
     return {
         "version": found[canonicalize_name(Requirement(wanted).name)].version,
         "packages": len(found),
         "mb": round(size / 1e6, 1),
         "versions": {name: found[name].version for name in sorted(found)},
     }
-
-
-if __name__ == "__main__":
-    # pip's own folder of libraries is not found from here, but `pip` itself is installed in every environment.
-    sys.path.pop(0)
-    print(json.dumps(_closure(sys.argv[1])))

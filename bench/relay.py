@@ -46,7 +46,9 @@ ARRIVED = 0.98
 BUSY = 0.25
 """Of a core, taken by others: a load that fails meanwhile is tried once more."""
 STEP = 1.25
-SEARCH_SECONDS = 25.0
+FULL = 0.9
+"""Of a core: what a server may use of one and keep up."""
+SEARCH_SECONDS = 18.0
 """After which no new load is tried on a server."""
 LONGEST_SECONDS = 3600.0
 """For which the provider would go on."""
@@ -137,7 +139,8 @@ def carried(run: Mapping[str, Any]) -> bool:
 
 
 def most(load: Callable[[int], dict[str, Any]], guess: int) -> list[dict[str, Any]]:
-    """Runs that close in on the largest load that is carried: in steps of a quarter, then once between the last two."""
+    """Runs that close in on the largest load that is carried: as far as a core would go with it, in steps of at least a
+    quarter, then once between the last two."""
     runs: list[dict[str, Any]] = []
     streams, good, bad = guess, 0, 0
     until = time.monotonic() + SEARCH_SECONDS
@@ -145,7 +148,7 @@ def most(load: Callable[[int], dict[str, Any]], guess: int) -> list[dict[str, An
         runs.append(load(streams))
         if carried(runs[-1]):
             good = streams
-            streams = round(streams * STEP)
+            streams = round(streams * max(STEP, FULL / max(0.01, runs[-1]["core"])))
         else:
             bad = streams
             streams = min(streams - 1, round(streams / STEP))
@@ -195,7 +198,7 @@ def measure(rounds: int, window: float) -> dict[str, Any]:
             return run
 
         for name in STARTED:
-            guess = 0.9e6 / RATE / _cpu(found[name]["common"])
+            guess = FULL * 1e6 / RATE / _cpu(found[name]["common"])
             found[name]["search"] = most(partial(load, name), max(1, round(guess)))
     return {
         "machine": machine.facts(),

@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / "build" / "peers"
 
+PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+
 MEASURING = ("msgspec", "uvloop", "aiohttp")
 """What the programs that measure need themselves, in every environment, so that all stand on the same ground."""
 
@@ -52,17 +54,10 @@ def _install(name: str) -> None:
     if stamp.is_file() and stamp.read_text("utf-8").split("\n") == wanted:
         return
     shutil.rmtree(PEERS / name, ignore_errors=True)
-    venv.create(PEERS / name, with_pip=True, symlinks=True)
+    venv.create(PEERS / name, with_pip=False, symlinks=True)
     print(f"installing {name}", file=sys.stderr, flush=True)
-    command: list[str | Path] = [
-        python(name),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        *wanted,
-    ]
+    # Our own pip, and nothing compiled that may never be imported: half of the time.
+    command = [*PIP, "--python", str(python(name)), "install", "--no-compile", *wanted]
     if (done := subprocess.run(command, capture_output=True, text=True)).returncode:
         raise SystemExit(f"{name} can't be installed:\n{done.stderr}")
     stamp.write_text("\n".join(wanted), "utf-8")

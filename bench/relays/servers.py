@@ -65,7 +65,7 @@ def _small(name: str) -> Callable[[Path, str, int], list[str]]:
 
 
 _SERVER = ("uvicorn", "uvloop", "starlette")
-_OURS = ("msgmodel", "aiohttp", *_SERVER)
+_OURS = ("msgmodel", *_SERVER)
 RELAYS = {
     "msgmodel": Relay("`msgmodel serve`", _serve, "", _OURS, "/v1/panels", _PANELS, health="/readyz"),
     "msgmodel-openai": Relay(
