@@ -51,6 +51,7 @@ clients: $(VENV)/tools  ## other people's clients, and ours in JavaScript, for t
 load: $(VENV)/tools  ## how many live streams one server carries here (a minute and a half)
 	$(BIN)/python bench/load.py
 
+bench: export PYTHONDONTWRITEBYTECODE =
 bench: $(VENV)/tools  ## speed beside the peers, against the goals, into docs/benchmarks.md (a quarter of an hour)
 	$(BIN)/python bench/peers/install.py
 	$(BIN)/python bench/speed.py

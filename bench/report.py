@@ -113,7 +113,15 @@ def _costs(results: dict[str, Any]) -> str:
                 str(installed["packages"]) if installed else "",
             ]
         )
-    titles = ["", "first delta, added", "CPU of a request", "memory of a stream", "import", "installed, not compiled", "packages"]
+    titles = [
+        "",
+        "first delta, added",
+        "CPU of a request",
+        "memory of a stream",
+        "import",
+        "installed, not compiled",
+        "packages",
+    ]
     return _piped(titles, rows)
 
 

@@ -130,7 +130,8 @@ ALIKE = [[b"data: a", b""], [b"event: t", b"data: a", b""], [b"event: u", b"data
 def test_events_that_come_at_once_are_those_that_come_byte_by_byte(
     lines: list[bytes], ends: list[bytes], data: st.DataObject
 ) -> None:
-    body = b"".join(line + data.draw(st.sampled_from(ends)) for line in lines)
+    written = [line + data.draw(st.sampled_from(ends)) for line in lines]
+    body = b"".join(written)
 
     def decoded(pieces: list[bytes]) -> list[bytes]:
         decoder = Decoder()
@@ -138,6 +139,8 @@ def test_events_that_come_at_once_are_those_that_come_byte_by_byte(
 
     assert decoded([body]) == decoded([body[at : at + 1] for at in range(len(body))])
     assert decoded(cut(body, data.draw(st.lists(st.integers(0, 200), max_size=3)))) == decoded([body])
+    between_lines = [sum(map(len, written[:number])) for number in data.draw(st.sets(st.integers(0, len(written))))]
+    assert decoded(cut(body, sorted(between_lines))) == decoded([body])
 
 
 @pytest.mark.parametrize("wire", WIRES)

@@ -103,6 +103,10 @@ class Dechunker:
             return data
         if self._pending:
             data, self._pending = self._pending + data, b""
+        elif not (left or self._in_chunk or self._in_trailer):
+            end = data.find(b"\r\n")
+            if end > 0 and data.endswith(b"\r\n") and data[:end] == _HEADS[len(data) - end - 3][1:]:
+                return data[end + 2 : -2]  # one chunk and nothing else, as a stream that is slow brings it
         at, found, many = 0, [], True
         while not self.ended and self._fault is None:
             if left:
