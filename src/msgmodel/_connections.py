@@ -213,10 +213,12 @@ def _pieces(response: HTTPResponse, channel: socket.socket, silence: float) -> I
     if response.fp is None:  # there is no body
         return
     channel.settimeout(0)
+    data = b""
     with suppress(ssl.SSLWantReadError):
-        if begin := response.fp.read1():  # what came along with the head
-            yield begin
+        data = response.fp.read1()  # what came along with the head
     _limit(channel, silence)  # where the watchdog has no thread, this must do
+    if data:
+        yield data
     while data := _received(channel):
         yield data
 
