@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -219,6 +220,9 @@ def _engine(path: Path, context: int, threads: int | None) -> Engine:
 
 @atexit.register
 def _close() -> None:
+    if _engines:
+        with suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would let the process crash at its exit
     for engine in list(_engines.values()):
         engine.close()
 
