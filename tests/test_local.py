@@ -292,6 +292,22 @@ def test_ctrl_c_in_a_blocked_wait(colour: Sync | Async, model: Path) -> None:
     timer.join()
 
 
+@needs_model
+@pytest.mark.skipif(sys.platform == "win32", reason="it can't be sent to one process there")
+def test_a_second_ctrl_c_at_the_exit() -> None:
+    """It comes while the engine is closed, and must not let the process crash."""
+    command = [sys.executable, "-m", "msgmodel", "-p", "local", "A long story about the sea, please"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        for _ in range(20):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        _, complaints = process.communicate(timeout=30)
+    assert b"FATAL" not in complaints
+    assert b"atexit" not in complaints
+
+
 SCRIPT = """
 import os, sys
 from msgmodel._ask import Request
