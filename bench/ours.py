@@ -9,7 +9,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-from peers.install import MEASURING, PEERS, ROOT, python
+from peers.install import MEASURING, PEERS, PIP, ROOT, python
 
 NAME = "msgmodel"
 
@@ -23,7 +23,7 @@ def install() -> None:
     new = not _stamp().startswith(project)
     if new:
         shutil.rmtree(PEERS / NAME, ignore_errors=True)
-        venv.create(PEERS / NAME, with_pip=True, symlinks=True)
+        venv.create(PEERS / NAME, with_pip=False, symlinks=True)
     with tempfile.TemporaryDirectory() as folder:
         _pip("wheel", "--no-deps", "--wheel-dir", folder, str(ROOT))
         wheel = str(next(Path(folder).glob("*.whl")))
@@ -41,7 +41,7 @@ def _stamp() -> str:
 
 
 def _pip(*command: str) -> None:
-    whole = [python(NAME), "-m", "pip", "--quiet", "--disable-pip-version-check", *command]
+    whole = [*PIP, "--python", str(python(NAME)), *command]
     if (done := subprocess.run(whole, capture_output=True, text=True)).returncode:
         raise SystemExit(f"{NAME} can't be installed:\n{done.stderr}")
 

@@ -139,11 +139,11 @@ def _one(chunk: bytes) -> bytes | None:
         at = chunk.find(b"\n") + 7
         if not (chunk.startswith(b"event: ") and chunk.startswith(b"data: ", at - 6)):
             return None
-    end, after_data = chunk.find(b"\n", at), chunk.find(b"\r")
-    if after_data < 0:
+    end, cr = chunk.find(b"\n", at), chunk.find(b"\r")
+    if cr < 0:
         return chunk[at:end] if end + 2 == len(chunk) and chunk.endswith(b"\n\n") else None
-    crlf = end == after_data + 1 and end + 3 == len(chunk) and chunk.endswith(b"\r\n\r\n")
-    return chunk[at:after_data] if crlf else None
+    crlf = end == cr + 1 and end + 3 == len(chunk) and chunk.endswith(b"\r\n\r\n")
+    return chunk[at:cr] if crlf else None
 
 
 def _alike(text: bytes, end: bytes) -> list[bytes] | None:
