@@ -167,6 +167,16 @@ def test_a_body_shorter_than_it_says(colour: Colour) -> None:
     assert (last["event"], last["code"], last["content"]) == ("panel_error", "interrupted", "".join(PIECES))
 
 
+@pytest.mark.parametrize(("status", "code"), [(200, "interrupted"), (204, "interrupted"), (401, "authentication")])
+def test_a_body_of_no_bytes_is_not_waited_for(colour: Colour, server: ScriptedServer, status: int, code: str) -> None:
+    """What says that it is empty has ended with its head, and the connection serves again."""
+    server.say(Script(status=status, framing="length"))
+    for _ in range(2):
+        (last,) = ask(colour, server.url)
+        assert (last["event"], last["code"]) == ("panel_error", code)
+    assert server.accepted == 1
+
+
 def test_many_headers_and_long_ones(colour: Colour) -> None:
     """As providers behind several proxies send them."""
 

@@ -186,6 +186,7 @@ _CHUNKS = (
     b"1;x=1\r\na\r\n00A\r\n0123456789\r\n0\r\ntrailer: x\r\n\r\nmore",
     b"4\na\r\nb\n2\r\nabc\r\n",
     b"fffffffff\r\n" + b"x" * 200,
+    b"".join(b"%x\r\na\r\n%b\r\n" % (3 + len(text), text) for text in b"some chunks that are alike , \r".split(b" ")),
 )
 
 SEEDS: dict[str, list[bytes]] = {

@@ -23,6 +23,7 @@ from proofs.fuzz.serving import answer
 
 from msgmodel import AnthropicConfig, GeminiConfig, MsgModelError, OpenAIConfig, _api, _question
 from msgmodel._ask import Ask, Broken
+from msgmodel import _body
 from msgmodel._body import Body, Truncated, Unreadable
 from msgmodel._exchange import Clocks, Exchange, Rules
 from msgmodel._sse import STRAY_LIMIT, Decoder, TooLarge, line
@@ -47,6 +48,8 @@ PROVIDERS = {
 TERMINAL = ("panel_final", "panel_error")
 SMALL = 300
 """The limit of events in the second run of the decoder: so that a short input can reach it."""
+MANY = 16
+"""In more runs of a body, what is more than one chunk of a reply: so that a short input can have many at once."""
 RESPONSES = 6
 """As many times an exchange gets the same body; then an empty one, until it gives up."""
 
@@ -100,6 +103,8 @@ def body(data: bytes) -> None:
     rest = said[begin:]
     bytewise = [rest[at : at + 1] for at in range(len(rest))]
     outcomes = {_taken(said[:begin], pieces) for pieces in ([rest], cut(rest, seed), bytewise)}
+    with mock.patch.object(_body, "MANY_BYTES", MANY):
+        outcomes |= {_taken(said[:begin], pieces) for pieces in ([rest], cut(rest, seed))}
     assert len({found.end for found in outcomes}) == 1, f"how it ends depends on the cut: {outcomes}"
     longest = max((found.carried for found in outcomes), key=len)
     if b"content-encoding" in said[:begin].lower():  # what is not compressed as it says loses its last piece

@@ -36,9 +36,9 @@ class Body:
 
     def __init__(self, head: HTTPResponse) -> None:
         """head: a response whose headers were read. Raises Unreadable for a coding that was not asked for."""
-        self.ended = False
         self._chunks = Dechunker() if head.chunked else None
         self._left: int | None = head.length
+        self.ended = self._left == 0  # nothing comes, so nothing must be waited for
         self._inflate = _inflater(head.headers.get("content-encoding", "").lower())
 
     def feed(self, data: bytes) -> bytes:
