@@ -413,7 +413,7 @@ def test_a_reader_who_leaves_elsewhere_is_heard_first(store: Redis) -> None:
                 pass
             assert writer.commands.get_nowait() == Command("left")
             await leaving
-        await writer.end()
+        await writer.end([])
         await one.close()
         await two.close()
 
@@ -440,8 +440,7 @@ def test_what_is_kept_is_read_together(store: Redis) -> None:
         for _ in range(30):
             await writer.append(b'{"event":"panel_delta","panel_id":"a","delta":"Hello"}')
             await asyncio.sleep(0.05)  # longer than lines are collected for
-        await writer.append(b'{"event":"panel_final","panel_id":"a"}')
-        await writer.end()
+        await writer.end([b'{"event":"panel_final","panel_id":"a"}'])
         assert store.ask("XLEN", log.keys("x")[1]) > 20
         pieces = [lines async for lines in log.read("x", 0)]
         assert sum(len(lines.lines) for lines in pieces) == 31

@@ -236,7 +236,8 @@ def test_a_snapshot_before_the_first_event(serve: Any, provider: ScriptedProvide
 
 
 def test_a_connection_that_breaks_twenty_times(serve: Any, provider: ScriptedProvider) -> None:
-    provider.say(Reply(TEXT, speed=100.0))
+    long = TEXT * 4  # so that there is more to come also where pieces that came together are one event
+    provider.say(Reply(long, speed=120.0))
     server = serve()
     before = len(provider.requests)
     got: list[Event] = []
@@ -249,7 +250,7 @@ def test_a_connection_that_breaks_twenty_times(serve: Any, provider: ScriptedPro
     with opened("GET", url, headers={"last-event-id": str(got[-1].id)}) as stream:
         got += stream.rest()
     assert numbers(got) == list(range(1, len(got) + 1))
-    assert joined(got) == got[-1].data["content"] == TEXT
+    assert joined(got) == got[-1].data["content"] == long
     assert len(provider.requests) == before + 1
 
 

@@ -292,11 +292,33 @@ def test_a_producer_that_was_thought_dead(redis_server: Redis, short_lease: None
             with pytest.raises(Lost):
                 await writer.append(delta("too late"))
             with pytest.raises(Lost):
-                await writer.end()
+                await writer.end([])
             assert await asyncio.wait_for(all_lines(two, "x"), 10) == lines
             assert await two.begin("x", Head("", ("a",))) is None
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("panels", [1, 2])
+def test_the_end_is_written_with_the_last_line(
+    redis_server: Redis, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch, panels: int
+) -> None:
+    """So that whoever has read that line waits for nothing more, also where each line is written as it comes."""
+    monkeypatch.setattr(redis_log, "COALESCE_SECONDS", 0.0)
+    written: list[tuple[list[bytes], bool]] = []
+
+    class Watched(RedisLog):
+        async def write(self, keys: list[bytes], token: bytes, last: int, lines: list[bytes], ended: bool) -> None:
+            written.append((lines, ended))
+            await super().write(keys, token, last, lines, ended)
+
+    provider.say(Reply("One two three", speed=30.0))
+    body = {"prompt": "hi", "panels": [{"provider": "openai", "panel_id": f"{each}"} for each in range(panels)]}
+    with Uvicorn(create_app(Settings(), Watched(redis_server.url))) as server, ask(server, body) as stream:
+        got = stream.rest()
+    last = [json.loads(line)["event"] for line in written[-1][0]]
+    assert last[-1] == got[-1].kind == ("panel_final" if panels == 1 else "batch_final")
+    assert [ended for _, ended in written] == [False] * (len(written) - 1) + [True]
 
 
 def test_a_producer_that_only_waits_is_not_dead(redis_server: Redis, short_lease: None) -> None:
@@ -306,8 +328,7 @@ def test_a_producer_that_only_waits_is_not_dead(redis_server: Redis, short_lease
             assert writer is not None
             reading = asyncio.create_task(all_lines(two, "x"))
             await asyncio.sleep(LEASE * 4)
-            await writer.append(b'{"event":"panel_final","panel_id":"a"}')
-            await writer.end()
+            await writer.end([b'{"event":"panel_final","panel_id":"a"}'])
             assert await asyncio.wait_for(reading, 10) == [b'{"event":"panel_final","panel_id":"a"}']
 
     asyncio.run(run())
@@ -341,8 +362,7 @@ def test_what_is_in_redis(redis_server: Redis) -> None:
                 await writer.append(line)
                 if number % 100 == 0:
                     await asyncio.sleep(0.05)
-            await writer.append(b'{"event":"panel_final","panel_id":"a"}')
-            await writer.end()
+            await writer.end([b'{"event":"panel_final","panel_id":"a"}'])
             assert (await all_lines(two, "x{y}"))[:-1] == said
             for after in (1, 17, 100, 499):
                 assert (await all_lines(two, "x{y}", after))[:-1] == said[after:]
@@ -375,8 +395,7 @@ def test_a_slow_reader_holds_nobody_up(redis_server: Redis) -> None:
                 if number == 0:
                     first = await anext(slow)
                 await asyncio.sleep(0.005)
-            await writer.append(b'{"event":"panel_final","panel_id":"a"}')
-            await writer.end()
+            await writer.end([b'{"event":"panel_final","panel_id":"a"}'])
             assert len(await asyncio.wait_for(fast, 10)) == 151
             got: list[bytes] = [*first.lines]
             lines: Lines

@@ -16,14 +16,14 @@ from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from io import BytesIO
 from typing import Any, NamedTuple
+from unittest import mock
 
 import msgspec
 from proofs.fuzz import rules
 from proofs.fuzz.serving import answer
 
-from msgmodel import AnthropicConfig, GeminiConfig, MsgModelError, OpenAIConfig, _api, _question
+from msgmodel import AnthropicConfig, GeminiConfig, MsgModelError, OpenAIConfig, _api, _body, _question
 from msgmodel._ask import Ask, Broken
-from msgmodel import _body
 from msgmodel._body import Body, Truncated, Unreadable
 from msgmodel._exchange import Clocks, Exchange, Rules
 from msgmodel._sse import STRAY_LIMIT, Decoder, TooLarge, line

@@ -85,8 +85,8 @@ class Writer(Protocol):
         owed: it is a terminal event, for which there is always room. at_once: none follows soon.
         """
 
-    async def end(self) -> None:
-        """There are no more lines; those held back are written."""
+    async def end(self, lines: list[bytes]) -> None:
+        """The last lines, which are owed. They and the end are one write: who reads them waits for nothing more."""
 
 
 class Log(Protocol):
@@ -261,5 +261,7 @@ class _MemoryWriter:
         if log.size > log.max_bytes:
             log.sweep()
 
-    async def end(self) -> None:
+    async def end(self, lines: list[bytes]) -> None:
+        for each in lines:
+            await self.append(each, owed=True)
         self._log.ended(self._id, self._stream)

@@ -392,7 +392,7 @@ class _RedisWriter:
         elif len(self._lines) > 4096:  # Redis is slower than the provider
             await asyncio.wait((self._flushing,))
 
-    async def end(self) -> None:
+    async def end(self, lines: list[bytes]) -> None:
         try:
             self._ending = True
             if self._waiting is not None:
@@ -401,6 +401,7 @@ class _RedisWriter:
                 await asyncio.wait((self._flushing,))
             if isinstance(self._failed, Lost):
                 raise self._failed
+            self._lines += lines
             await self._flush(ended=True)
         finally:
             self._log.forget(self._id)

@@ -152,6 +152,8 @@ class _Producer:
         self._panels = Panels(head.panel_ids)
         self._alone = len(head.panel_ids) == 1
         self._finishing = False
+        self._last: list[bytes] = []
+        """What the stream's end is written with."""
         self._pulse = liveness.pulse()
         self._verdict: tuple[ErrorCode, str] = ("interrupted", "the stream ended before the reply did")
         self._timer: asyncio.TimerHandle | None = None
@@ -206,11 +208,10 @@ class _Producer:
         try:
             summary = await self._produce()
             self._finishing = True
-            for end in self._panels.missing(*self._verdict):
-                await self._writer.append(line(end), owed=True)
+            self._last += map(line, self._panels.missing(*self._verdict))
             if not self._alone:
-                await self._writer.append(line(summary or self._panels.summary()), owed=True)
-            await self._writer.end()
+                self._last.append(line(summary or self._panels.summary()))
+            await self._writer.end(self._last)
         except (Full, Lost) as error:
             _log.warning("stream %s can't be written to its end: %s", self._id, type(error).__name__)
         finally:
@@ -239,10 +240,18 @@ class _Producer:
     async def _write(self, event: PanelEvent) -> None:
         if not self._panels.open(event):
             return
+        said = line(event)
+        if event["event"] in ENDS:
+            self._panels.add(event)
+            if self._panels.ended:
+                self._last.append(said)
+            else:
+                await self._writer.append(said, owed=True)
+            return
         # Where there is too much to do, what comes meanwhile is read, written and sent together, at half the cost.
         late = event["event"] == "panel_delta" and max(self._pulse.late, self._writer.late) > LATE_SECONDS
         try:
-            await self._writer.append(line(event), owed=event["event"] in ENDS, at_once=late)
+            await self._writer.append(said, at_once=late)
         except asyncio.CancelledError:
             self._panels.add(event)  # it was taken, and will be written
             raise
