@@ -23,7 +23,7 @@ from serving import Event, Redis, Serving, Uvicorn, joined, kinds, numbers, open
 
 pytest.importorskip("redis")
 
-from msgmodel.server import redis_log
+from msgmodel.server import redis_log, redis_tail
 from msgmodel.server.redis_log import RedisLog
 
 module_provider, provider = serving.module_provider, serving.provider  # fixtures
@@ -319,6 +319,31 @@ def test_the_end_is_written_with_the_last_line(
     last = [json.loads(line)["event"] for line in written[-1][0]]
     assert last[-1] == got[-1].kind == ("panel_final" if panels == 1 else "batch_final")
     assert [ended for _, ended in written] == [False] * (len(written) - 1) + [True]
+
+
+def test_redis_hears_of_a_wait_late(redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes to read before that is not left out until the wait ends by itself."""
+    monkeypatch.setattr(redis_tail, "BLOCK_SECONDS", 30.0)
+
+    async def run() -> None:
+        async with logs(redis_server, 1) as (log,):
+            wait = log._waiting.xread
+
+            async def late(*asked: Any, **how: Any) -> Any:
+                await asyncio.sleep(0.1)
+                return await wait(*asked, **how)
+
+            monkeypatch.setattr(log._waiting, "xread", late)
+            writer = await log.begin("x", Head("", ("a",)))
+            assert writer is not None
+            await writer.append(delta("Hello"), at_once=True)
+            await asyncio.sleep(0.03)
+            reading = log.read("x", 0)
+            lines = await asyncio.wait_for(anext(reading), 5)
+            assert lines == Lines(1, [delta("Hello")])
+            await reading.aclose()
+
+    asyncio.run(run())
 
 
 def test_a_producer_that_only_waits_is_not_dead(redis_server: Redis, short_lease: None) -> None:

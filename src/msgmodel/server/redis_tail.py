@@ -27,6 +27,8 @@ COALESCE_SECONDS = 0.03
 KEY_SECONDS = 0.00005
 """Between two waits, for each stream that is waited for: to ask for many costs more, and finds more at once."""
 BLOCK_SECONDS = 1.0
+UNBLOCK_SECONDS = 0.005
+"""After which it is told once more to end a wait that it did not know of."""
 HEARD_SECONDS = 2.0
 """How long it is waited for that what was told is heard."""
 AHEAD = 64
@@ -96,6 +98,8 @@ class Tail:
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._connection: int | None = None
         self._blocked = False
+        self._waits = 0
+        """How many waits have ended."""
 
     def listen(self) -> None:
         """There is a producer here, which may be told something."""
@@ -135,11 +139,15 @@ class Tail:
         """What is waited for has changed."""
         if self._blocked and self._connection is not None:
             self._blocked = False
-            self._waking = asyncio.create_task(self._unblock(self._connection))
+            self._waking = asyncio.create_task(self._unblock(self._connection, self._waits))
 
-    async def _unblock(self, connection: int) -> None:
+    async def _unblock(self, connection: int, wait: int) -> None:
         with suppress(*FAULTS):
-            await self._client.client_unblock(connection)
+            # Redis may hear of it before it hears of the wait, and then knows of nothing to end.
+            while not await self._client.client_unblock(connection):
+                await asyncio.sleep(UNBLOCK_SECONDS)
+                if self._waits != wait:
+                    return
 
     def _run(self) -> None:
         if self.task is None or self.task.done():
@@ -171,6 +179,7 @@ class Tail:
             found = await self._waiting.xread(wanted, count=AHEAD, block=int(BLOCK_SECONDS * 1000))
         finally:
             self._blocked = False
+            self._waits += 1
         for key, entries in _by_key(found):
             if key == self._commands:
                 for place, fields in entries:
