@@ -162,8 +162,10 @@ class Proxy:
         """The head of each request, as it came in."""
         self.cut_at = b""
         """The next connection on which the server says this is cut in the middle of it; once."""
+        self.dies = False
+        """Whether it is dead from that cut on."""
         self.dead = False
-        """Whether every new connection is closed at once."""
+        """Whether every connection is closed at once, or as soon as something is asked on it."""
         self._port = port
         self._stop, self._stopped = socket.socketpair()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -190,12 +192,14 @@ class Proxy:
                     data = side.recv(65536)
                     if not data:
                         return
+                    if side is here and self.dead:
+                        return
                     if side is here:
                         self.heads.append(data.partition(b"\r\n\r\n")[0].decode("latin-1"))
                         there.sendall(data)
                     elif self.cut_at and self.cut_at in data:
                         place = data.index(self.cut_at) + len(self.cut_at) // 2
-                        self.cut_at = b""
+                        self.cut_at, self.dead = b"", self.dies
                         here.sendall(data[:place])
                         return
                     else:
@@ -677,8 +681,8 @@ def test_a_server_that_is_away_for_a_while(opened: Callable[..., Window], site: 
     provider.say(Reply(WORDS, speed=20))
     with proxied(site) as proxy:
         window = opened(proxy.url)
-        proxy.cut_at, proxy.dead = b'"delta":" three"', True
-        send(window.page, "Count")  # on the connection that is open
+        proxy.cut_at, proxy.dies = b'"delta":" three"', True
+        send(window.page, "Count")
         expect(last(window.page)).to_contain_text("Connection lost: trying again…")
         expect(last(window.page)).to_contain_text("one")
         shot(window.page, "connection-lost")
