@@ -98,8 +98,8 @@ wheel: $(BIN)/python  ## builds the wheel and tries it in a clean environment
 	build/wheel/bin/python tests/installed.py
 
 # Most tests wait: for servers, browsers and leases, for silences and hang-ups. Two halves side by side take half as long.
-HALF := $(wildcard tests/test_server*.py) $(addprefix tests/test_,adapters_clients.py chaos.py closing.py deploy.py pools.py \
-	real_servers.py security.py soak.py transports.py)
+HALF := $(wildcard tests/test_server*.py) $(addprefix tests/test_,adapters_clients.py chaos.py cli.py closing.py deploy.py local.py \
+	many.py pools.py real_servers.py security.py soak.py transports.py)
 
 .PHONY: covered covered-half covered-others
 covered-half:
