@@ -25,7 +25,7 @@ import pytest
 import msgmodel
 from conftest import KEY, PROVIDER, Async, Sync, config
 from msgmodel import AsyncClient, Client, OpenAIConfig, _async_connections
-from msgmodel.testing.server import Pause, Script, ScriptedServer, Send, Stall
+from msgmodel.testing.server import Framing, Pause, Script, ScriptedServer, Send, Stall
 from msgmodel.testing.wires import WIRES, Wire, events, reply
 
 PIECES = ["Hello", " world"]
@@ -800,9 +800,10 @@ def test_a_client_of_the_other_colour_is_refused_at_the_call(server: ScriptedSer
         call(getattr(msgmodel, function), **asking(server), http_client=wrong)
 
 
-def test_a_client_closed_in_the_middle_of_a_stream(server: ScriptedServer) -> None:
+@pytest.mark.parametrize("framing", ["chunked", "close"])
+def test_a_client_closed_in_the_middle_of_a_stream(server: ScriptedServer, framing: Framing) -> None:
     """Not a hang, and never a reply that looks whole."""
-    server.say(Script(steps=(*slow(0).steps[:1], Stall())))
+    server.say(Script(framing=framing, steps=(*slow(0).steps[:1], Stall())))
     client = Client()
     stream = client.stream_panels(**asking(server))
     next(stream)
@@ -813,7 +814,8 @@ def test_a_client_closed_in_the_middle_of_a_stream(server: ScriptedServer) -> No
     assert last["content"] == "Hello"
 
 
-def test_an_async_client_closed_in_the_middle_of_a_stream(server: ScriptedServer) -> None:
+@pytest.mark.parametrize("framing", ["chunked", "close"])
+def test_an_async_client_closed_in_the_middle_of_a_stream(server: ScriptedServer, framing: Framing) -> None:
     async def main() -> None:
         client = AsyncClient()
         stream = client.stream_panels(**asking(server))
@@ -824,7 +826,7 @@ def test_an_async_client_closed_in_the_middle_of_a_stream(server: ScriptedServer
         assert last["event"] == "panel_error"
         assert last["content"] == "Hello"
 
-    server.say(Script(steps=(*slow(0).steps[:1], Stall())))
+    server.say(Script(framing=framing, steps=(*slow(0).steps[:1], Stall())))
     asyncio.run(main())
 
 

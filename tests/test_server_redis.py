@@ -17,7 +17,7 @@ import pytest
 import serving
 from msgmodel import ConfigurationError
 from msgmodel.server import Settings, create_app
-from msgmodel.server.log import Expired, Head, Lines, Lost
+from msgmodel.server.log import Command, Expired, Head, Lines, Lost
 from msgmodel.testing import Reply, ScriptedProvider
 from serving import Event, Redis, Serving, Uvicorn, joined, kinds, numbers, opened, request, wait_for
 
@@ -342,6 +342,86 @@ def test_redis_hears_of_a_wait_late(redis_server: Redis, monkeypatch: pytest.Mon
             lines = await asyncio.wait_for(anext(reading), 5)
             assert lines == Lines(1, [delta("Hello")])
             await reading.aclose()
+
+    asyncio.run(run())
+
+
+def test_whoever_hears_that_a_reader_left_does_not_count_it(redis_server: Redis) -> None:
+    async def run() -> None:
+        async with logs(redis_server) as (one, two):
+            writer = await one.begin("x", Head("", ("a",)))
+            assert writer is not None
+            await writer.append(delta("Hello"))
+            for _ in range(30):
+                reading = two.read("x", 0)
+                await anext(reading)
+                leaving = asyncio.ensure_future(reading.aclose())
+                assert await asyncio.wait_for(writer.commands.get(), 5) == Command("left")
+                assert not await one.read_elsewhere("x")
+                await leaving
+            await writer.end([])
+
+    asyncio.run(run())
+
+
+def test_the_connection_that_waits_is_lost_between_two_waits(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one is known by its own id, or nothing could end its waits."""
+    monkeypatch.setattr(redis_tail, "BLOCK_SECONDS", 30.0)
+    monkeypatch.setattr(redis_tail, "COALESCE_SECONDS", 1.0)  # a third of it passes between two waits
+
+    async def run() -> None:
+        log = RedisLog(f"{redis_server.url}?protocol=2", prefix=f"test{time.monotonic_ns()}")
+        for id in ("x", "y"):
+            writer = await log.begin(id, Head("", ("a",)))
+            assert writer is not None
+            await writer.append(delta("Hello"), at_once=True)
+            reading = log.read(id, 0)
+            assert await asyncio.wait_for(anext(reading), 5) == Lines(1, [delta("Hello")])
+            redis_server.ask("CLIENT", "KILL", "ID", str(log._tail._connection))
+            await reading.aclose()
+        await log.close()
+
+    asyncio.run(run())
+
+
+def test_nobody_waits_for_what_is_known(redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a stream that has ended, and of a log that is closed while a reader is busy."""
+    monkeypatch.setattr(redis_log, "LEASE_SECONDS", 60.0)
+
+    async def run() -> None:
+        async with logs(redis_server) as (one, two):
+            writer = await one.begin("x", Head("", ("a",)))
+            assert writer is not None
+            await writer.append(delta("Hello"))
+            busy = two.read("x", 0)
+            await anext(busy)
+            await two.close()
+            with pytest.raises(Lost):
+                await asyncio.wait_for(anext(busy), 5)
+            await writer.end([b'{"event":"panel_final","panel_id":"a"}'])
+            assert await asyncio.wait_for(all_lines(one, "x", 2), 5) == []
+
+    asyncio.run(run())
+
+
+def test_an_end_waits_for_no_text_where_redis_is_full(own_redis: Redis) -> None:
+    """There is room for it, and for what goes with it."""
+
+    async def run() -> None:
+        log = RedisLog(own_redis.url)
+        writer = await log.begin("x", Head("", ("a",)))
+        assert writer is not None
+        await writer.append(delta("Hello"), at_once=True)
+        await asyncio.sleep(0.1)
+        own_redis.ask("CONFIG", "SET", "maxmemory", "1")
+        await writer.append(delta(" you"), at_once=True)
+        await asyncio.sleep(0.1)
+        end = b'{"event":"panel_final","panel_id":"a"}'
+        await asyncio.wait_for(writer.end([end]), 5)
+        assert await asyncio.wait_for(all_lines(log, "x"), 5) == [delta("Hello"), delta(" you"), end]
+        await log.close()
 
     asyncio.run(run())
 

@@ -51,7 +51,7 @@ def answering(say: Callable[[socket.socket], None]) -> Iterator[str]:
                 connection.recv(65536)
                 say(connection)
 
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     with contextlib.suppress(OSError):
@@ -165,6 +165,63 @@ def test_a_body_shorter_than_it_says(colour: Colour) -> None:
     with answering(say) as url:
         last = ask(colour, url)[-1]
     assert (last["event"], last["code"], last["content"]) == ("panel_error", "interrupted", "".join(PIECES))
+
+
+def test_a_fault_that_has_come_is_not_waited_for(colour: Colour) -> None:
+    """In the same piece as good text, from a server that then says nothing."""
+
+    def say(connection: socket.socket) -> None:
+        connection.sendall(CHUNKED + b"".join(map(chunk, TEXTS)) + b"zz\r\n")
+        connection.recv(1)  # until the client hangs up
+
+    with answering(say) as url:
+        last = ask(colour, url)[-1]
+    assert (last["event"], last["code"], last["content"]) == ("panel_error", "interrupted", "".join(PIECES))
+
+
+REFUSED = b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n"
+LONG = "x" * 8_000_000
+"""More than what fits into the buffers of a connection."""
+
+
+@pytest.mark.parametrize("way", ["sync", "async", "sync-httpx2"])
+def test_a_server_that_refuses_before_it_has_read_all(way: str) -> None:
+    """It says why, and closes: that is the answer, and nothing that is tried again."""
+    asked = 0
+
+    def say(connection: socket.socket) -> None:
+        nonlocal asked
+        asked += 1
+        connection.sendall(REFUSED)
+
+    colour = EVERY_WAY[way]()
+    with contextlib.closing(colour), answering(say) as url:
+        (last,) = colour.panels("openai", LONG, KEY, config=config("openai_chat", url), timeout=10, max_retries=0)
+    assert (last["event"], last["code"], asked) == ("panel_error", "too_large", 1)
+
+
+def test_a_connection_with_something_to_send_is_not_used_again() -> None:
+    """A server that has answered may never read the rest of what it was asked."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    held: list[socket.socket] = []
+
+    def serve() -> None:
+        for answer in (REFUSED, CHUNKED + chunk(GOOD) + b"0\r\n\r\n"):
+            connection, _ = listener.accept()
+            held.append(connection)
+            connection.recv(4096)
+            connection.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with contextlib.closing(Async()) as colour:
+        asking: dict[str, Any] = {"config": config("openai_chat", url), "timeout": 10, "max_retries": 0}
+        assert colour.panels("openai", LONG, KEY, **asking)[-1]["code"] == "too_large"
+        assert colour.panels("openai", "hi", KEY, **asking)[-1]["event"] == "panel_final"
+    thread.join()
+    for each in (*held, listener):
+        each.close()
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, "interrupted"), (204, "interrupted"), (401, "authentication")])

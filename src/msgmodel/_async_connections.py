@@ -40,10 +40,12 @@ class Session:
         self._idle: list[tuple[float, _Address, _Connection]] = []
         self._busy: set[_Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
         self._buffer = memoryview(bytearray(READ_BYTES))
 
     async def aclose(self) -> None:
         """Closes all connections, also those that a reply is being read from."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         for connection in (*self._busy, *(connection for _, _, connection in self._idle)):
@@ -72,6 +74,9 @@ class Session:
             else:
                 connection.close()
         connection = found or await _connected(address, self._buffer)
+        if self._closed:  # meanwhile
+            connection.close()
+            raise _transport.closed()
         self._busy.add(connection)
         return connection
 
@@ -120,6 +125,11 @@ class _Connection(asyncio.BufferedProtocol):
     def lives(self) -> bool:
         """Whether it is open as far as the loop knows, with nothing that waits to be read."""
         return not (self._ended or self._fault or self._pieces or self._transport.is_closing())
+
+    @property
+    def sent(self) -> bool:
+        """Whether all that was written has left: a server may answer before it has read a long request."""
+        return self._transport.get_write_buffer_size() == 0
 
     @property
     def socket(self) -> Any:
@@ -285,7 +295,7 @@ class _Open:
     async def __aexit__(self, kind: object, *exc_info: object) -> None:
         reply = self._reply
         try:
-            if kind is None:
+            if kind is None and reply.stays:
                 await reply.drain()
         finally:
             reply.close()
@@ -310,13 +320,13 @@ class _Open:
 
 
 class _Reply:
-    __slots__ = ("_alarm", "_body", "_connection", "_request", "_stays", "headers", "status")
+    __slots__ = ("_alarm", "_body", "_connection", "_request", "headers", "status", "stays")
 
     def __init__(self, request: Request, response: HTTPResponse, connection: _Connection) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.getheaders()}
         self._request = request
-        self._stays = not response.will_close
+        self.stays = not response.will_close
         self._connection = connection
         self._body = Body(response)
         self._alarm = Alarm(self._too_late)
@@ -324,14 +334,14 @@ class _Reply:
     @property
     def reusable(self) -> bool:
         """Whether the connection can be asked for something else."""
-        return self._body.ended and self._stays
+        return self._body.ended and self.stays and self._connection.sent
 
     async def read(self, patience: float) -> bytes:
         self._alarm.begin(patience)
         try:
             body = self._body
             while not body.ended:
-                if found := body.feed(await self._connection.read()):
+                if found := body.feed(b"" if body.broken else await self._connection.read()):
                     return found
             return b""
         except FAULTS as error:

@@ -41,6 +41,11 @@ class Body:
         self.ended = self._left == 0  # nothing comes, so nothing must be waited for
         self._inflate = _inflater(head.headers.get("content-encoding", "").lower())
 
+    @property
+    def broken(self) -> bool:
+        """Whether there is a fault to be raised, for which no more bytes need come."""
+        return self._chunks is not None and self._chunks.broken
+
     def feed(self, data: bytes) -> bytes:
         """May return nothing before the body has ended. Raises Truncated, Unreadable."""
         if self._chunks is not None:
@@ -92,6 +97,10 @@ class Dechunker:
         self._regular = True
         """Whether chunks that came many at once had as many CR each."""
         self._fault: Unreadable | None = None
+
+    @property
+    def broken(self) -> bool:
+        return self._fault is not None
 
     def feed(self, data: bytes) -> bytes:
         """Raises Unreadable, once what had come before the fault is handed on."""

@@ -60,10 +60,14 @@ class Pool(_transport.Pool):
             reusable = False
             try:
                 response, channel = _asked(connection, request, alarm, patience)
+                connection.sock = channel  # `http.client` lets go of one that will close, and `close` must find it
+                if self.is_closed:
+                    raise _transport.closed()
                 with response:  # closes what it reads from
                     reply = _Reply(request, response, channel, alarm, silence)
                     yield reply
-                    reply.drain()
+                    if not response.will_close:
+                        reply.drain()
                     reusable = reply.ended and not response.will_close and not alarm.rang
             finally:
                 self._give_back(connection, reusable)
@@ -143,8 +147,17 @@ def _asked(
         alarm.watch(channel)
         channel.settimeout(patience)
         path, headers = _transport.written(request)
-        connection.request("POST", path, request.body, headers)
-        return connection.getresponse(), channel
+        sent = False
+        try:
+            connection.request("POST", path, request.body, headers)
+            sent = True
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+            if alarm.rang:
+                raise
+            # A server that refuses a long request may answer, and close, before it has read it.
+        response = connection.getresponse()
+        response.will_close = response.will_close or not sent
+        return response, channel
     except _FAULTS as error:
         raise _fault(request, error, alarm, "network") from None
     finally:
@@ -200,7 +213,7 @@ class _Reply:
     def _next(self) -> bytes:
         body = self._body
         while not body.ended:
-            found = body.feed(next(self._pieces, b""))
+            found = body.feed(b"" if body.broken else next(self._pieces, b""))
             if body.ended and self._alarm.rang:
                 raise TimeoutError
             if found:

@@ -137,7 +137,7 @@ class Adapted:
         events = self._events(id, stop=True)
         if not read.stream:
             return await self._completion(request, events, about)
-        return await self._streamed(events, openai_chat.Chunks(**about, include_usage=read.include_usage))
+        return await self._streamed(request, events, openai_chat.Chunks(**about, include_usage=read.include_usage))
 
     async def _completion(
         self, request: Request, events: AsyncGenerator[BatchEvent, None], about: dict[str, Any]
@@ -166,10 +166,19 @@ class Adapted:
             return _openai_error(last)
         return JSONResponse(openai_chat.completion(last, **about))
 
-    async def _streamed(self, events: AsyncGenerator[BatchEvent, None], chunks: openai_chat.Chunks) -> Response:
+    async def _streamed(
+        self, request: Request, events: AsyncGenerator[BatchEvent, None], chunks: openai_chat.Chunks
+    ) -> Response:
         """A stream; but what fails before its first event is an HTTP status, as with OpenAI itself."""
         first = asyncio.create_task(anext(events, None))
-        await asyncio.wait((first,), timeout=FIRST_SECONDS)
+        left = asyncio.create_task(_left(request))
+        await asyncio.wait((first, left), timeout=FIRST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if left.done():
+            first.cancel()
+            await asyncio.wait((first,))
+            await events.aclose()
+            return Response(status_code=499)
+        left.cancel()
         if first.done():
             event = first.result()
             if event is not None and event["event"] == "panel_error":

@@ -111,7 +111,10 @@ class RedisLog:
                 timeout=5.0,
             )
             self.redis = redis.asyncio.Redis.from_pool(pool)
-            self._waiting = redis.asyncio.Redis.from_url(url, socket_timeout=BLOCK_SECONDS + 5, max_connections=1)
+            # Of one connection, so that it never becomes another, whose id is not known, without an error.
+            self._waiting = redis.asyncio.Redis.from_url(
+                url, socket_timeout=BLOCK_SECONDS + 5, single_connection_client=True
+            )
         except ValueError:
             raise ConfigurationError("the address of Redis can't be read") from None
         self.process = secrets.token_hex(8)
@@ -161,6 +164,8 @@ class RedisLog:
         found = await self.find(id)
         if found is None:
             raise Lost
+        if found.ended and after >= found.last:
+            return
         self._reading[id] = self._reading.get(id, 0) + 1
         self._keep()
         subscription = self._tail.subscribe(self.keys(id)[1], after)
@@ -172,7 +177,7 @@ class RedisLog:
             if not ended:
                 await self._say_what_is_read([id])  # now: its producer may be about to give it up
             while True:
-                entries = await subscription.take(LEASE_SECONDS / 2)
+                entries = [] if self._closed else await subscription.take(LEASE_SECONDS / 2)
                 if self._closed:  # the reader goes on at another process
                     raise Lost
                 if entries:  # together: who reads waits between two of them where the event loop runs behind
@@ -222,11 +227,16 @@ class RedisLog:
     async def tell(self, id: str, command: Command) -> None:
         try:
             process = await cast(Any, self.redis.hget(self.keys(id)[0], "process"))
-            if process:
-                key = self._commands(process.decode())
-                said = {"id": id, "kind": command.kind, "panel": command.panel_id or ""}
-                await self.redis.xadd(key, cast(Any, said), maxlen=1000)
-                await self.redis.expire(key, 60)
+            if not process:
+                return
+            key = self._commands(process.decode())
+            said = {"id": id, "kind": command.kind, "panel": command.panel_id or ""}
+            async with self.redis.pipeline(transaction=False) as pipe:
+                pipe.xadd(key, cast(Any, said), maxlen=1000)
+                pipe.expire(key, 60)
+                if command.kind == "left":  # at once: whoever hears it counts those who still read
+                    pipe.zrem(self._readers(id), self.process)
+                await pipe.execute()
         except FAULTS:
             raise Lost from None
 
@@ -332,9 +342,8 @@ class RedisLog:
             return
         del self._reading[id]
         if id not in self._writers and not ended:
-            with suppress(*FAULTS, Lost):
+            with suppress(Lost):
                 await self.tell(id, Command("left"))
-                await self.redis.zrem(self._readers(id), self.process)
 
     def _keep(self) -> None:
         if self._keeper is None or self._keeper.done():
@@ -449,6 +458,8 @@ class _RedisWriter:
                 await self._log.write(self._keys, self._token, last, lines, ended)
                 break
             except OutOfMemoryError:
+                if self._ending and not ended:
+                    return  # they go with the end, for which there is room
                 if monotonic() >= until:
                     raise Full from None
                 await self._renew_lease()

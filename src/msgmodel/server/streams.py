@@ -33,6 +33,9 @@ TOGETHER_SECONDS = 0.15
 
 ENDS = ("panel_final", "panel_error")
 
+STARTING_SECONDS = 0.05
+"""How often a server that closes looks for streams that have begun meanwhile."""
+SHUT_DOWN = "the server was shut down"
 END_SECONDS = 5.0
 """How long a server that ends waits for the last events to be written, and to be read."""
 
@@ -67,6 +70,9 @@ class Streams:
         self.closing = False
         self._running: dict[str, _Producer] = {}
         self._starting: list[str] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        """Whether what runs is ended."""
         self._readers = 0
         self._all_read = asyncio.Event()
         self._all_read.set()
@@ -90,7 +96,11 @@ class Streams:
             await batch.aclose()
             return False
         producer = self._running[id] = _Producer(self, id, head, client, batch, writer)
-        producer.begin()
+        task = producer.begin()
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if self._closed:
+            producer.interrupt(SHUT_DOWN)
         return True
 
     async def follow(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
@@ -122,17 +132,25 @@ class Streams:
     async def close(self, seconds: float) -> None:
         """Takes no new streams; those that run get so long to finish, and are then ended as interrupted."""
         self.closing = True
-        tasks = [producer.task for producer in self._running.values() if producer.task is not None]
-        if tasks and seconds > 0:
-            await asyncio.wait(tasks, timeout=seconds)
+        await self._none_runs(seconds)
+        self._closed = True
         for producer in list(self._running.values()):
-            producer.interrupt("the server was shut down")
-        if tasks:
-            await asyncio.wait(tasks, timeout=END_SECONDS)
+            producer.interrupt(SHUT_DOWN)
+        await self._none_runs(END_SECONDS)
         with suppress(TimeoutError):  # whoever reads what ran here shall have the last events
             async with asyncio.timeout(END_SECONDS):
                 await self._all_read.wait()
         await self.log.close()
+
+    async def _none_runs(self, seconds: float) -> None:
+        """Waits until no stream runs, nor is about to; no longer than that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._tasks or self._starting:
+                    if self._tasks:
+                        await asyncio.wait(self._tasks, timeout=STARTING_SECONDS)
+                    else:
+                        await asyncio.sleep(STARTING_SECONDS)
 
     def ended(self, id: str) -> None:
         self._running.pop(id, None)
@@ -158,10 +176,11 @@ class _Producer:
         self._verdict: tuple[ErrorCode, str] = ("interrupted", "the stream ended before the reply did")
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> None:
+    def begin(self) -> asyncio.Task[None]:
         self.task = asyncio.create_task(self._run())
         self._listening = asyncio.create_task(self._listen())
         self.left(at_least=1.0)  # whoever asked is about to read
+        return self.task
 
     def stop(self, panel_id: str | None) -> None:
         with suppress(ConfigurationError):  # no such panel: there is nothing to stop
@@ -171,7 +190,12 @@ class _Producer:
         """Ends all panels as interrupted."""
         if self.task is not None and not self._finishing:
             self._verdict = ("interrupted", words)
-            self.task.cancel()
+            # After its first step: what is cancelled before that never runs, and so ends nothing.
+            asyncio.get_running_loop().call_soon(self._cancel, self.task)
+
+    def _cancel(self, task: asyncio.Task[None]) -> None:
+        if not self._finishing:
+            task.cancel()
 
     def left(self, at_least: float = 0.0) -> None:
         """A reader has left: where it was the last one, the time runs after which nobody is expected to come back."""
