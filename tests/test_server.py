@@ -5,6 +5,7 @@ With the log in this process, and in Redis.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import logging
@@ -22,9 +23,10 @@ import pytest
 
 import msgmodel
 import serving
-from msgmodel import ConfigurationError
+from msgmodel import ConfigurationError, Panel, astream_many
 from msgmodel.server import MemoryLog, Settings, create_app
-from msgmodel.server.streams import grace
+from msgmodel.server.log import Head
+from msgmodel.server.streams import Streams, grace
 from msgmodel.testing import KEY, Reply, Script, ScriptedProvider
 from serving import (
     READER,
@@ -1077,6 +1079,33 @@ def test_sigterm_gives_running_streams_their_time(tmp_path: Path, provider: Scri
         server.process.wait(20)
         assert time.monotonic() - began < 15
         assert "Traceback" not in server.said
+
+
+@pytest.mark.parametrize("late", [0.0, 0.3])
+def test_a_stream_that_begins_while_the_server_closes_is_ended(provider: ScriptedProvider, late: float) -> None:
+    written: list[list[bytes]] = []
+
+    class Late(MemoryLog):
+        async def begin(self, id: str, head: Head) -> Any:
+            await asyncio.sleep(late)
+            return await super().begin(id, head)
+
+        async def close(self) -> None:
+            written.extend(stream.lines for stream in self._streams.values())
+            await super().close()
+
+    async def run() -> None:
+        streams = Streams(Late(), grace_seconds=60.0)
+        batch = astream_many([Panel("openai", config=provider.config("openai_chat"), panel_id="a")], "hi")
+        starting = asyncio.create_task(streams.start("x", Head("", ("a",)), "client", batch))
+        await asyncio.sleep(0)  # it is under way
+        await streams.close(0.0)
+        assert await starting
+
+    provider.say(Reply("Hello", stall_after=0))
+    asyncio.run(run())
+    ((end,),) = written
+    assert (json.loads(end)["event"], json.loads(end)["code"]) == ("panel_error", "interrupted")
 
 
 def accepts(server: Serving, client: httpx2.Client) -> bool:

@@ -156,7 +156,7 @@ def test_a_client_of_openai_that_leaves_stops_its_reply(
     body = {"model": "openai", "messages": [{"role": "user", "content": "Why?"}], "stream": stream}
     with pytest.raises(Exception, match="timed out"):
         request("POST", f"{server.url}/v1/chat/completions", json=body, timeout=0.5)
-    wait_for(lambda: provider.server.hangups)
+    wait_for(lambda: provider.server.hangups, 5.0)  # sooner than it is made a response for want of a first event
 
 
 @pytest.mark.parametrize(

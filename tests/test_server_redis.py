@@ -346,13 +346,22 @@ def test_redis_hears_of_a_wait_late(redis_server: Redis, monkeypatch: pytest.Mon
     asyncio.run(run())
 
 
-def test_whoever_hears_that_a_reader_left_does_not_count_it(redis_server: Redis) -> None:
+def test_whoever_hears_that_a_reader_left_does_not_count_it(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def run() -> None:
         async with logs(redis_server) as (one, two):
             writer = await one.begin("x", Head("", ("a",)))
             assert writer is not None
             await writer.append(delta("Hello"))
-            for _ in range(30):
+            command = two.redis.execute_command
+
+            async def slow(*said: Any, **how: Any) -> Any:
+                await asyncio.sleep(0.05)
+                return await command(*said, **how)
+
+            monkeypatch.setattr(two.redis, "execute_command", slow)
+            for _ in range(3):
                 reading = two.read("x", 0)
                 await anext(reading)
                 leaving = asyncio.ensure_future(reading.aclose())
@@ -381,6 +390,7 @@ def test_the_connection_that_waits_is_lost_between_two_waits(
             assert await asyncio.wait_for(anext(reading), 5) == Lines(1, [delta("Hello")])
             redis_server.ask("CLIENT", "KILL", "ID", str(log._tail._connection))
             await reading.aclose()
+            await asyncio.sleep(0.6)  # it waits again
         await log.close()
 
     asyncio.run(run())
