@@ -19,6 +19,7 @@ import pytest
 
 import msgmodel
 from conftest import EVERY_WAY, KEY, Async, Sync, config
+from msgmodel import _async_connections, _connections
 from msgmodel.testing.server import Script, ScriptedServer
 from msgmodel.testing.wires import events, reply
 
@@ -222,6 +223,57 @@ def test_a_connection_with_something_to_send_is_not_used_again() -> None:
     thread.join()
     for each in (*held, listener):
         each.close()
+
+
+@pytest.fixture
+def places() -> Iterator[list[Any]]:
+    """Two addresses of a host: nobody answers at the first one, somebody does at the second."""
+    with socket.socket() as dead, socket.create_server(("127.0.0.1", 0)) as good, contextlib.ExitStack() as stack:
+        dead.bind(("127.0.0.1", 0))
+        dead.listen(0)
+        for _ in range(2):  # there is no room for more
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(dead.getsockname())
+        yield [(socket.AF_INET, socket.SOCK_STREAM, 0, "", each.getsockname()) for each in (dead, good)]
+
+
+REFUSES = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
+UNKNOWN = (socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("2001:db8::1", 1, 0, 0))
+"""An address that can't even be tried, where there is no IPv6; or one at which nobody answers."""
+
+
+def test_uvloop_and_a_host_whose_first_address_is_dead(places: list[Any]) -> None:
+    """As asyncio's own loop has it: the next one is tried soon, and what was tried is not left open."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def run() -> None:
+        async with asyncio.timeout(5):
+            channel = await _async_connections._first([UNKNOWN, REFUSES, *places])
+        assert channel.getpeername() == places[1][4]
+        channel.close()
+        with pytest.raises(ConnectionRefusedError):
+            await _async_connections._first([REFUSES])
+
+    uvloop.run(run())
+
+
+def test_blocking_and_a_host_whose_first_address_is_dead(places: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(*found: Any) -> None:
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *asked, **how: list(found))
+
+    found(UNKNOWN, REFUSES, *places)
+    with _connections._first(("host", 1), 5.0) as channel:
+        assert channel.getpeername() == places[1][4]
+        assert 0.0 < (channel.gettimeout() or 0.0) < 5.0
+    found(REFUSES, REFUSES)
+    with pytest.raises(ConnectionRefusedError):
+        _connections._first(("host", 1), 5.0)
+    found(places[0], REFUSES, places[0])
+    begin = time.monotonic()
+    with pytest.raises(TimeoutError):  # one limit for all
+        _connections._first(("host", 1), 1.0)
+    assert time.monotonic() - begin < 1.9
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, "interrupted"), (204, "interrupted"), (401, "authentication")])

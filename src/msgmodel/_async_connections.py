@@ -9,8 +9,11 @@ Rule: what arrived before a connection broke is handed on before its fault.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import socket
+from asyncio.staggered import staggered_race
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 from io import BytesIO
 from time import monotonic
@@ -21,14 +24,20 @@ from . import _transport
 from ._ask import Broken, Request
 from ._body import Body
 from ._patience import Alarm, Patience
-from ._transport import CONNECT_SECONDS, DRAIN_SECONDS, FAULTS, IDLE_CONNECTIONS, IDLE_SECONDS, AsyncResponse
+from ._transport import (
+    CONNECT_SECONDS,
+    DRAIN_SECONDS,
+    EYEBALLS_SECONDS,
+    FAULTS,
+    IDLE_CONNECTIONS,
+    IDLE_SECONDS,
+    AsyncResponse,
+)
 
 HEAD_BYTES = 256 * 1024
 READ_BYTES = 64 * 1024
 WAITING_BYTES = 64 * 1024
 """What may wait for a slow reader before the socket is left alone; one read of it more can come."""
-EYEBALLS_SECONDS = 0.25
-"""When the next address of a host is tried beside one that does not answer (RFC 8305, section 8)."""
 
 _Address = tuple[str, str, int]
 
@@ -260,10 +269,34 @@ async def _connected(address: _Address, buffer: memoryview) -> _Connection:
     scheme, host, port = address
     loop = asyncio.get_running_loop()
     options: dict[str, Any] = {"ssl": _transport.tls(), "server_hostname": host} if scheme == "https" else {}
-    if isinstance(loop, asyncio.BaseEventLoop):  # uvloop knows no such option
-        options["happy_eyeballs_delay"] = EYEBALLS_SECONDS
-    _, connection = await loop.create_connection(lambda: _Connection(buffer), host, port, **options)
+    if isinstance(loop, asyncio.BaseEventLoop):
+        options |= {"host": host, "port": port, "happy_eyeballs_delay": EYEBALLS_SECONDS}
+    else:  # uvloop knows no such option
+        options["sock"] = await _first(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    _, connection = await loop.create_connection(lambda: _Connection(buffer), **options)
     return connection
+
+
+async def _first(addresses: Sequence[Any]) -> socket.socket:
+    """A connection to the first of these addresses, of `getaddrinfo`, that takes one (RFC 8305). Raises OSError."""
+    loop = asyncio.get_running_loop()
+
+    async def to(family: int, kind: int, protocol: int, name: str, address: Any) -> socket.socket:
+        channel = socket.socket(family, kind, protocol)
+        try:
+            channel.setblocking(False)
+            channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.sock_connect(channel, address)
+        except BaseException:
+            channel.close()
+            raise
+        return channel
+
+    channel: socket.socket | None
+    channel, _, faults = await staggered_race([partial(to, *each) for each in addresses], EYEBALLS_SECONDS)
+    if channel is None:
+        raise next(fault for fault in faults if fault is not None)
+    return channel
 
 
 class _Open:

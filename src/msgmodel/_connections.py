@@ -5,6 +5,9 @@ Rule: a connection has one reply at a time. Idle ones are kept, newest first, an
 
 from __future__ import annotations
 
+import errno
+import os
+import selectors
 import socket
 import ssl
 import struct
@@ -14,16 +17,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from time import monotonic
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from . import _transport, _watchdog
 from ._ask import Broken, Request
 from ._body import Body
-from ._transport import CONNECT_SECONDS, DRAIN_SECONDS, IDLE_CONNECTIONS, IDLE_SECONDS
+from ._transport import CONNECT_SECONDS, DRAIN_SECONDS, EYEBALLS_SECONDS, IDLE_CONNECTIONS, IDLE_SECONDS
 from ._watchdog import Alarm
 from .events import ErrorCode
 
 READ_BYTES = 64 * 1024
+_UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR)
 
 _FAULTS = (
     *_transport.FAULTS,
@@ -130,9 +135,57 @@ class _TLS(HTTPSConnection):
 
 def _new(request: Request) -> HTTPConnection:
     parts = urlsplit(request.url)
+    connection: HTTPConnection
     if parts.scheme == "https":
-        return _TLS(parts.hostname or "", parts.port, context=_transport.tls())
-    return _Plain(parts.hostname or "", parts.port)
+        connection = _TLS(parts.hostname or "", parts.port, context=_transport.tls())
+    else:
+        connection = _Plain(parts.hostname or "", parts.port)
+    cast(Any, connection)._create_connection = _first
+    return connection
+
+
+def _first(address: tuple[str, int], seconds: float, source: None = None) -> socket.socket:
+    """A connection to the first address of a host that takes one (RFC 8305), no later than that. Raises OSError.
+
+    `socket.create_connection` gives the whole time to each of them, one after the other.
+    """
+    until = monotonic() + seconds
+    places = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    fault: OSError | None = None
+    with selectors.DefaultSelector() as trying:
+        try:
+            while places or trying.get_map():
+                if places:
+                    family, kind, protocol, _, place = places.pop(0)
+                    try:
+                        channel = socket.socket(family, kind, protocol)
+                    except OSError as error:  # no such family here
+                        fault = error
+                        continue
+                    trying.register(channel, selectors.EVENT_WRITE)
+                    channel.setblocking(False)
+                    number = channel.connect_ex(place)
+                    if number not in _UNDER_WAY:
+                        trying.unregister(channel)
+                        channel.close()
+                        fault = OSError(number, os.strerror(number))
+                        continue
+                left = until - monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                for key, _ in trying.select(min(left, EYEBALLS_SECONDS) if places else left):
+                    channel = cast(socket.socket, key.fileobj)
+                    trying.unregister(channel)
+                    if number := channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                        channel.close()
+                        fault = OSError(number, os.strerror(number))
+                        continue
+                    channel.settimeout(max(0.001, until - monotonic()))
+                    return channel
+        finally:
+            for key in list(trying.get_map().values()):
+                cast(socket.socket, key.fileobj).close()
+    raise fault or OSError("the host has no address")
 
 
 def _asked(

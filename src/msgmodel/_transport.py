@@ -25,6 +25,8 @@ from .errors import ConfigurationError
 from .events import ErrorCode
 
 CONNECT_SECONDS = 10.0
+EYEBALLS_SECONDS = 0.25
+"""When the next address of a host is tried beside one that does not answer (RFC 8305, section 8)."""
 DRAIN_SECONDS = 0.1
 """How long to wait for the end of a body whose last event has been read, so that the connection can be used again."""
 IDLE_SECONDS = 30.0
