@@ -19,7 +19,7 @@ import pytest
 
 import msgmodel
 from conftest import EVERY_WAY, KEY, Async, Sync, config
-from msgmodel import _async_connections, _connections
+from msgmodel import _connections
 from msgmodel.testing.server import Script, ScriptedServer
 from msgmodel.testing.wires import events, reply
 
@@ -243,22 +243,9 @@ UNKNOWN = (socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("2001:db8::1", 1, 0, 0))
 """An address that can't even be tried, where there is no IPv6; or one at which nobody answers."""
 
 
-def test_uvloop_and_a_host_whose_first_address_is_dead(places: list[Any]) -> None:
-    """As asyncio's own loop has it: the next one is tried soon, and what was tried is not left open."""
-    uvloop = pytest.importorskip("uvloop")
-
-    async def run() -> None:
-        async with asyncio.timeout(5):
-            channel = await _async_connections._first([UNKNOWN, REFUSES, *places])
-        assert channel.getpeername() == places[1][4]
-        channel.close()
-        with pytest.raises(ConnectionRefusedError):
-            await _async_connections._first([REFUSES])
-
-    uvloop.run(run())
-
-
 def test_blocking_and_a_host_whose_first_address_is_dead(places: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one is tried soon, as asyncio does."""
+
     def found(*found: Any) -> None:
         monkeypatch.setattr(socket, "getaddrinfo", lambda *asked, **how: list(found))
 

@@ -9,11 +9,8 @@ Rule: what arrived before a connection broke is handed on before its fault.
 from __future__ import annotations
 
 import asyncio
-import socket
-from asyncio.staggered import staggered_race
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 from io import BytesIO
 from time import monotonic
@@ -269,34 +266,10 @@ async def _connected(address: _Address, buffer: memoryview) -> _Connection:
     scheme, host, port = address
     loop = asyncio.get_running_loop()
     options: dict[str, Any] = {"ssl": _transport.tls(), "server_hostname": host} if scheme == "https" else {}
-    if isinstance(loop, asyncio.BaseEventLoop):
-        options |= {"host": host, "port": port, "happy_eyeballs_delay": EYEBALLS_SECONDS}
-    else:  # uvloop knows no such option
-        options["sock"] = await _first(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    _, connection = await loop.create_connection(lambda: _Connection(buffer), **options)
+    if isinstance(loop, asyncio.BaseEventLoop):  # uvloop knows no such option
+        options["happy_eyeballs_delay"] = EYEBALLS_SECONDS
+    _, connection = await loop.create_connection(lambda: _Connection(buffer), host, port, **options)
     return connection
-
-
-async def _first(addresses: Sequence[Any]) -> socket.socket:
-    """A connection to the first of these addresses, of `getaddrinfo`, that takes one (RFC 8305). Raises OSError."""
-    loop = asyncio.get_running_loop()
-
-    async def to(family: int, kind: int, protocol: int, name: str, address: Any) -> socket.socket:
-        channel = socket.socket(family, kind, protocol)
-        try:
-            channel.setblocking(False)
-            channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.sock_connect(channel, address)
-        except BaseException:
-            channel.close()
-            raise
-        return channel
-
-    channel: socket.socket | None
-    channel, _, faults = await staggered_race([partial(to, *each) for each in addresses], EYEBALLS_SECONDS)
-    if channel is None:
-        raise next(fault for fault in faults if fault is not None)
-    return channel
 
 
 class _Open:
