@@ -15,6 +15,10 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from time import monotonic
 
 
+LOOK_SECONDS = 1.0
+"""How often the thread looks, at least."""
+
+
 class Alarm:
     """Shuts one connection when a wait on it takes too long, or when the thread that waits shall stop."""
 
@@ -119,7 +123,8 @@ class Watchdog:
                     if alarm.due <= now:
                         alarm.ring()
                 self.wakes = min(alarm.due for alarm in alarms)
-                self._changed.wait(None if self.wakes == math.inf else max(0.0, self.wakes - now))
+                # What ends an alarm while this runs can't say so: it is seen at the next look.
+                self._changed.wait(min(LOOK_SECONDS, max(0.0, self.wakes - now)))
 
 
 _watchdog = Watchdog()
