@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from time import monotonic
 
-
 LOOK_SECONDS = 1.0
 """How often the thread looks, at least."""
 
