@@ -6,14 +6,11 @@ name of the async one ends in `_async`. Where a peer has two ways, the one that 
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from typing import Any
 
 from . import bare
 from .asking import KEY, MAX_TOKENS, MESSAGES, PROMPT, Ask, AsyncAsk, Take
-
-VARIABLES = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL", "gemini": "GOOGLE_GEMINI_BASE_URL"}
 
 
 def _based(base: str, wire: str) -> str:
@@ -29,11 +26,11 @@ def _ended(end: dict[str, Any] | None) -> None:
 def msgmodel_async(base: str, wire: str) -> AsyncAsk:
     from msgmodel import astream_panels
 
-    os.environ[VARIABLES[wire]] = _based(base, wire)
+    config = _config(base, wire)
 
     async def ask(model: str, take: Take) -> None:
         end = None
-        async for event in astream_panels(wire, PROMPT, api_key=KEY, model=model):
+        async for event in astream_panels(wire, PROMPT, api_key=KEY, model=model, config=config):
             if event["event"] == "panel_delta":
                 take(event["delta"])
             else:
@@ -46,11 +43,11 @@ def msgmodel_async(base: str, wire: str) -> AsyncAsk:
 def msgmodel(base: str, wire: str) -> Ask:
     from msgmodel import stream_panels
 
-    os.environ[VARIABLES[wire]] = _based(base, wire)
+    config = _config(base, wire)
 
     def ask(model: str, take: Take) -> None:
         end = None
-        for event in stream_panels(wire, PROMPT, api_key=KEY, model=model):
+        for event in stream_panels(wire, PROMPT, api_key=KEY, model=model, config=config):
             if event["event"] == "panel_delta":
                 take(event["delta"])
             else:
@@ -60,14 +57,21 @@ def msgmodel(base: str, wire: str) -> Ask:
     return ask
 
 
+def _config(base: str, wire: str) -> Any:
+    from msgmodel import AnthropicConfig, GeminiConfig, OpenAIConfig
+
+    kinds = {"openai": OpenAIConfig, "anthropic": AnthropicConfig, "gemini": GeminiConfig}
+    return kinds[wire](base_url=_based(base, wire))
+
+
 def msgmodel4_async(base: str, wire: str) -> AsyncAsk:
-    """Its addresses are constants. Its async Gemini works with no server, ours or Google's."""
+    """Its addresses are constants, set again for each question: another base may have been asked before. Its async
+    Gemini works with no server, ours or Google's."""
     import msgmodel.async_core as core
 
-    core.OPENAI_URL = base + bare.PATHS["openai"]
-    core.ANTHROPIC_URL = base + bare.PATHS["anthropic"]
-
     async def ask(model: str, take: Take) -> None:
+        core.OPENAI_URL = base + bare.PATHS["openai"]
+        core.ANTHROPIC_URL = base + bare.PATHS["anthropic"]
         end = None
         async for event in core.astream_panels(wire, PROMPT, api_key=KEY, model=model):
             if event["event"] == "panel_delta":
@@ -86,11 +90,10 @@ def msgmodel4(base: str, wire: str) -> Ask:
 
     import msgmodel
 
-    msgmodel.providers.openai.OPENAI_URL = base + bare.PATHS["openai"]
-    msgmodel.providers.anthropic.ANTHROPIC_URL = base + bare.PATHS["anthropic"]
-    msgmodel.providers.gemini.GEMINI_URL = base
-
     def ask(model: str, take: Take) -> None:
+        msgmodel.providers.openai.OPENAI_URL = base + bare.PATHS["openai"]
+        msgmodel.providers.anthropic.ANTHROPIC_URL = base + bare.PATHS["anthropic"]
+        msgmodel.providers.gemini.GEMINI_URL = base
         end = None
         for event in msgmodel.stream_panels(wire, PROMPT, api_key=KEY, model=model):
             if event["event"] == "panel_delta":
