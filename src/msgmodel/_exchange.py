@@ -18,7 +18,7 @@ progress, so comments and pings are not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -176,8 +176,16 @@ class Exchange:
         self._plain = False  # whether text came last and nothing with it but usage: more of it takes the short way
         self.reading = True
 
-    def feed(self, chunk: bytes) -> Iterator[PanelEvent]:
+    def feed(self, chunk: bytes) -> Iterable[PanelEvent]:
         """Events in the next piece of the body; b"" is its end."""
+        if self._plain and self._clocks.deadline is None:
+            data = self._decoder.one(chunk)  # a live stream brings nearly all of its text like this
+            if data is not None and (text := self._parser.plain(data)):
+                self._silent_since = None
+                return (self._panel.more(text),)
+        return self._fed(chunk)
+
+    def _fed(self, chunk: bytes) -> Iterator[PanelEvent]:
         if not 200 <= self._status < 300:
             self._body += chunk
             if not chunk or len(self._body) > MAX_ERROR_BODY:

@@ -42,6 +42,25 @@ class Decoder:
         self._after_cr = False
         self._fault: TooLarge | None = None
 
+    def one(self, chunk: bytes) -> bytes | None:
+        """The data of a chunk that is one event, with one line of it and at most a line with its type before. None for
+        any other chunk, which `feed` takes.
+
+        What a stream that is slow brings at once is like this.
+        """
+        if self._start or self._line or self._after_cr or self._data is not None:
+            return None
+        at = 6
+        if not chunk.startswith(b"data: "):
+            at = chunk.find(b"\n") + 7
+            if not (chunk.startswith(b"event: ") and chunk.startswith(b"data: ", at - 6)):
+                return None
+        end = chunk.find(b"\n", at)
+        if end + 2 == len(chunk):
+            return chunk[at:end] if chunk.endswith(b"\n\n") and b"\r" not in chunk else None
+        crlf = end + 3 == len(chunk) and chunk.endswith(b"\r\n\r\n") and chunk.find(b"\r") == end - 1
+        return chunk[at : end - 1] if crlf else None
+
     def feed(self, chunk: bytes) -> list[bytes]:
         """Returns the data of the events whose blank line is in `chunk`.
 
@@ -49,10 +68,8 @@ class Decoder:
         """
         if self._fault is not None:
             raise self._fault
-        if not (self._start or self._line or self._after_cr) and self._data is None:
-            data = _one(chunk)
-            if data is not None:
-                return [data]
+        if (data := self.one(chunk)) is not None:
+            return [data]
         if self._after_cr and chunk:
             self._after_cr = False
             if chunk[0] == 0x0A:
@@ -126,24 +143,6 @@ class Decoder:
         if name not in _IGNORED and len(self.stray) < STRAY_LIMIT:
             self.stray += line[: STRAY_LIMIT - len(self.stray)] + b"\n"
         return None
-
-
-def _one(chunk: bytes) -> bytes | None:
-    """The data of a chunk that is one event, with one line of it and at most a line with its type before. None for any
-    other chunk.
-
-    What a stream that is slow brings at once is like this.
-    """
-    at = 6
-    if not chunk.startswith(b"data: "):
-        at = chunk.find(b"\n") + 7
-        if not (chunk.startswith(b"event: ") and chunk.startswith(b"data: ", at - 6)):
-            return None
-    end, cr = chunk.find(b"\n", at), chunk.find(b"\r")
-    if cr < 0:
-        return chunk[at:end] if end + 2 == len(chunk) and chunk.endswith(b"\n\n") else None
-    crlf = end == cr + 1 and end + 3 == len(chunk) and chunk.endswith(b"\r\n\r\n")
-    return chunk[at:cr] if crlf else None
 
 
 def _alike(text: bytes, end: bytes) -> list[bytes] | None:
