@@ -20,6 +20,7 @@ import pytest
 
 import msgmodel
 from conftest import EVERY_WAY, KEY, PROVIDER, Async, Sync, config
+from msgmodel import _exchange
 from msgmodel._sse import Decoder, TooLarge
 from msgmodel.events import ErrorCode, Status
 from msgmodel.testing.errors import ERROR_STATUSES, RETRY_AFTER_SECONDS, error_body, error_event
@@ -802,6 +803,22 @@ def test_error_body_that_breaks(shared_colour: Colour, server: ScriptedServer, e
     server.say(Script(status=503, framing="length", steps=(Send(b'{"error": {"mess'), end)))
     (last,) = ask(shared_colour, "openai_chat", server, timeout=TIMEOUT)
     assert settled(last) == error("openai_chat", "overloaded", True, "APIError", status_code=503)
+
+
+@pytest.mark.parametrize("end", [Stall(), Repeat(b" ", 0.05)], ids=["stall", "drip"])
+def test_error_body_that_does_not_end(
+    shared_colour: Colour, server: ScriptedServer, end: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not waited for as long as a reply is: the status says what it is."""
+    assert _exchange.ERROR_BODY_SECONDS < 10
+    monkeypatch.setattr(_exchange, "ERROR_BODY_SECONDS", TIMEOUT)
+    _, body = error_body("openai_chat", 401)
+    server.say(Script(status=401, framing="close", steps=(Send(json.dumps(body).encode()), end)))
+    begin = time.monotonic()
+    (last,) = ask(shared_colour, "openai_chat", server, timeout=60)
+    assert time.monotonic() - begin < 10
+    assert body["error"]["message"] in last["error"]
+    assert settled(last) == error("openai_chat", "authentication", False, "APIError", status_code=401)
 
 
 def test_gemini_error_in_a_list(shared_colour: Colour, server: ScriptedServer) -> None:

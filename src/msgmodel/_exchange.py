@@ -33,6 +33,8 @@ from .events import PanelEnd, PanelEvent
 from .wires import WIRES
 
 MAX_ERROR_BODY = 64 * 1024
+ERROR_BODY_SECONDS = 5.0
+"""How long the body of an error is waited for: the status says enough, and some servers never end it."""
 MAX_CONTINUATIONS = 100
 """Of one reply: at 65,536 tokens each far more than any model says."""
 MAX_STALE_CONTINUATIONS = 3
@@ -82,7 +84,7 @@ class Exchange:
         *("pause", "reading", "route", "_clocks", "_rules", "_clock", "_random", "_fallbacks", "_observers"),
         *("_ask", "_asked", "_wire", "_retries", "_token", "_ended", "_overlap", "_next", "_panel", "_begin"),
         *("_silent_since", "_news", "_last", "_handed", "_stale", "_tokens", "_continued", "_progressed", "_seen"),
-        *("together", "_plain", "_status", "_headers", "_decoder", "_parser", "_body"),
+        *("together", "_plain", "_status", "_headers", "_decoder", "_parser", "_body", "_refused_at"),
     )
 
     def __init__(
@@ -166,13 +168,17 @@ class Exchange:
             self._silent_since = self._clock()
             if self._clocks.deadline is None:
                 return self._limit()
-        return max(0.001, min(self._limit() - self._silence(), self._left()))
+        left = min(self._limit() - self._silence(), self._left())
+        if self.reading and self._refused_at is not None:
+            left = min(left, self._refused_at + ERROR_BODY_SECONDS - self._clock())
+        return max(0.001, left)
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
         """The response began. `headers`: names in lower case."""
         self._status, self._headers = status, headers
         self._decoder, self._parser = Decoder(), self._wire.parser(self._ask, self._token)
         self._body = b""
+        self._refused_at = None if 200 <= status < 300 else self._clock()
         self._plain = False  # whether text came last and nothing with it but usage: more of it takes the short way
         self.reading = True
 
@@ -186,7 +192,7 @@ class Exchange:
         return self._fed(chunk)
 
     def _fed(self, chunk: bytes) -> Iterator[PanelEvent]:
-        if not 200 <= self._status < 300:
+        if self._refused_at is not None:
             self._body += chunk
             if not chunk or len(self._body) > MAX_ERROR_BODY:
                 self._end(self._refused(self._body))
@@ -247,7 +253,7 @@ class Exchange:
             failure = self._late()
         if not self.reading:
             self._end(failure)
-        elif not 200 <= self._status < 300:
+        elif self._refused_at is not None:
             self._end(self._refused(self._body))
         else:
             verdict = self._judged(clean=False)
