@@ -7,6 +7,7 @@ import gc
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -382,6 +383,30 @@ def test_closing_from_another_thread(provider: ScriptedProvider) -> None:
     assert [event["event"] for event in found] == ["panel_delta"] * 3
     provider.server.wait_hangup(timeout=2, count=3)
     wait_for(lambda: not any(thread.name == "msgmodel batch" for thread in threading.enumerate()))
+
+
+@pytest.mark.parametrize("how", ["close", "end"])
+def test_a_name_that_is_being_looked_up(provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Nobody waits for it any more than for a silence; what it finds later is found by nobody."""
+    found = threading.Event()
+    looked = threading.Event()
+
+    def slow(*asked: Any, **how: Any) -> Any:
+        looked.set()
+        found.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    config = msgmodel.OpenAIConfig(base_url="http://provider.test/v1", api_key="sk-test")
+    begin = time.monotonic()
+    with stream_many([Panel("openai", config=config)], "hi", timeout=0.5 if how == "end" else 60) as batch:
+        if how == "close":
+            threading.Thread(target=lambda: looked.wait(5) and batch.close()).start()
+        ends = [event["event"] for event in batch]
+    assert time.monotonic() - begin < 10
+    assert ends == ([] if how == "close" else ["panel_error", "batch_final"])
+    found.set()
+    wait_for(lambda: not any(thread.name.startswith("ThreadPoolExecutor") for thread in threading.enumerate()))
 
 
 def test_closing_from_another_thread_before_there_is_a_loop(

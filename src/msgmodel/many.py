@@ -12,7 +12,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
 from time import monotonic
@@ -435,6 +435,13 @@ def summary(ends: Sequence[tuple[str, PanelEnd]], total_seconds: float) -> Batch
     }
 
 
+class _Lookups(ThreadPoolExecutor):
+    """Threads that look names up, which may take long and can't be stopped: the end of a loop doesn't wait for them."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=True)
+
+
 class _Loop:
     """An event loop in a thread, for as long as one batch lives."""
 
@@ -482,6 +489,7 @@ class _Loop:
 
     async def _until_closed(self) -> None:
         self._runs = asyncio.get_running_loop()
+        self._runs.set_default_executor(_Lookups())
         self._stop = asyncio.Event()
         self._started.set()
         await self._stop.wait()
