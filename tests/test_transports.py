@@ -19,7 +19,7 @@ import pytest
 
 import msgmodel
 from conftest import EVERY_WAY, KEY, Async, Sync, config
-from msgmodel import _connections
+from msgmodel import _async_connections, _connections
 from msgmodel.testing.server import Script, ScriptedServer
 from msgmodel.testing.wires import events, reply
 
@@ -225,22 +225,58 @@ def test_a_connection_with_something_to_send_is_not_used_again() -> None:
         each.close()
 
 
+@contextlib.contextmanager
+def dead(host: str, port: int = 0) -> Iterator[socket.socket]:
+    """An address at which nobody answers: there is no room for more who wait."""
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind((host, port))
+        listener.listen(0)
+        for _ in range(2):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener
+
+
 @pytest.fixture
 def places() -> Iterator[list[Any]]:
     """Two addresses of a host: nobody answers at the first one, somebody does at the second."""
-    with socket.socket() as dead, socket.create_server(("127.0.0.1", 0)) as good, contextlib.ExitStack() as stack:
-        dead.bind(("127.0.0.1", 0))
-        dead.listen(0)
-        for _ in range(2):  # there is no room for more
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(dead.getsockname())
-        yield [(socket.AF_INET, socket.SOCK_STREAM, 0, "", each.getsockname()) for each in (dead, good)]
+    with dead("127.0.0.1") as none, socket.create_server(("127.0.0.1", 0)) as good:
+        yield [(socket.AF_INET, socket.SOCK_STREAM, 0, "", each.getsockname()) for each in (none, good)]
 
 
 REFUSES = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
 UNKNOWN = (socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("2001:db8::1", 1, 0, 0))
 """An address that can't even be tried, where there is no IPv6; or one at which nobody answers."""
+
+
+def test_uvloop_and_a_host_whose_first_address_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one is tried after a while, and what was tried is not left open."""
+    uvloop = pytest.importorskip("uvloop")
+    hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]  # refuses, is dead, answers
+
+    async def lookup(self: Any, host: str, port: int, **how: Any) -> Any:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, port)) for host in hosts]
+
+    class Loop(uvloop.Loop):  # type: ignore[misc, name-defined]
+        getaddrinfo = lookup
+
+    async def run(port: int) -> None:
+        found = await _async_connections._connected(("http", "host.test", port), memoryview(bytearray(1)))
+        assert found.socket.getpeername()[0] == "127.0.0.4"
+        found.close()
+        del hosts[2:]
+        monkeypatch.setattr(_async_connections, "ADDRESS_SECONDS", 0.1)
+        hosts.reverse()
+        with pytest.raises(ConnectionRefusedError):
+            await _async_connections._connected(("http", "host.test", port), memoryview(bytearray(1)))
+
+    with (
+        socket.create_server(("127.0.0.4", 0)) as good,
+        dead("127.0.0.3", good.getsockname()[1]),
+        asyncio.Runner(loop_factory=Loop) as runner,
+    ):
+        runner.run(run(good.getsockname()[1]))
 
 
 def test_blocking_and_a_host_whose_first_address_is_dead(places: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 from io import BytesIO
+from socket import SOCK_STREAM
 from time import monotonic
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -33,6 +34,8 @@ from ._transport import (
 
 HEAD_BYTES = 256 * 1024
 READ_BYTES = 64 * 1024
+ADDRESS_SECONDS = 2.0
+"""What an address of a host may take where another one can be tried, on a loop that can't try both at once."""
 WAITING_BYTES = 64 * 1024
 """What may wait for a slow reader before the socket is left alone; one read of it more can come."""
 
@@ -266,10 +269,22 @@ async def _connected(address: _Address, buffer: memoryview) -> _Connection:
     scheme, host, port = address
     loop = asyncio.get_running_loop()
     options: dict[str, Any] = {"ssl": _transport.tls(), "server_hostname": host} if scheme == "https" else {}
-    if isinstance(loop, asyncio.BaseEventLoop):  # uvloop knows no such option
+
+    async def to(host: str) -> _Connection:
+        _, connection = await loop.create_connection(lambda: _Connection(buffer), host, port, **options)
+        return connection
+
+    if isinstance(loop, asyncio.BaseEventLoop):
         options["happy_eyeballs_delay"] = EYEBALLS_SECONDS
-    _, connection = await loop.create_connection(lambda: _Connection(buffer), host, port, **options)
-    return connection
+        return await to(host)
+    # uvloop tries one address after the other, each for as long as the kernel does, which is minutes.
+    found = await loop.getaddrinfo(host, port, type=SOCK_STREAM)
+    *others, last = dict.fromkeys(str(place[4][0]) for place in found)
+    for other in others:
+        with suppress(OSError):
+            async with asyncio.timeout(ADDRESS_SECONDS):
+                return await to(other)
+    return await to(last)
 
 
 class _Open:
