@@ -522,6 +522,45 @@ def test_a_slow_reader_holds_nobody_up(redis_server: Redis) -> None:
     asyncio.run(run())
 
 
+def test_who_comes_late_holds_nobody_up(redis_server: Redis) -> None:
+    """It reads what it has missed for itself, not in the wait that all share."""
+
+    async def run() -> None:
+        async with logs(redis_server) as (one, two):
+            writer = await one.begin("x", Head("", ("a",)))
+            assert writer is not None
+            for number in range(1000):
+                await writer.append(delta(f"{number} "), at_once=True)
+                await asyncio.sleep(0)
+                await asyncio.wait((writer._flushing,))
+            entries = await two.redis.xlen(two.keys("x")[1])
+            assert entries == 1000
+            live = two.read("x", 1000)
+            first = asyncio.create_task(anext(live))
+            await asyncio.sleep(0.05)
+
+            waits: list[str] = []
+            waited = asyncio.Event()
+            wait = two._waiting.xread
+
+            async def watched(wanted: dict[str, str], **how: Any) -> Any:
+                waits.append(wanted[two.keys("x")[1]])
+                waited.set()
+                return await wait(wanted, **how)
+
+            two._waiting.xread = watched
+            late = asyncio.create_task(all_lines(two, "x"))
+            await asyncio.wait_for(waited.wait(), 10)
+            await writer.append(delta("live"), at_once=True)
+            assert await first == Lines(1001, [delta("live")])
+            await writer.end([b'{"event":"panel_final","panel_id":"a"}'])
+            assert len(await late) == 1002
+            assert set(waits) <= {"1000-0", "1001-0", "1002-0"}
+            await live.aclose()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("url", ["http://localhost", "localhost:6379", "", "redis://localhost:port/0"])
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(ConfigurationError, match="Redis"):

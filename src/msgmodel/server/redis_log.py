@@ -42,7 +42,7 @@ from .log import (
 )
 from .panels import Panels
 from .redis_script import Script
-from .redis_tail import BLOCK_SECONDS, COALESCE_SECONDS, FAULTS, Tail
+from .redis_tail import AHEAD, BLOCK_SECONDS, COALESCE_SECONDS, FAULTS, Subscription, Tail
 
 _log = logging.getLogger("msgmodel.server")
 
@@ -168,7 +168,7 @@ class RedisLog:
             return
         self._reading[id] = self._reading.get(id, 0) + 1
         self._keep()
-        subscription = self._tail.subscribe(self.keys(id)[1], after)
+        subscription = Subscription(self._tail, self.keys(id)[1], after, found.last - after > AHEAD)
         seen: list[bytes] | None = [] if after == 0 else None
         missed = 0
         heard = monotonic()

@@ -1,7 +1,7 @@
 """One connection to Redis that waits for news of everything that this process reads. See `redis_log`.
 
-Rule: nothing is lost between two waits, as each reader's place is part of what is asked; a reader who is slow is left
-out until there is room, so what waits for it is bounded.
+Rule: nothing is lost between two waits, as each reader's place is part of what is asked. A reader who is behind, as it
+comes late or is slow, reads for itself until it is there: what waits for it is bounded, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -33,18 +33,23 @@ HEARD_SECONDS = 2.0
 """How long it is waited for that what was told is heard."""
 AHEAD = 64
 """Entries of one stream that may wait for a slow reader."""
+PAGE = 2 * AHEAD
+"""Entries that one who is behind reads at once."""
 
 
 class Subscription:
     """One reader's place in one stream."""
 
-    def __init__(self, tail: Tail, key: str, after: int) -> None:
+    def __init__(self, tail: Tail, key: str, after: int, behind: bool) -> None:
         self.key = key
         self.after = after
         self.ready: deque[Lines] = deque()
         self._tail = tail
+        self._behind = behind
         self._news = asyncio.Event()
         self._alarm = Alarm(self._news.set)
+        if not behind:
+            tail.add(self)
 
     @property
     def wants(self) -> bool:
@@ -68,6 +73,8 @@ class Subscription:
 
     async def take(self, seconds: float) -> list[Lines]:
         """What is there; after so long a silence nothing."""
+        if self._behind and not self.ready:
+            await self._catch_up()
         if not self.ready:
             self._news.clear()
             self._alarm.begin(seconds)
@@ -76,13 +83,23 @@ class Subscription:
         wanted = self.wants
         taken = list(self.ready)
         self.ready.clear()
-        if not wanted:
-            self._tail.wake()
+        if not wanted and not self._behind:
+            self._tail.remove(self)
+            self._behind = True
         return taken
+
+    async def _catch_up(self) -> None:
+        """What it has not had, one page of it. With little, or where Redis can't be asked, it waits with the others."""
+        entries = await self._tail.page(self.key, self.after)
+        for last, packed in entries:
+            self.put(last, packed)
+        if len(entries) < AHEAD:
+            self._behind = False
+            self._tail.add(self)
 
     def close(self) -> None:
         self._alarm.close()
-        self._tail.unsubscribe(self)
+        self._tail.remove(self)
 
 
 class Tail:
@@ -116,14 +133,20 @@ class Tail:
                     self._commanded.clear()
                     await self._commanded.wait()
 
-    def subscribe(self, key: str, after: int) -> Subscription:
-        subscription = Subscription(self, key, after)
-        self._subscriptions.setdefault(key, set()).add(subscription)
+    async def page(self, key: str, after: int) -> list[tuple[int, bytes]]:
+        """The next entries of a stream, each with the number of its last line."""
+        try:
+            entries = await self._client.xrange(key, min=str(after + 1), count=PAGE)
+        except FAULTS:
+            return []
+        return [(_last(place), fields[b"lines"]) for place, fields in entries]
+
+    def add(self, subscription: Subscription) -> None:
+        self._subscriptions.setdefault(subscription.key, set()).add(subscription)
         self._run()
         self.wake()
-        return subscription
 
-    def unsubscribe(self, subscription: Subscription) -> None:
+    def remove(self, subscription: Subscription) -> None:
         others = self._subscriptions.get(subscription.key, set())
         others.discard(subscription)
         if not others:
@@ -188,11 +211,15 @@ class Tail:
                 self._commanded.set()
                 continue
             for place, fields in entries:
-                last = int(place.partition(b"-")[0])
                 for subscription in self._subscriptions.get(key, ()):
-                    subscription.put(last, fields[b"lines"])
+                    subscription.put(_last(place), fields[b"lines"])
         if found:
             await asyncio.sleep(max(COALESCE_SECONDS / 3, len(wanted) * KEY_SECONDS))
+
+
+def _last(place: bytes) -> int:
+    """The number of the last line of an entry, which its id is made of."""
+    return int(place.partition(b"-")[0])
 
 
 def _numbers(place: str) -> tuple[int, ...]:
