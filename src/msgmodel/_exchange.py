@@ -184,7 +184,7 @@ class Exchange:
 
     def feed(self, chunk: bytes) -> Iterable[PanelEvent]:
         """Events in the next piece of the body; b"" is its end."""
-        if self._plain and self._clocks.deadline is None:
+        if self._plain and (self._clocks.deadline is None or self._left() > 0):
             data = self._decoder.one(chunk)  # a live stream brings nearly all of its text like this
             if data is not None and (text := self._parser.plain(data)):
                 self._silent_since = None
