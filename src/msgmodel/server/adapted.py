@@ -224,8 +224,8 @@ class Adapted:
         """The events of a stream; `stop`: whoever leaves ends it, as this client can't come back."""
         ended = False
         try:
-            with suppress(Lost):
-                async for lines in self._app.streams.follow(id, 0):
+            with suppress(Lost), self._app.streams.reading(id):
+                async for lines in self._app.log.read(id, 0):
                     for said in lines.lines:
                         yield msgspec.json.decode(said)
                 ended = True

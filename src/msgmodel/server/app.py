@@ -238,8 +238,9 @@ class Application:
         return self.response(self._frames(id, after, base), headers=_named(request, id), opening=opening)
 
     async def _frames(self, id: str, after: int, base: int = 0) -> AsyncGenerator[bytes, None]:
-        with suppress(Lost):  # the body ends without a terminal event: the client asks again, and is told
-            async for first, lines in self.streams.follow(id, after):
+        # Where it is lost, the body ends without a terminal event: the client asks again, and is told.
+        with suppress(Lost), self.streams.reading(id):
+            async for first, lines in self.log.read(id, after):
                 yield _framed(base + first, lines)
 
     async def _snapshot(self, id: str, found: Found) -> AsyncGenerator[bytes, None]:
@@ -247,8 +248,8 @@ class Application:
         panels = Panels(found.head.panel_ids)
         if not found.last:
             yield framing.frame(0, line(panels.snapshot()))
-        with suppress(Lost):
-            async for first, lines in self.streams.follow(id, 0):
+        with suppress(Lost), self.streams.reading(id):
+            async for first, lines in self.log.read(id, 0):
                 for said in lines[: max(0, found.last + 1 - first)]:
                     panels.add(msgspec.json.decode(said))
                 tail = lines[max(0, found.last + 1 - first) :]

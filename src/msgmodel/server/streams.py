@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from .._sse import line
 from ..errors import ConfigurationError
 from ..events import BatchEvent, ErrorCode, PanelEvent
 from ..many import AsyncBatch
 from . import liveness
-from .log import Command, Full, Head, Lines, Log, Lost, Writer
+from .log import Command, Full, Head, Log, Lost, Writer
 from .panels import Panels
 from .reports import where
 
@@ -62,7 +62,7 @@ def grace(on_disconnect: str) -> float:
 
 
 class Streams:
-    """Starts streams, follows them and stops them. `grace_seconds`: how long one goes on without a reader."""
+    """Starts streams, knows who reads them, and stops them. `grace_seconds`: how long one goes on without a reader."""
 
     def __init__(self, log: Log, *, grace_seconds: float) -> None:
         self.log = log
@@ -103,23 +103,24 @@ class Streams:
             producer.interrupt(SHUT_DOWN)
         return True
 
-    async def follow(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
-        """The lines after that number until the stream's end; counts as a reader for as long as it is open."""
+    @contextmanager
+    def reading(self, id: str) -> Iterator[None]:
+        """Counts as a reader of the stream within the context."""
         producer = self._running.get(id)
-        if producer is not None:
-            producer.readers += 1
-            self._readers += 1
-            self._all_read.clear()
+        if producer is None:  # it runs elsewhere, or has ended
+            yield
+            return
+        producer.readers += 1
+        self._readers += 1
+        self._all_read.clear()
         try:
-            async for lines in self.log.read(id, after):
-                yield lines
+            yield
         finally:
-            if producer is not None:
-                self._readers -= 1
-                if not self._readers:
-                    self._all_read.set()
-                producer.readers -= 1
-                producer.left()
+            self._readers -= 1
+            if not self._readers:
+                self._all_read.set()
+            producer.readers -= 1
+            producer.left()
 
     async def stop(self, id: str, panel_id: str | None) -> None:
         """Ends a panel, or all, of a stream that runs here or elsewhere."""
