@@ -38,7 +38,7 @@ COMMON = 30
 WARMING = 5
 """Streams of the first load, which does not count."""
 WARM_SECONDS = 1.0
-BEGINNING = 200.0
+BEGINNING = 300.0
 """Streams that begin in a second."""
 LATE_SECONDS = 0.25
 ARRIVED = 0.98
@@ -48,7 +48,7 @@ BUSY = 0.25
 STEP = 1.25
 FULL = 0.9
 """Of a core: what a server may use of one and keep up."""
-SEARCH_SECONDS = 32.0
+SEARCH_SECONDS = 28.0
 """After which no new load is tried on a server."""
 LONGEST_SECONDS = 3600.0
 """For which the provider would go on."""
@@ -298,7 +298,7 @@ def _named(packages: Mapping[str, str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="of the common load; the medians are shown")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of one load, after it has settled")
+    parser.add_argument("--seconds", type=float, default=2.5, help="of one load, after it has settled")
     options = parser.parse_args()
     results = measure(options.rounds, options.seconds)
     RESULTS.parent.mkdir(exist_ok=True)
