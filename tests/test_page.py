@@ -20,13 +20,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 import msgmodel
 import serving
+from msgmodel.server import Settings, create_app
 from msgmodel.testing import Reply, ScriptedProvider
 from msgmodel.testing.provider import wire_of
 from msgmodel.testing.server import Received, Script
-from serving import TOKENS, Serving, wait_for
+from serving import TOKENS, Serving, Uvicorn, wait_for
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs the package axe-playwright-python")
@@ -690,6 +693,27 @@ def test_a_server_that_is_away_for_a_while(opened: Callable[..., Window], site: 
         ends(last(window.page), "complete")
         assert said(window.page) == WORDS
         assert len(provider.requests) == 1
+        window.forgive("ERR_")
+
+
+def test_mounted_below_another_path(
+    opened: Callable[..., Window], provider: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an application of one's own: everything that the page asks for is beside it."""
+    for name, value in provider.provider.environment().items():
+        monkeypatch.setenv(name, value)
+    provider.say(Reply(WORDS, speed=20))
+    app = Starlette(routes=[Mount("/llm", create_app(Settings(default_provider="openai")))])
+    with Uvicorn(app) as server, proxied(server) as proxy:
+        window = opened(f"{proxy.url}/llm")
+        assert window.page.url == f"{proxy.url}/llm/"
+        proxy.cut_at = b'"delta":" three"'
+        asks(window.page, "Count")
+        assert said(window.page) == WORDS
+        window.page.reload()
+        assert said(window.page) == WORDS
+        asked = {line.split()[1].partition("?")[0] for head in proxy.heads for line in head.split("\r\n")[:1]}
+        assert all(path.startswith("/llm") for path in asked), asked
         window.forgive("ERR_")
 
 

@@ -801,6 +801,7 @@ def test_many_at_once(serve: Any, provider: ScriptedProvider) -> None:
         ("GET", "/v1/streams/x"),
         ("DELETE", "/v1/streams/x"),
         ("GET", "/v1/providers"),
+        ("GET", "/v1/models"),
         ("GET", "/chat/stream?prompt=hi"),
         ("POST", "/chat/stream?prompt=hi"),
         ("POST", "/adapters/ai-sdk/chat"),
@@ -977,6 +978,26 @@ def test_providers(memory: Any, provider: ScriptedProvider, monkeypatch: pytest.
     assert (found["default"], found["models"]) == ("openai", ["gpt-*"])
     assert set(found["limits"]) == {"max_panels", "max_prompt_chars", "max_body_bytes", "max_tokens"}
     assert found["limits"]["max_tokens"] == 5
+
+
+def test_models(memory: Any, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each can be asked by the name that is listed."""
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    server = memory(providers=("openai", "anthropic", "gemini"), models=("gpt-*", "claude-*"))
+    found = request("GET", f"{server.url}/v1/models").json()
+    id = f"openai/{msgmodel.providers.find('openai').default_model}"
+    assert found == {"object": "list", "data": [{"id": id, "object": "model", "created": 0, "owned_by": "openai"}]}
+    body = {"model": id, "messages": [{"role": "user", "content": "hi"}]}
+    answer = request("POST", f"{server.url}/v1/chat/completions", json=body)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("name", ["tokens", "hosts", "providers", "models"])
+@pytest.mark.parametrize("value", ["local", (1,)])
+def test_settings_that_are_no_tuple_of_strings(name: str, value: Any) -> None:
+    """Each letter of a string may be a provider's short name."""
+    with pytest.raises(ConfigurationError, match=f"{name} must be a tuple of strings"):
+        Settings(**{name: value})
 
 
 def test_health(serve: Any) -> None:

@@ -3,6 +3,7 @@ import { defineConfig } from "vite";
 const here = (path: string): string => decodeURIComponent(new URL(path, import.meta.url).pathname);
 
 export default defineConfig({
+  base: "./", // the page may be mounted below another path
   resolve: { alias: { "msgmodel-client": here("../clients/js/src/index.ts") } },
   build: {
     target: "es2022",

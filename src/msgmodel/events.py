@@ -6,9 +6,9 @@ text of all `panel_delta` events joined is the `content` of that last event.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
-from .messages import JSON, Message
+from .messages import Message
 
 Status: TypeAlias = Literal["complete", "truncated", "filtered", "tool_calls", "paused", "unknown"]
 """Our verdict on a reply that ended by the rules of its wire.
@@ -105,7 +105,7 @@ class ToolCall(TypedDict):
     """Never empty."""
     arguments: str
     """The text as it came."""
-    arguments_json: JSON
+    arguments_json: Any
     """What the text means: an object of a correct call. None where the call is not complete, or its text no JSON."""
     complete: bool
     """Whether the provider proved that all of it came: by what came after it, or by a reply that ended well. The last
@@ -173,7 +173,7 @@ class PanelToolCall(TypedDict):
     id: str
     name: str
     arguments: str
-    arguments_json: JSON
+    arguments_json: Any
     complete: bool
 
 

@@ -7,7 +7,7 @@ import { type Conversation, type Stream, newId } from "./model";
 import { type Asked, requestBody } from "./request";
 import { changed, save, used } from "./store";
 
-const PANELS = "/v1/panels";
+const PANELS = "v1/panels"; // seen from the page, which may be mounted below another path
 const ASK_AGAIN_WITHIN = 60_000; // ms: after that a question that got no answer is not repeated by itself
 
 const followers = new WeakMap<Stream, Follower>();

@@ -78,7 +78,7 @@ export class Follower {
       return;
     }
     try {
-      const address = `/v1/streams/${encodeURIComponent(this.stream.id)}`;
+      const address = `v1/streams/${encodeURIComponent(this.stream.id)}`;
       await stopStream(address, panelId, { fetch: authorizedFetch });
     } catch {
       this.#leave(); // the server is not there, or has forgotten the stream

@@ -34,7 +34,7 @@ export const unreachable = signal<string | null>(null);
 
 export async function loadProviders(): Promise<void> {
   try {
-    const response = await authorizedFetch("/v1/providers");
+    const response = await authorizedFetch("v1/providers");
     if (!response.ok) throw new Error(response.status === 401 ? "The server asks for a token." : `The server answered ${response.status}.`);
     service.value = { ...service.value, ...((await response.json()) as Partial<Service>) };
     loaded.value = true;

@@ -85,6 +85,7 @@ class Application:
             Route("/v1/panels", self.panels, methods=["POST"]),
             Route("/v1/streams/{id}", self.stream, methods=["GET", "DELETE"]),
             Route("/v1/providers", self.providers, methods=["GET"]),
+            Route("/v1/models", self.models, methods=["GET"]),
             Route("/chat/stream", self.chat, methods=["GET", "POST"]),
             *Adapted(self).routes(),
             Route("/healthz", self.health, methods=["GET"]),
@@ -217,6 +218,18 @@ class Application:
                 },
             }
         )
+
+    async def models(self, request: Request) -> Response:
+        """`GET /v1/models`: the default model of each provider that is ready, for clients of OpenAI's API, which let
+        their user choose among what is listed. Others can be named all the same."""
+        self.guard.owner(request)
+        ready = [row for row in self.directory.listed() if row["ready"] and self.settings.allows(row["default_model"])]
+        models = [
+            {"id": f"{row['name']}/{row['default_model']}", "object": "model", "created": 0, "owned_by": row["name"]}
+            for row in ready
+            if row["default_model"]
+        ]
+        return JSONResponse({"object": "list", "data": models})
 
     async def health(self, request: Request) -> Response:
         """`GET /healthz`: the process lives."""

@@ -35,7 +35,7 @@ class Guard:
         said = connection.headers.getlist("host")
         name = _name(said[0]) if len(said) == 1 else ""
         if name not in self._hosts:
-            raise Refused(421, "unknown_host", "this server has another name: see --host-name")
+            raise Refused(421, "unknown_host", "this server has another name: see --host-name, or Settings(hosts=...)")
 
     def origin(self, connection: HTTPConnection) -> None:
         """Raises Refused for what a page from elsewhere asks in somebody's browser."""

@@ -64,6 +64,9 @@ def document() -> dict[str, Any]:
                 for method in ("get", "post")
             },
             "/v1/providers": {"get": _simple("listProviders", "Who can be asked, and the limits.", 401, 403, 421)},
+            "/v1/models": {
+                "get": _simple("listModels", "Models that can be asked, as OpenAI's API says it.", 401, 403, 421)
+            },
             "/healthz": {"get": _simple("health", "The process lives.")},
             "/readyz": {"get": _simple("ready", "It can take streams.", 503)},
         },

@@ -50,6 +50,10 @@ class Settings:
     """The longest that a panel may take."""
 
     def __post_init__(self) -> None:
+        for name in ("tokens", "hosts", "providers", "models"):
+            found = getattr(self, name)
+            if isinstance(found, str) or not all(isinstance(each, str) for each in found):  # letters are names, too
+                raise ConfigurationError(f"{name} must be a tuple of strings")
         grace(self.on_disconnect)
         for name in ("ttl_seconds", "max_body_bytes", "max_prompt_chars", "max_panels", "max_streams",
                      "max_seconds", "heartbeat_seconds"):  # fmt: skip
