@@ -16,13 +16,16 @@ QUESTIONS = {
 }
 
 
-def exchange(wire: str) -> Exchange:
+ONCE = Rules(max_retries=0)
+
+
+def exchange(wire: str, rules: Rules = ONCE) -> Exchange:
     """An exchange whose response has begun."""
     begun = Exchange(
         QUESTIONS[wire],
         panel_id="p",
         clocks=Clocks(300, 300),
-        rules=Rules(max_retries=0),
+        rules=rules,
         clock=lambda: 0.0,
         random=lambda: 0.0,
     )

@@ -9,7 +9,10 @@ import pytest
 
 from conftest import KEY, Async, Sync, config
 from msgmodel._ask import Broken
+from msgmodel._exchange import Rules
+from msgmodel._panel import _Came
 from msgmodel.testing.server import Script, ScriptedServer
+from msgmodel.testing.wires import data_event, gemini_event, named_event
 from pure import exchange, play
 
 
@@ -664,3 +667,123 @@ def test_reasoning_that_is_counted_beside_the_completion() -> None:
         "cache_write_tokens": 3,
         "source": "provider",
     }
+
+
+# --- ends that contradict themselves ---
+
+
+def said_by_gemini(text: str, reason: str | None = None) -> bytes:
+    candidate: dict[str, Any] = {"content": {"parts": [{"text": text}] if text else [], "role": "model"}, "index": 0}
+    return gemini_event({"candidates": [candidate | ({"finishReason": reason} if reason else {})]})
+
+
+RESET = Broken("interrupted", "reset")
+
+
+@pytest.mark.parametrize(
+    ("body", "end", "ending"),
+    [
+        (said_by_gemini("a") + said_by_gemini("b", "STOP"), RESET, "complete"),  # what came last says that it is all
+        (said_by_gemini("", "STOP") + said_by_gemini("a") + said_by_gemini("b"), b"", "interrupted"),
+        (said_by_gemini("", "STOP") + said_by_gemini("a") + said_by_gemini("b"), RESET, "interrupted"),
+        (said_by_gemini("", "STOP") + said_by_gemini("a") + said_by_gemini("", "STOP"), b"", "complete"),
+        (
+            said_by_gemini("a", "STOP") + said_by_gemini("b", "STOP"),
+            b"",
+            "complete",
+        ),  # some servers say it in every event
+        (said_by_gemini("a", "STOP") + said_by_gemini("b", "STOP"), RESET, "interrupted"),
+        (said_by_gemini("a", "MAX_TOKENS") + said_by_gemini("b"), b"", "truncated"),
+        (said_by_gemini("a", "STOP") + said_by_gemini("bcd")[:-40], b"", "interrupted"),
+        (said_by_gemini("a", "STOP") + said_by_gemini("bcd")[:-40], RESET, "interrupted"),
+    ],
+)
+def test_gemini_text_after_a_finish_reason(body: bytes, end: bytes | Broken, ending: str) -> None:
+    *rest, last = play("gemini", [body], end)
+    assert last.get("status", last.get("code")) == ending
+    assert last["content"] == "".join(event["delta"] for event in rest)
+
+
+def said_in_chat(delta: dict[str, Any], reason: str | None = None) -> bytes:
+    return data_event({"id": "1", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
+
+
+@pytest.mark.parametrize(
+    ("body", "ending"),
+    [
+        (said_in_chat({"content": "a"}, "stop"), "complete"),
+        (said_in_chat({}, "stop") + said_in_chat({"content": "a"}), "interrupted"),
+        (said_in_chat({}, "stop") + said_in_chat({"content": "a"}) + b"data: [DONE]\n\n", "complete"),
+        (said_in_chat({"content": "a"}, "stop") + said_in_chat({"content": "bcd"})[:-50], "interrupted"),
+        (said_in_chat({"content": "a"}, "stop") + b"data: [DO", "complete"),
+    ],
+)
+def test_chat_text_after_a_finish_reason(body: bytes, ending: str) -> None:
+    last = play("openai_chat", [body])[-1]
+    assert (last.get("status", last.get("code")), last["content"]) == (ending, "a")
+
+
+@pytest.mark.parametrize(
+    ("said", "ending"),
+    [
+        ({"status": "completed"}, "complete"),
+        ({"status": "in_progress"}, "complete"),  # a copy of the response as it was before
+        ({"status": "failed", "error": {"code": "server_error", "message": "boom"}}, "server"),
+        ({"status": "completed", "error": {"code": "server_error", "message": "boom"}}, "server"),
+        ({"status": "cancelled"}, "truncated"),
+        ({"status": "incomplete"}, "truncated"),
+        ({"status": "completed", "incomplete_details": {"reason": "max_output_tokens"}}, "truncated"),
+        ({"status": "completed", "incomplete_details": {"reason": "content_filter"}}, "filtered"),
+    ],
+)
+def test_what_a_completed_response_says_of_itself(said: dict[str, Any], ending: str) -> None:
+    begun = {"type": "response.created", "response": {"id": "1", "model": "m"}}
+    text = {"type": "response.output_text.delta", "item_id": "i", "output_index": 0, "content_index": 0, "delta": "a"}
+    whole = {"type": "response.completed", "response": {"id": "1", "model": "m", "output": [], **said}}
+    last = play("openai_responses", [b"".join(map(named_event, (begun, text, whole)))])[-1]
+    assert (last.get("status", last.get("code")), last["content"]) == (ending, "a")
+
+
+# --- JSON that is nested deeply ---
+
+
+def nested(levels: int) -> Any:
+    found: Any = "x"
+    for _ in range(levels):
+        found = {"a": found}
+    return found
+
+
+def test_arguments_that_are_nested_too_deeply() -> None:
+    call = {"functionCall": {"name": "f", "args": nested(600)}}
+    body = said_by_gemini("a") + gemini_event({"candidates": [{"content": {"parts": [call]}, "finishReason": "STOP"}]})
+    last = play("gemini", [body])[-1]
+    assert (last["event"], last["code"], last["content"]) == ("panel_error", "protocol", "a")
+
+
+def test_what_is_kept_for_the_provider_may_be_nested_deeply() -> None:
+    """It is not looked into where a response goes on in another."""
+    came = _Came()
+    came.turn.say("text", "a")
+    came.turn.seal("text", {"provider": "p", "wire": "w", "host": "h", "data": nested(900)})
+    copy = came.copy()
+    copy.turn.say("text", "b")
+    assert [len(each.turn.message(partial=False)["content"]) for each in (came, copy)] == [1, 2]
+
+
+# --- what is held back as a possible repetition ---
+
+
+def test_what_was_held_back_is_not_lost_by_a_cancellation() -> None:
+    asked = exchange("openai_chat", Rules(max_retries=0, continue_truncated=1))
+    list(
+        asked.feed(said_in_chat({"content": "The quick brown fox"}) + said_in_chat({}, "length") + b"data: [DONE]\n\n")
+    )
+    assert asked.request() is not None
+    asked.head(200, {})
+    assert list(asked.feed(said_in_chat({"content": "The quick"}))) == []
+    asked.cancel()
+    assert [(event["event"], event.get("delta", event.get("content"))) for event in asked.ending()] == [
+        ("panel_delta", "The quick"),
+        ("panel_error", "The quick brown foxThe quick"),
+    ]

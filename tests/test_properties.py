@@ -246,8 +246,10 @@ SUCCEEDS: dict[str, Callable[[list[Any], Any], bool]] = {
 
 
 def may_be_final(wire: str, data: bytes) -> bool:
-    """Whether the rule of success of the wire holds for these bytes (WIRE.md 0.3)."""
+    """Whether the rule of success of the wire holds for these bytes (WIRE.md 0.3), and no half event follows (2.5)."""
     frames, rest = whole_events(data)
+    if rest.startswith(b"{") and (wire == "openai_chat" or (wire == "gemini" and parsed(rest) is None)):
+        return False
     found = [parsed(frame) for frame in frames if frame.strip()]
     return SUCCEEDS[wire](found, parsed(rest))
 

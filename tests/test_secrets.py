@@ -199,6 +199,31 @@ def test_headers(seen: Seen, colour: Colour, server: ScriptedServer, wire: Wire,
     assert found[0]["event"] == "panel_error"
 
 
+TOKEN = "tok-of-a-gateway-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"headers": {"Authorization": f"Bearer {TOKEN}"}}, TOKEN),
+        ({"headers": {"Proxy-Authorization": f"Basic {TOKEN}"}}, TOKEN),
+        ({"headers": {"x-a": TOKEN[:12], "x-b": TOKEN}}, TOKEN),  # one begins with the other
+        ({"query": f"?key={TOKEN}"}, TOKEN),
+    ],
+)
+def test_what_goes_along_with_the_key(
+    seen: Seen, colour: Colour, server: ScriptedServer, how: dict[str, Any], said: str
+) -> None:
+    """A provider quotes the token alone, without the word before it."""
+    server.say(Script.json(401, {"error": {"message": f"Incorrect API key provided: {said}"}}))
+    url = f"{server.url}/v1{how.get('query', '')}"
+    made = msgmodel.OpenAIConfig(api_key=KEY, base_url=url, model="m", headers=how.get("headers", {}))
+    (last,) = colour.panels("openai", "hi", config=made, max_retries=0)
+    assert last["error"].startswith("openai (HTTP 401): Incorrect API key provided: [key]")
+    seen.secret(TOKEN[12:])
+    seen.check(last)
+
+
 BODIES = {
     "html": f"<html><title>502</title><body>{ECHO}</body></html>".encode(),
     "text": ECHO.encode(),

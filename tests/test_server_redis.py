@@ -512,6 +512,8 @@ def test_a_slow_reader_holds_nobody_up(redis_server: Redis) -> None:
                 await asyncio.sleep(0.005)
             await writer.end([b'{"event":"panel_final","panel_id":"a"}'])
             assert len(await asyncio.wait_for(fast, 10)) == 151
+            waiting = [len(each.ready) for every in two._tail._subscriptions.values() for each in every]
+            assert max(waiting, default=0) <= redis_tail.AHEAD + 1
             got: list[bytes] = [*first.lines]
             lines: Lines
             async for lines in slow:

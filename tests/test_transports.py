@@ -138,6 +138,33 @@ def test_a_server_that_compresses_though_it_was_asked_not_to(
     assert (last["event"], last["content"], last["status"]) == ("panel_final", "".join(PIECES), "complete")
 
 
+@pytest.mark.parametrize("said", ["none", "utf-8", "identity, identity", "x-unknown"])
+def test_a_coding_that_is_none(colour: Colour, server: ScriptedServer, said: str) -> None:
+    """Servers say such words to keep a proxy from compressing."""
+    server.say(replace(Script.body(GOOD), headers={"content-encoding": said}))
+    last = ask(colour, server.url)[-1]
+    assert (last["event"], last["content"], last["status"]) == ("panel_final", "".join(PIECES), "complete")
+
+
+@pytest.mark.parametrize("said", ["none", "br", "gzip, br"])
+def test_an_error_in_a_coding_that_can_not_be_read(colour: Colour, server: ScriptedServer, said: str) -> None:
+    """The status was there; that is enough."""
+    server.say(Script.json(401, {"error": {"message": "bad key"}}, {"content-encoding": said}))
+    last = ask(colour, server.url, max_retries=2)[-1]
+    assert (last["event"], last["code"], last["status_code"]) == ("panel_error", "authentication", 401)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("cut", [None, 7])
+def test_gzip_of_several_members(shared_colour: Colour, server: ScriptedServer, cut: int | None) -> None:
+    """RFC 1952, section 2.2."""
+    middle = len(GOOD) // 2
+    body = gzip.compress(GOOD[:middle]) + gzip.compress(GOOD[middle:])
+    server.say(replace(Script.body(body, cut), headers={"content-encoding": "gzip"}))
+    last = ask(shared_colour, server.url)[-1]
+    assert (last["event"], last["content"], last["status"]) == ("panel_final", "".join(PIECES), "complete")
+
+
 def test_a_compressed_body_that_is_cut(colour: Colour, server: ScriptedServer) -> None:
     """Ended by its framing, in the middle of what it carries."""
     server.say(replace(Script.body(gzip.compress(GOOD)[:150]), headers={"content-encoding": "gzip"}))
@@ -221,6 +248,35 @@ def test_a_connection_with_something_to_send_is_not_used_again() -> None:
         assert colour.panels("openai", LONG, KEY, **asking)[-1]["code"] == "too_large"
         assert colour.panels("openai", "hi", KEY, **asking)[-1]["event"] == "panel_final"
     thread.join()
+    for each in (*held, listener):
+        each.close()
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_more_than_a_body_answers_nothing(shared_colour: Colour, framing: str) -> None:
+    """RFC 9112, section 6.3: what comes behind a body may not be taken for the next response."""
+    other = reply("openai_chat", ["somebody else's"])
+    plain = b"content-length: %d\r\n\r\n%b"
+    stray = HEAD + plain % (len(other), other)
+    whole = HEAD + plain % (len(GOOD), GOOD) if framing == "length" else CHUNKED + chunk(GOOD) + b"0\r\n\r\n"
+    listener = socket.create_server(("127.0.0.1", 0))
+    held: list[socket.socket] = []
+
+    def serve() -> None:
+        for answer in (whole + b"\n\n" + stray, whole):
+            connection, _ = listener.accept()
+            held.append(connection)
+            connection.recv(4096)
+            connection.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    for _ in range(2):
+        last = ask(shared_colour, url)[-1]
+        assert (last["event"], last["content"]) == ("panel_final", "".join(PIECES))
+    thread.join(5)
+    assert not thread.is_alive()
     for each in (*held, listener):
         each.close()
 

@@ -159,6 +159,8 @@ def test_errors_by_their_words(status: int | None, body: object, code: str) -> N
         ({"retry-after": "soon", "date": "today"}, None, None),
         ({"retry-after": "-3"}, None, None),
         ({"retry-after": "inf"}, None, None),
+        ({"retry-after": "Wed, 21 Oct 99999999999 07:28:00 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}, None, None),
+        ({}, {"error": {"details": [{"retryDelay": "9" * 400 + "s"}]}}, None),
         ({}, {"error": {"details": [{"@type": "x"}, {"retryDelay": "34.5s"}]}}, 34.5),
         ({}, {"error": {"details": [{"retryDelay": "later"}]}}, None),
     ],

@@ -355,7 +355,7 @@ class _Reply:
     @property
     def reusable(self) -> bool:
         """Whether the connection can be asked for something else."""
-        return self._body.ended and self.stays and self._connection.sent
+        return self._body.ended and self.stays and not self._body.excess and self._connection.sent
 
     async def read(self, patience: float) -> bytes:
         self._alarm.begin(patience)

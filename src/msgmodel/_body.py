@@ -32,14 +32,16 @@ class Unreadable(ValueError):
 class Body:
     """Feed it what is read of the connection, b"" being its end; it returns bytes of the body."""
 
-    __slots__ = ("_chunks", "_inflate", "_left", "ended")
+    __slots__ = ("_chunks", "_inflate", "_left", "ended", "excess")
 
     def __init__(self, head: HTTPResponse) -> None:
         """head: a response whose headers were read. Raises Unreadable for a coding that was not asked for."""
         self._chunks = Dechunker() if head.chunked else None
         self._left: int | None = head.length
         self.ended = self._left == 0  # nothing comes, so nothing must be waited for
-        self._inflate = _inflater(head.headers.get("content-encoding", "").lower())
+        self.excess = False
+        """Whether more came than belongs to it: nobody knows what that would answer (RFC 9112, section 6.3)."""
+        self._inflate = _inflater(head.headers.get("content-encoding", "").lower(), 200 <= head.status < 300)
 
     @property
     def broken(self) -> bool:
@@ -50,9 +52,10 @@ class Body:
         """May return nothing before the body has ended. Raises Truncated, Unreadable."""
         if self._chunks is not None:
             found = self._chunks.feed(data)
-            self.ended = self._chunks.ended
+            self.ended, self.excess = self._chunks.ended, self._chunks.excess
         elif self._left is not None:
             found = data[: self._left]
+            self.excess = len(data) > self._left
             self._left -= len(found)
             self.ended = not self._left
         else:
@@ -66,6 +69,9 @@ class Body:
         """From a server that compressed its answer though it was asked not to."""
         try:
             found: bytes = self._inflate.decompress(data, INFLATED_BYTES)
+            while self._inflate.eof and self._inflate.unused_data[:1] == _GZIP:  # one more member (RFC 1952, 2.2)
+                data, self._inflate = self._inflate.unused_data, _unzip()
+                found += self._inflate.decompress(data, max(1, INFLATED_BYTES - len(found)))
         except zlib.error:
             raise Unreadable("it is not compressed as it says") from None
         if self._inflate.unconsumed_tail:
@@ -73,21 +79,31 @@ class Body:
         return found
 
 
-def _inflater(encoding: str) -> Any:
-    if encoding in ("", "identity"):
-        return None
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        return zlib.decompressobj(zlib.MAX_WBITS | 32)  # either, by its first bytes
-    raise Unreadable("it is compressed in a way that was not asked for")
+_GZIP = b"\x1f"
+_CODINGS = frozenset(("br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip"))
+"""That can't be read here. Other words in this header (`none`, `utf-8`) are no codings, and change nothing: servers say
+them to keep something else from compressing."""
+
+
+def _unzip() -> Any:
+    return zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or deflate, by its first bytes
+
+
+def _inflater(encoding: str, wanted: bool) -> Any:
+    """wanted: raises Unreadable for a coding that is none of ours; else what is coded is taken as it is."""
+    codings = {each.strip() for each in encoding.split(",")}
+    if wanted and codings & _CODINGS:
+        raise Unreadable("it is compressed in a way that was not asked for")
+    return _unzip() if codings & {"gzip", "x-gzip", "deflate"} else None
 
 
 class Dechunker:
     """Takes the chunked transfer coding off: feed it the bytes in any pieces, and it returns what they carry."""
 
-    __slots__ = ("_fault", "_in_chunk", "_in_trailer", "_left", "_pending", "_regular", "ended")
+    __slots__ = ("_fault", "_in_chunk", "_in_trailer", "_left", "_pending", "_regular", "ended", "excess")
 
     def __init__(self) -> None:
-        self.ended = False
+        self.ended = self.excess = False
         self._left = 0
         """Bytes of the chunk that are still to come."""
         self._pending = b""
@@ -137,6 +153,7 @@ class Dechunker:
             left = self._line(data[at:end])
             at = end + 1
         self._left = left
+        self.excess = self.ended and at < len(data)
         if len(self._pending) > LINE_BYTES:
             self._fault = Unreadable("a line without an end")
         if self._fault is not None and not found:

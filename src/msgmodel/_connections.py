@@ -73,7 +73,7 @@ class Pool(_transport.Pool):
                     yield reply
                     if not response.will_close:
                         reply.drain()
-                    reusable = reply.ended and not response.will_close and not alarm.rang
+                    reusable = reply.reusable and not response.will_close and not alarm.rang
             finally:
                 self._give_back(connection, reusable)
 
@@ -242,8 +242,9 @@ class _Reply:
             raise _fault(request, error, alarm, "network") from None
 
     @property
-    def ended(self) -> bool:
-        return self._body.ended
+    def reusable(self) -> bool:
+        """Whether the connection can be asked for something else, as far as the body goes."""
+        return self._body.ended and not self._body.excess
 
     def read(self, patience: float) -> bytes:
         self._alarm.begin(patience)

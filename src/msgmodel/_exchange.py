@@ -24,7 +24,7 @@ from typing import NamedTuple, Protocol
 
 from . import _messages, _verdict, providers
 from ._ask import Ask, Broken, Request, Turn
-from ._deltas import Continue, Delta, Failure, Finish, Started, Text, ToolFragment, Used
+from ._deltas import CUT, Continue, Delta, Failure, Finish, Started, Text, ToolFragment, Used
 from ._json import Malformed, parsed
 from ._overlap import Overlap
 from ._panel import Panel, Price
@@ -230,6 +230,9 @@ class Exchange:
         except (Malformed, TooLarge) as error:
             self._end(Failure("protocol", str(error)))
             return
+        except RecursionError:
+            self._end(Failure("protocol", "an event is nested too deeply"))
+            return
         if not chunk:
             self._end(self._judged(clean=True))
         elif (self._silent_since is not None and self._silence() >= self._limit()) or (
@@ -277,7 +280,7 @@ class Exchange:
         if not self._last:
             self._catch_up()
             cancelled = Failure("cancelled", "cancelled before the reply had ended")
-            self._close([*self.announced(), *self._panel.add(cancelled)])
+            self._close([*self.announced(), *self._flushed(), *self._panel.add(cancelled)])
 
     def _add(self, delta: Delta) -> Sequence[PanelEvent]:
         if isinstance(delta, (Finish, Failure)):
@@ -452,6 +455,8 @@ class Exchange:
     def _judged(self, clean: bool) -> Finish | Failure | Continue:
         """The wire's verdict at the end of a body; where it is a cut, a bare error in the body is the better word."""
         verdict = self._parser.eof(clean)
+        if not clean and self._decoder.pending and isinstance(verdict, Finish):
+            verdict = CUT  # something was about to follow
         stray = self._decoder.stray
         if not isinstance(verdict, Failure) or not stray.strip():
             return verdict

@@ -93,6 +93,10 @@ class _Came:
     other: list[str] = field(default_factory=list)
     """All words of this response that are no text, for an estimate of its tokens."""
 
+    def copy(self) -> _Came:
+        """Another one that grows by itself. What is kept for the provider never changes, and may be nested deeply."""
+        return deepcopy(self, {id(kept): kept for kept in self.turn.sealed()})
+
 
 _WORDS = Text, Reasoning, Refusal
 
@@ -201,7 +205,7 @@ class Panel:
 
     def start_over(self) -> None:
         """The response is asked for again: what came of it, none of which was handed on, does not count."""
-        self._came, self._before = self._before, deepcopy(self._before)
+        self._came, self._before = self._before, self._before.copy()
         self.overlap = 0
 
     def fall_back(self, ask: Ask, privacy: Privacy, failure: Failure) -> PanelEvent:
@@ -431,7 +435,7 @@ class Panel:
         self._segment(status, reason)
         self._spent.append(self._part(broken=broken, refused=refused))
         self._came.usage, self._came.since, self._came.other = None, len(self._text), []
-        self._before = deepcopy(self._came)
+        self._before = self._came.copy()
 
     def _segment(self, status: Status | ErrorCode, reason: str | None) -> None:
         length = len(self.text)

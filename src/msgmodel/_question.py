@@ -8,7 +8,7 @@ from dataclasses import replace
 from inspect import iscoroutinefunction
 from operator import index
 from typing import Any, TypeAlias, TypedDict, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from . import _files, _messages, _rows, _settings, _tools, providers
 from ._ask import EFFORT, Ask, Effort, File, Part, Turn
@@ -225,9 +225,18 @@ def _addressed(question: Ask, row: Provider, config: Any, api_key: str | None) -
         question,
         headers=headers | own,
         dialect=row.dialect if official or row.elsewhere is None else row.elsewhere,
-        # Shorter ones are no secrets, and would tear words apart.
-        secrets=tuple(value for value in ([key.value] if key else []) + list(own.values()) if len(value) >= 8),
+        secrets=_secrets(question.base_url, key.value if key else "", own),
     )
+
+
+def _secrets(base_url: str, key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What may not be shown where somebody says it; one that another begins with comes after that."""
+    said = [key, *headers.values()]
+    # A provider that quotes what it was shown leaves out the scheme, such as Bearer.
+    said += [value.partition(" ")[2] for name, value in headers.items() if name.endswith("authorization")]
+    said += [value for name, value in parse_qsl(urlsplit(base_url).query) if name != "api-version"]
+    # Shorter ones are no secrets, and would tear words apart.
+    return tuple(sorted({value for value in said if len(value) >= 8}, key=len, reverse=True))
 
 
 def _located(question: Ask) -> Ask:

@@ -100,6 +100,11 @@ class Decoder:
                 raise self._fault
         return events
 
+    @property
+    def pending(self) -> bool:
+        """Whether an event has begun that is not handed on."""
+        return self._data is not None or bool(self._line)
+
     def eof(self) -> list[bytes]:
         """Returns the data of the unterminated event at the end of the body, if there is one. Raises TooLarge."""
         if self._fault is not None:

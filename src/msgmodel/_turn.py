@@ -57,6 +57,10 @@ class Turn:
         part["opaque"] = opaque
         self._open = None
 
+    def sealed(self) -> list[Opaque]:
+        """What is to be sent back, of all parts."""
+        return [part["opaque"] for part in self._parts if "opaque" in part]
+
     def message(self, *, partial: bool) -> Message:
         """The turn as a message. Text alone is a string."""
         parts = [

@@ -432,13 +432,13 @@ def _retry_after(error: object, headers: Mapping[str, str]) -> float | None:
         try:
             wait = parsedate_to_datetime(headers["retry-after"]) - parsedate_to_datetime(headers["date"])
             seconds = max(0.0, wait.total_seconds())
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             pass
     if seconds is None and isinstance(error, dict) and isinstance(error.get("details"), list):
         for detail in error["details"]:
             delay = detail.get("retryDelay") if isinstance(detail, dict) else None
             if isinstance(delay, str) and (match := _DURATION.fullmatch(delay)):
-                seconds = float(match[1])
+                seconds = _number(match[1], 1.0)
     return seconds
 
 

@@ -212,7 +212,8 @@ class Tail:
                 continue
             for place, fields in entries:
                 for subscription in self._subscriptions.get(key, ()):
-                    subscription.put(_last(place), fields[b"lines"])
+                    if subscription.wants:
+                        subscription.put(_last(place), fields[b"lines"])
         if found:
             await asyncio.sleep(max(COALESCE_SECONDS / 3, len(wanted) * KEY_SECONDS))
 

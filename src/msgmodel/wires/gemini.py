@@ -227,6 +227,8 @@ class Parser:
     def __init__(self, ask: Ask, token: str | None = None) -> None:
         self._started = False
         self._reason: str | None = None
+        self._went_on = False  # whether text came after a reason: some servers say one in every event
+        self._half = False  # whether the body ended within an event
         self._blocked: str | None = None
         self._token = token  # where nothing comes, the same one goes on again
         self._usage = msgspec.Raw()
@@ -243,7 +245,8 @@ class Parser:
             chunk = _CHUNK.decode(data)
         except Malformed:
             if not whole:
-                return  # half an event at the end: a cut, which eof() judges
+                self._half = True
+                return
             chunk, error = _Chunk(), _listed_error(data)
             if error is None:
                 raise
@@ -259,7 +262,7 @@ class Parser:
         except (ValueError, RecursionError):
             return ""
         text = chunk.candidates[0].content.parts[0].text
-        if not text or not self._started:
+        if not text or not self._started or self._reason:
             return ""
         self._token = None
         self._usage = chunk.usage_metadata or self._usage
@@ -283,7 +286,10 @@ class Parser:
             yield _used(chunk.usage_metadata)
 
     def eof(self, clean: bool) -> Finish | Failure | Continue:
-        """The verdict at the end of the body, which needs no clean end: the finish reason says it all."""
+        """The verdict at the end of the body. It needs no clean end where the finish reason came last, and so says it
+        all: one that was followed by text may be followed by more."""
+        if self._half or (self._went_on and not clean):
+            return CUT
         if self._reason and self._reason != "CONTINUATION":
             return Finish(self._reason, _verdict.finish("gemini", self._reason))
         if self._blocked:
@@ -294,11 +300,16 @@ class Parser:
         return Finish(self._reason, "paused") if self._reason else CUT
 
     def _candidate(self, candidate: _Candidate) -> Iterator[Delta]:
+        said = False
         for part in (candidate.content.parts or ()) if candidate.content else ():
             if _says(mapping(part)):
+                said = True
                 self._token = None  # what came after a checkpoint would come again
             yield from self._part(mapping(part))
         self._token = candidate.continuation_token or self._token
+        self._went_on = self._went_on or (said and self._reason not in (None, "CONTINUATION"))
+        if said and self._went_on and _verdict.finish("gemini", self._reason) == "complete":
+            self._reason = None  # it was early, and holds where this event repeats it
         self._reason = _verdict.latest("gemini", self._reason, str(candidate.finish_reason or ""))
         yield from _cited(candidate)
 

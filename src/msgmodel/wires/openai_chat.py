@@ -234,6 +234,8 @@ class Parser:
         self._usage: dict[str, Any] | None = None
         self._open: int | None = None  # the choice of which more text may take the short way
         self._spoke = False
+        self._went_on = False  # whether text came after a finish reason
+        self._half = False  # whether the body ended within an event
         self._calls = _Calls()
         self._cited: set[str] = set()
         self._details = _Details()
@@ -241,6 +243,7 @@ class Parser:
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
         if not whole or not data.strip():
+            self._half = not whole and data.lstrip().startswith(b"{")
             return
         if data.startswith(b"[DONE]"):
             yield self._end()
@@ -291,7 +294,7 @@ class Parser:
 
     def eof(self, clean: bool) -> Finish | Failure:
         """The verdict where the body ended without `[DONE]`."""
-        return self._end() if clean else CUT
+        return CUT if self._half or self._went_on or not clean else self._end()
 
     def _end(self) -> Finish | Failure:
         if self._shown is None or None in self._reasons.values():
@@ -318,6 +321,7 @@ class Parser:
             delta = choice.get("message")  # the whole of it, from a server that does not really stream
         for found in self._delta(mapping(delta), choice, bool(reason)):
             self._spoke = True
+            self._went_on = self._went_on or (bool(self._reasons[index]) and not reason)
             yield found
         if choice.get("error"):
             yield _verdict.failure(choice)

@@ -312,7 +312,8 @@ class Parser:
         usage = mapping(response.get("usage"))
         if usage:
             yield _used(usage)
-        if kind == "response.failed":
+        # Whatever the event's name says.
+        if kind == "response.failed" or response.get("error") or response.get("status") == "failed":
             yield _verdict.failure({"error": response.get("error") or {"message": "the provider gave no reason"}})
         else:
             yield self._finish(kind, response, usage)
@@ -333,10 +334,9 @@ class Parser:
 
     def _finish(self, kind: str, response: dict[str, Any], usage: dict[str, Any]) -> Finish:
         reason = kind.removeprefix("response.")
-        if text(response.get("status")) == "incomplete":
-            reason = "incomplete"  # whatever the event's name says
-        if reason == "incomplete":
-            reason = text(mapping(response.get("incomplete_details")).get("reason")) or reason
+        if response.get("status") in ("incomplete", "cancelled"):
+            reason = response["status"]  # whatever the event's name says
+        reason = text(mapping(response.get("incomplete_details")).get("reason")) or reason
         status = _verdict.finish("openai_responses", reason)
         if status == "complete" and self._limit and (count(usage.get("output_tokens")) or 0) >= self._limit:
             status = "truncated"
