@@ -255,7 +255,8 @@ class Parser:
                 yield _verdict.failure(_OBJECT.decode(data))
             elif groq.get("error"):
                 yield _verdict.failure(groq)
-            self._open = self._shown if self._started and not self._details else None
+            ended = self._shown is not None and self._reasons[self._shown]
+            self._open = self._shown if self._started and not self._details and not ended else None
 
     def plain(self, data: bytes) -> str:
         """The text of a chunk like the one before it; "" where it may say more."""
