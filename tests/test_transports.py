@@ -228,13 +228,14 @@ def test_a_server_that_refuses_before_it_has_read_all(way: str) -> None:
     assert (last["event"], last["code"], asked) == ("panel_error", "too_large", 1)
 
 
-def test_a_connection_with_something_to_send_is_not_used_again() -> None:
-    """A server that has answered may never read the rest of what it was asked."""
+@contextlib.contextmanager
+def answering_once_each(*answers: bytes) -> Iterator[str]:
+    """The address of a server that says one of these on each connection, and keeps it open; all must be asked for."""
     listener = socket.create_server(("127.0.0.1", 0))
     held: list[socket.socket] = []
 
     def serve() -> None:
-        for answer in (REFUSED, CHUNKED + chunk(GOOD) + b"0\r\n\r\n"):
+        for answer in answers:
             connection, _ = listener.accept()
             held.append(connection)
             connection.recv(4096)
@@ -242,14 +243,20 @@ def test_a_connection_with_something_to_send_is_not_used_again() -> None:
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with contextlib.closing(Async()) as colour:
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    thread.join(5)
+    assert not thread.is_alive()
+    for each in (*held, listener):
+        each.close()
+
+
+def test_a_connection_with_something_to_send_is_not_used_again() -> None:
+    """A server that has answered may never read the rest of what it was asked."""
+    good = CHUNKED + chunk(GOOD) + b"0\r\n\r\n"
+    with answering_once_each(REFUSED, good) as url, contextlib.closing(Async()) as colour:
         asking: dict[str, Any] = {"config": config("openai_chat", url), "timeout": 10, "max_retries": 0}
         assert colour.panels("openai", LONG, KEY, **asking)[-1]["code"] == "too_large"
         assert colour.panels("openai", "hi", KEY, **asking)[-1]["event"] == "panel_final"
-    thread.join()
-    for each in (*held, listener):
-        each.close()
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
@@ -259,26 +266,10 @@ def test_more_than_a_body_answers_nothing(shared_colour: Colour, framing: str) -
     plain = b"content-length: %d\r\n\r\n%b"
     stray = HEAD + plain % (len(other), other)
     whole = HEAD + plain % (len(GOOD), GOOD) if framing == "length" else CHUNKED + chunk(GOOD) + b"0\r\n\r\n"
-    listener = socket.create_server(("127.0.0.1", 0))
-    held: list[socket.socket] = []
-
-    def serve() -> None:
-        for answer in (whole + b"\n\n" + stray, whole):
-            connection, _ = listener.accept()
-            held.append(connection)
-            connection.recv(4096)
-            connection.sendall(answer)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    for _ in range(2):
-        last = ask(shared_colour, url)[-1]
-        assert (last["event"], last["content"]) == ("panel_final", "".join(PIECES))
-    thread.join(5)
-    assert not thread.is_alive()
-    for each in (*held, listener):
-        each.close()
+    with answering_once_each(whole + b"\n\n" + stray, whole) as url:
+        for _ in range(2):
+            last = ask(shared_colour, url)[-1]
+            assert (last["event"], last["content"]) == ("panel_final", "".join(PIECES))
 
 
 @contextlib.contextmanager
