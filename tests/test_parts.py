@@ -704,6 +704,15 @@ def test_gemini_text_after_a_finish_reason(body: bytes, end: bytes | Broken, end
     assert last["content"] == "".join(event["delta"] for event in rest)
 
 
+def test_gemini_half_an_event_after_a_checkpoint() -> None:
+    """It comes again with what follows the checkpoint."""
+    candidate = {"content": {"parts": [{"text": "a"}]}, "finishReason": "CONTINUATION", "continuationToken": "t"}
+    asked = exchange("gemini")
+    list(asked.feed(gemini_event({"candidates": [candidate]}) + said_by_gemini("bcd")[:-40]))
+    assert list(asked.feed(b"")) == []
+    assert asked.request() is not None
+
+
 def said_in_chat(delta: dict[str, Any], reason: str | None = None) -> bytes:
     return data_event({"id": "1", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
 

@@ -288,9 +288,9 @@ class Parser:
     def eof(self, clean: bool) -> Finish | Failure | Continue:
         """The verdict at the end of the body. It needs no clean end where the finish reason came last, and so says it
         all: one that was followed by text may be followed by more."""
-        if self._half or (self._went_on and not clean):
-            return CUT
         if self._reason and self._reason != "CONTINUATION":
+            if self._half or (self._went_on and not clean):
+                return CUT
             return Finish(self._reason, _verdict.finish("gemini", self._reason))
         if self._blocked:
             status = _verdict.finish("gemini", self._blocked)
