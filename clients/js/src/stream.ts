@@ -128,7 +128,10 @@ export class PanelStream implements AsyncIterableIterator<StreamEvent, void, und
       throw this.#error("network", `the question got no answer: ${words(error)}`, { cause: error });
     }
     if (!response.ok) throw await this.#refused(response);
-    this.#locate(response.url || this.#asked, response.headers.get("x-stream-id"), response.headers.get("location"));
+    // A redirect may have led to another host. It gets no second request of ours: `fetch` took our authorization off
+    // this one (https://fetch.spec.whatwg.org/#http-redirect-fetch), and a new one would carry it there again.
+    const answered = response.url && sameOrigin(response.url, this.#asked) ? response.url : this.#asked;
+    this.#locate(answered, response.headers.get("x-stream-id"), response.headers.get("location"));
     return this.#checked(response);
   }
 
@@ -267,7 +270,7 @@ export class PanelStream implements AsyncIterableIterator<StreamEvent, void, und
   #locate(asked: string, streamId: string | null, location: string | null): void {
     const said = location === null ? null : new URL(location, asked);
     // Never at somebody else's, who would be sent our headers.
-    const own = said?.origin === new URL(asked).origin ? said : null;
+    const own = said && sameOrigin(said, asked) ? said : null;
     const beside = streamId === null ? null : new URL(`streams/${encodeURIComponent(streamId)}`, asked);
     // The server may not know the whole path to it: a proxy may have taken away the beginning.
     const known = new URL(asked).pathname.endsWith("/v1/panels");
@@ -310,6 +313,10 @@ const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 function absolute(url: string | URL): string {
   return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href).href;
+}
+
+function sameOrigin(one: string | URL, other: string | URL): boolean {
+  return new URL(one).origin === new URL(other).origin;
 }
 
 function parsed(data: string): StreamEvent | null {

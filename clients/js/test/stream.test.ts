@@ -334,3 +334,30 @@ test("a fetch of the caller's", async () => {
 test("an address without a host is wrong outside of a browser", () => {
   assert.throws(() => streamPanels("/v1/panels", HI), TypeError);
 });
+
+for (const status of [307, 308]) {
+  test(`after a ${status} to another host our headers go to the asked host alone`, async () => {
+    await using other = await serve(EVENTS, breaks);
+    await using server = await serve(EVENTS, ({ method, path }, response) => {
+      if (method === "POST") response.writeHead(status, { location: other.url }).end();
+      return method === "POST" ? true : path === "/v1/streams/s1" ? false : (refuse(response, 404), true);
+    });
+    const stream = streamPanels(server.url, HI, { ...QUICK, headers: { authorization: "Bearer t" } });
+    assert.deepEqual(await collect(stream), EVENTS);
+    assert.equal(stream.url, server.url.replace("panels", "streams/s1"));
+    await stopStream(stream);
+    const methods = (asked: { method: string }[]) => asked.map(({ method }) => method);
+    assert.deepEqual([methods(server.asked), methods(other.asked)], [["POST", "GET", "DELETE"], ["POST"]]);
+    assert.equal(other.asked[0]?.headers.authorization, undefined);
+  });
+}
+
+test("a redirect within the asked host leads to the stream there", async () => {
+  await using server = await serve(EVENTS, ({ method, path, headers, body }, response) => {
+    if (path === "/v1/panels") return response.writeHead(307, { location: "/behind/v1/panels" }).end();
+    return method === "POST" ? breaks({ method, path, headers, body, closed: Promise.resolve() }, response, 0) : false;
+  });
+  const stream = streamPanels(server.url, HI, { ...QUICK, headers: { authorization: "Bearer t" } });
+  assert.deepEqual(await collect(stream), EVENTS);
+  assert.equal(stream.url, server.url.replace("/v1/panels", "/behind/v1/streams/s1"));
+});
