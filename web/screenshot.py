@@ -1,7 +1,7 @@
 """Take the README's picture of the chat page: `python web/screenshot.py`, after `make web`.
 
-`msgmodel serve` runs with two scripted providers. One reply is complete, the other breaks off, so that the picture shows
-how the page reports both. It needs the packages `playwright` and `uvicorn`, and Chromium on the path.
+`msgmodel serve` runs with two scripted providers. One reply is complete and the other breaks off, so that the picture
+shows how the page reports both. It needs the packages `playwright` and `uvicorn`, and Chromium on the path.
 """
 
 from __future__ import annotations
