@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -198,7 +198,7 @@ class Stream:
         assert b"\r" not in frame
         if not any(line.startswith(b"data:") for line in frame.split(b"\n")):
             return None  # a comment, or the number of an event that is still to come
-        found = re.fullmatch(rb"id: (0|[1-9][0-9]*)\ndata: (\{[^\n]*\})", frame)
+        found = re.fullmatch(rb"id: (?:[A-Za-z0-9_-]{24}:)?(0|[1-9][0-9]*)\ndata: (\{[^\n]*\})", frame)
         assert found, frame
         text = found[2].decode()
         assert text.splitlines() == [text], frame
@@ -430,3 +430,29 @@ def provider(module_provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch)
     for name, value in module_provider.environment().items():
         monkeypatch.setenv(name, value)
     return module_provider
+
+
+# --- the server, with either log ---
+
+
+@pytest.fixture(params=["memory", "redis"])
+def serve(request: pytest.FixtureRequest, provider: ScriptedProvider) -> Iterator[Callable[..., Uvicorn]]:
+    """Starts a server with these settings."""
+    redis: Redis | None = request.getfixturevalue("redis_server") if request.param == "redis" else None
+    with ExitStack() as stack:
+
+        def start(**settings: Any) -> Uvicorn:
+            from msgmodel.server import MemoryLog, Settings, create_app
+
+            made = Settings(**settings)
+            log: Any = MemoryLog(ttl_seconds=made.ttl_seconds)
+            if redis is not None:
+                from msgmodel.server.redis_log import RedisLog
+
+                log = RedisLog(redis.url, ttl_seconds=made.ttl_seconds)
+            app = create_app(made, log)
+            running = stack.enter_context(Uvicorn(app))
+            running.log = log  # type: ignore[attr-defined]
+            return running
+
+        yield start

@@ -138,7 +138,7 @@ def test_the_client_shows_an_error(page: Any, site: Serving, provider: Asked, fa
 def positions(proxy: Proxy) -> list[str | None]:
     """The Last-Event-ID of each request for a stream."""
     asked = [head for head in proxy.heads if head.startswith("GET /chat/stream?prompt=Hello ")]
-    found = [re.search(r"^last-event-id: (\d+)\r?$", head, re.IGNORECASE | re.MULTILINE) for head in asked]
+    found = [re.search(r"^last-event-id: [\w-]{24}:(\d+)\r?$", head, re.IGNORECASE | re.MULTILINE) for head in asked]
     return [match and match[1] for match in found]
 
 

@@ -11,7 +11,6 @@ import math
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from hashlib import sha256
-from secrets import token_urlsafe
 from time import time
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -25,7 +24,7 @@ from ..errors import MsgModelError
 from ..events import BatchEvent, PanelError
 from ..many import AsyncBatch
 from ..messages import Message
-from .log import Head, Lost
+from .log import Lost
 from .question import Choice, Refused, asked, check_number, decode, one
 from .response import AI_SDK_HEADERS, encoded
 
@@ -37,11 +36,6 @@ FIRST_SECONDS = 10.0
 
 MAX_KEPT = 16_384
 """Characters that are kept of a chat for a day, so that its reply can be resumed: the ids of 400 calls."""
-
-
-def new_id() -> str:
-    """Of a stream; nobody can guess one."""
-    return token_urlsafe(18)
 
 
 class _Resumable(msgspec.Struct):
@@ -77,11 +71,11 @@ class Adapted:
         choice = decode(body, Choice)
         read = _read(ai_sdk.read, body)
         batch = self._batch(ai_sdk.read, body, choice, read.messages)
-        id = await self._begin(request, owner, batch)
+        id = await self._app.begin(request, owner, batch)
         kept = _Resumable(id, target, read.message_id or id, sorted(read.call_ids), len(batch.panel_ids))
         alias, said = _alias(owner, read.chat_id), msgspec.json.encode(kept).decode()
         await self._app.log.name(alias, said if len(said) <= MAX_KEPT else "")
-        return self._ai_sdk(alias, kept)
+        return self._ai_sdk(owner, alias, kept)
 
     async def resume(self, request: Request) -> Response:
         """The reply of a chat from its first chunk, as long as nobody has had all of it."""
@@ -90,9 +84,9 @@ class Adapted:
         kept = await self._app.log.named(alias)
         if not kept:
             return Response(status_code=204)
-        return self._ai_sdk(alias, msgspec.json.decode(kept, type=_Resumable))
+        return self._ai_sdk(owner, alias, msgspec.json.decode(kept, type=_Resumable))
 
-    def _ai_sdk(self, alias: str, kept: _Resumable) -> Response:
+    def _ai_sdk(self, owner: str, alias: str, kept: _Resumable) -> Response:
         chunks = ai_sdk.Chunks(
             target=kept.target,  # type: ignore[arg-type]
             message_id=kept.message_id,
@@ -101,7 +95,7 @@ class Adapted:
         )
 
         async def pieces() -> AsyncGenerator[bytes, None]:
-            async with aclosing(self._pieces(kept.id, chunks)) as made:
+            async with aclosing(self._pieces(owner, kept.id, chunks)) as made:
                 async for piece in made:
                     yield piece
             with suppress(Lost):  # it was read to the end: there is nothing to resume
@@ -119,10 +113,10 @@ class Adapted:
         if read.tools and choice.options.tools is msgspec.UNSET:
             choice.options.tools = read.tools
         batch = self._batch(ag_ui.read, body, choice, read.messages)
-        id = await self._begin(request, owner, batch)
+        id = await self._app.begin(request, owner, batch)
         panels = len(batch.panel_ids)
         chunks = ag_ui.Chunks(read.thread_id, read.run_id, call_ids=read.call_ids, panels=panels)
-        return self._app.response(self._pieces(id, chunks), headers={"x-stream-id": id})
+        return self._app.response(self._pieces(owner, id, chunks), headers={"x-stream-id": id})
 
     async def completions(self, request: Request) -> Response:
         """OpenAI's chat completions, streamed or not; the model is `provider/model`."""
@@ -132,9 +126,9 @@ class Adapted:
             batch = one(read.provider, read.arguments, self._app.directory, self._app.settings)
         except MsgModelError as error:
             return JSONResponse(openai_chat.bad_request(error), status_code=400)
-        id = await self._begin(request, owner, batch)
+        id = await self._app.begin(request, owner, batch)
         about: dict[str, Any] = {"id": f"chatcmpl-{id}", "created": int(time()), "model": read.model}
-        events = self._events(id, stop=True)
+        events = self._events(owner, id, stop=True)
         if not read.stream:
             return await self._completion(request, events, about)
         return await self._streamed(request, events, openai_chat.Chunks(**about, include_usage=read.include_usage))
@@ -212,22 +206,18 @@ class Adapted:
         by_panel = {name: _read(read, posted, panel_id=name).messages for name in named}
         return asked(choice, {"": messages} | by_panel, self._app.directory, settings)
 
-    async def _begin(self, request: Request, owner: str, batch: AsyncBatch) -> str:
-        id = new_id()
-        await self._app.begin(request, id, Head(owner, tuple(batch.panel_ids)), batch)
-        return id
+    def _pieces(self, owner: str, id: str, chunks: Any) -> AsyncGenerator[bytes, None]:
+        return encoded(self._events(owner, id), chunks)
 
-    def _pieces(self, id: str, chunks: Any) -> AsyncGenerator[bytes, None]:
-        return encoded(self._events(id), chunks)
-
-    async def _events(self, id: str, *, stop: bool = False) -> AsyncGenerator[BatchEvent, None]:
+    async def _events(self, owner: str, id: str, *, stop: bool = False) -> AsyncGenerator[BatchEvent, None]:
         """The events of a stream; `stop`: whoever leaves ends it, as this client can't come back."""
         ended = False
         try:
-            with suppress(Lost), self._app.streams.reading(id):
-                async for lines in self._app.log.read(id, 0):
-                    for said in lines.lines:
-                        yield msgspec.json.decode(said)
+            with suppress(Lost):
+                async with self._app.reading(owner, id, 0) as pages:
+                    async for page in pages:
+                        for said in page.lines:
+                            yield msgspec.json.decode(said)
                 ended = True
         finally:
             if stop and not ended:

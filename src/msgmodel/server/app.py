@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from hashlib import sha256
-from secrets import randbelow
 
 import msgspec
 from starlette.applications import Starlette
@@ -27,15 +26,16 @@ from .. import _cost
 from .._sse import line
 from ..many import AsyncBatch
 from . import framing, openapi
-from .adapted import Adapted, new_id
+from .adapted import Adapted
 from .directory import Directory
 from .guard import Guard
-from .log import Expired, Found, Full, Head, Log, Lost, MemoryLog
+from .log import Expired, Found, Full, Head, Lines, Log, Lost, MemoryLog
 from .page import page
 from .panels import Panels
+from .positions import new_id, read_position, slot_of, stream_name
 from .question import PanelRequest, PanelsRequest, Refused, batch, convert, decode
 from .reports import where
-from .response import DIRECT, MAX_DIGITS, StreamResponse
+from .response import DIRECT, StreamResponse
 from .settings import Settings
 from .streams import Streams, grace
 
@@ -118,29 +118,54 @@ class Application:
         key = request.headers.get("idempotency-key")
         if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
             raise Refused(400, "invalid_request", "idempotency-key must be 1 to 200 printable ASCII characters")
-        if key is None and _position(request) is not None:
+        position = read_position(request)
+        digest = _digest(body.decode("utf-8", "replace"))
+        if key is not None:
+            slot = _digest(owner, key)[:24]
+            name = await self._joined(slot, owner, digest)
+            if position is not None and position.stream != name:
+                raise _misplaced() if not position.stream else Expired(owner)  # never the tail of another reply
+            if name is None:
+                name = await self._begin_keyed(request, slot, owner, question, digest)
+        elif position is not None:
             raise _misplaced()
-        id = new_id() if key is None else _digest(owner, key)[:24]
-        await self.start(request, id, owner, question, _digest(body.decode("utf-8", "replace")))
-        return self.following(request, id, _position(request) or 0)
+        else:
+            name = await self.begin(request, owner, batch(question, self.directory, self.settings), digest)
+        return self.following(request, owner, name, 0 if position is None else position.number)
 
-    async def start(self, request: Request, id: str, owner: str, question: PanelsRequest, digest: str) -> None:
-        """Begins a stream, unless there is one of that id which was asked the same. Raises Refused."""
-        found = await self._find(id, owner)
+    async def begin(self, request: Request, owner: str, panels: AsyncBatch, digest: str = "") -> str:
+        """Begins a stream; returns its name. Raises Refused if there is no room, and Lost."""
+        name = new_id()
+        if not await self._begin(request, name, Head(owner, tuple(panels.panel_ids), digest), panels):
+            raise Refused(503, "unavailable", "the stream could not be begun: ask again", {"retry-after": "1"})
+        return name
+
+    async def _begin_keyed(self, request: Request, slot: str, owner: str, question: PanelsRequest, digest: str) -> str:
+        """Begins the stream of an `Idempotency-Key`, or joins the one of a request that was faster."""
+        panels = batch(question, self.directory, self.settings)
+        head = Head(owner, tuple(panels.panel_ids), digest, instance=new_id())
+        if await self._begin(request, slot, head, panels):
+            return stream_name(slot, head)
+        name = await self._joined(slot, owner, digest)
+        if name is None:  # it is there, and is not this owner's, or was lost at this moment
+            raise Refused(503, "unavailable", "the stream could not be begun: ask again", {"retry-after": "1"})
+        return name
+
+    async def _joined(self, slot: str, owner: str, digest: str) -> str | None:
+        """The name of the stream that an `Idempotency-Key` has begun. Raises Refused if it was asked something else."""
+        found = await self._kept(slot, owner)
         if found is None:
-            made = batch(question, self.directory, self.settings)
-            if await self.begin(request, id, Head(owner, tuple(made.panel_ids), digest), made):
-                return
-            found = await self._find(id, owner)  # somebody was faster with the same key
-        if found is not None and found.head.question != digest:
+            return None
+        if found.head.question != digest:
             raise Refused(409, "conflict", "this idempotency-key was used for another request")
+        return stream_name(slot, found.head)
 
-    async def begin(self, request: Request, id: str, head: Head, panels: AsyncBatch) -> bool:
-        """Begins a stream; False where there is one of that id. Raises Refused where there is no room, and Lost."""
+    async def _begin(self, request: Request, slot: str, head: Head, panels: AsyncBatch) -> bool:
+        """Begins a stream; False if something is kept there already. Raises Refused if there is no room, and Lost."""
         client = head.owner or (request.client.host if request.client else "")
         self._room(client)
         try:
-            return await self.streams.start(id, head, client, panels)
+            return await self.streams.start(slot, head, client, panels)
         except Full:
             raise Refused(503, "busy", "the server keeps no more streams now", {"retry-after": "5"}) from None
 
@@ -151,12 +176,14 @@ class Application:
         owner = self.guard.owner(request)
         id = request.path_params["id"]
         found = await self._known(id, owner)
-        after = _position(request)
-        if after is None:
-            return self.response(self._snapshot(id, found), headers=_named(request, id))
-        if found.ended and after >= found.last:
+        position = read_position(request)
+        if position is None:
+            return self.response(self._snapshot(owner, id, found), headers=_named(request, id))
+        if position.stream not in ("", id):
+            raise Refused(400, "invalid_request", "this last-event-id was read from another stream")
+        if found.ended and position.number >= found.last:
             return Response(status_code=204)
-        return self.following(request, id, after)
+        return self.following(request, owner, id, position.number)
 
     async def stop(self, request: Request) -> Response:
         """`DELETE /v1/streams/{id}`: ends all panels, or the one that `panel_id` names."""
@@ -167,14 +194,14 @@ class Application:
         if panel_id is not None and panel_id not in found.head.panel_ids:
             raise Refused(404, "not_found", "there is no such panel in this stream")
         if not found.ended:
-            await self.streams.stop(id, panel_id)
+            await self.streams.stop(slot_of(id)[0], panel_id)
         return Response(status_code=204)
 
     async def chat(self, request: Request) -> Response:
         """`/chat/stream?prompt=`, as in the guide.
 
-        An `EventSource` knows no address but the one that it asked. The numbers of its events are therefore counted
-        from a number of the stream's own, so that the position which it comes back with names the stream too.
+        An `EventSource` knows no address but the one that it asked. The ids of its events therefore name the stream
+        before the number, so that the position which it comes back with names the stream, too.
         """
         owner = self.guard.owner(request)
         if request.method == "HEAD":
@@ -182,24 +209,21 @@ class Application:
         query = request.query_params
         chosen = convert({name: query[name] for name in ("provider", "model") if name in query}, PanelRequest)
         question = PanelsRequest(prompt=query.get("prompt", ""), panels=[chosen])
-        position = _position(request)
+        digest = _digest("chat", *(query.get(name, "") for name in ("prompt", "provider", "model")))
+        position = read_position(request)
         if position is not None and request.method == "POST":
             raise _misplaced()
         if position is not None:
-            number, after = divmod(position, 1 << 20)
-            id = _event_source(number)
             try:
-                found = await self._find(id, owner)
+                found = await self._find(position.stream, owner)
             except Expired:
                 found = None
-            if found is None or (found.ended and after >= found.last):
+            asked_here = found is not None and found.head.question == digest
+            if found is None or not asked_here or (found.ended and position.number >= found.last):
                 return Response(status_code=204)  # an EventSource gives up at that; it never asks a second time
-            return self.following(request, id, after, number << 20)
-        number = randbelow(1 << 32) + 1 if request.method == "GET" else 0
-        id = _event_source(number) if number else new_id()
-        await self.start(request, id, owner, question, "")
-        opening = b": msgmodel\nid: %d\n\n" % (number << 20)  # so that a loss before the first event is one, too
-        return self.following(request, id, 0, number << 20, opening if number else framing.OPENING)
+            return self.following(request, owner, position.stream, position.number, named=True)
+        name = await self.begin(request, owner, batch(question, self.directory, self.settings), digest)
+        return self.following(request, owner, name, 0, named=request.method == "GET")
 
     async def providers(self, request: Request) -> Response:
         """`GET /v1/providers`: who can be asked, and the limits."""
@@ -244,31 +268,52 @@ class Application:
         """`GET /openapi.json`."""
         return JSONResponse(openapi.document())
 
-    def following(
-        self, request: Request, id: str, after: int, base: int = 0, opening: bytes = framing.OPENING
-    ) -> Response:
-        """A response with the events after that number. `base`: is added to the numbers."""
-        return self.response(self._frames(id, after, base), headers=_named(request, id), opening=opening)
+    def following(self, request: Request, owner: str, name: str, after: int, *, named: bool = False) -> Response:
+        """A response with the events after that number. named: their ids name the stream, too."""
+        prefix = b"%b:" % name.encode() if named else b""
+        opening = framing.OPENING
+        if named:  # so that a connection that is lost before the first event can be taken up, too
+            opening = b": msgmodel\nid: %b%d\n\n" % (prefix, after)
+        return self.response(self._frames(owner, name, after, prefix), headers=_named(request, name), opening=opening)
 
-    async def _frames(self, id: str, after: int, base: int = 0) -> AsyncGenerator[bytes, None]:
-        # Where it is lost, the body ends without a terminal event: the client asks again, and is told.
-        with suppress(Lost), self.streams.reading(id):
-            async for first, lines in self.log.read(id, after):
-                yield _framed(base + first, lines)
+    @asynccontextmanager
+    async def reading(self, owner: str, name: str, after: int) -> AsyncIterator[AsyncGenerator[Lines, None]]:
+        """The lines of a stream after that number, for its owner alone: there is no other way to what it says.
 
-    async def _snapshot(self, id: str, found: Found) -> AsyncGenerator[bytes, None]:
+        Raises Lost.
+        """
+        try:
+            found = await self._find(name, owner)
+        except Expired:
+            found = None
+        if found is None:
+            raise Lost
+        slot, _ = slot_of(name)
+        with self.streams.reading(slot):
+            async with aclosing(self.log.read(slot, after)) as lines:
+                yield lines
+
+    async def _frames(self, owner: str, name: str, after: int, prefix: bytes) -> AsyncGenerator[bytes, None]:
+        # If it is lost, the body ends without a terminal event: the client asks again, and is told.
+        with suppress(Lost):
+            async with self.reading(owner, name, after) as pages:
+                async for first, lines in pages:
+                    yield _framed(first, lines, prefix)
+
+    async def _snapshot(self, owner: str, name: str, found: Found) -> AsyncGenerator[bytes, None]:
         """What was said so far as one event, then the rest."""
         panels = Panels(found.head.panel_ids)
         if not found.last:
             yield framing.frame(0, line(panels.snapshot()))
-        with suppress(Lost), self.streams.reading(id):
-            async for first, lines in self.log.read(id, 0):
-                for said in lines[: max(0, found.last + 1 - first)]:
-                    panels.add(msgspec.json.decode(said))
-                tail = lines[max(0, found.last + 1 - first) :]
-                if first <= found.last < first + len(lines):
-                    yield framing.frame(found.last, line(panels.snapshot()))
-                yield _framed(first + len(lines) - len(tail), tail)
+        with suppress(Lost):
+            async with self.reading(owner, name, 0) as pages:
+                async for first, lines in pages:
+                    for said in lines[: max(0, found.last + 1 - first)]:
+                        panels.add(msgspec.json.decode(said))
+                    tail = lines[max(0, found.last + 1 - first) :]
+                    if first <= found.last < first + len(lines):
+                        yield framing.frame(found.last, line(panels.snapshot()))
+                    yield _framed(first + len(lines) - len(tail), tail)
 
     def _room(self, client: str) -> None:
         """Raises Refused where there is no room for another stream."""
@@ -287,9 +332,16 @@ class Application:
             raise Refused(404, "not_found", "there is no such stream")
         return found
 
-    async def _find(self, id: str, owner: str) -> Found | None:
+    async def _find(self, name: str, owner: str) -> Found | None:
+        """The stream of that name, if it is this owner's. Raises Expired."""
+        slot, instance = slot_of(name)
+        found = await self._kept(slot, owner)
+        return found if found is not None and found.head.instance == instance else None
+
+    async def _kept(self, slot: str, owner: str) -> Found | None:
+        """What is kept there, if it is this owner's. Raises Expired."""
         try:
-            found = await self.log.find(id)
+            found = await self.log.find(slot)
         except Expired as expired:
             if expired.owner == owner:
                 raise
@@ -300,7 +352,10 @@ class Application:
 def _misplaced() -> Refused:
     """A new one each time: one that is kept would keep every request that it was raised for."""
     return Refused(
-        400, "invalid_request", "a POST begins another stream: what comes after last-event-id is at /v1/streams/{id}"
+        400,
+        "invalid_request",
+        "a POST begins another stream: what comes after last-event-id is at /v1/streams/{id}; with an idempotency-key, "
+        "last-event-id must name the stream: STREAM:NUMBER, by x-stream-id",
     )
 
 
@@ -352,10 +407,10 @@ _HEADERS = [
 ]
 
 
-def _framed(first: int, lines: list[bytes]) -> bytes:
+def _framed(first: int, lines: list[bytes], prefix: bytes = b"") -> bytes:
     if len(lines) == 1:
-        return framing.frame(first, lines[0])
-    return b"".join(framing.frame(number, said) for number, said in enumerate(lines, first))
+        return framing.frame(first, lines[0], prefix)
+    return b"".join(framing.frame(number, said, prefix) for number, said in enumerate(lines, first))
 
 
 def _named(request: Request, id: str) -> dict[str, str]:
@@ -363,22 +418,8 @@ def _named(request: Request, id: str) -> dict[str, str]:
     return {"x-stream-id": id, "location": f"{request.scope.get('root_path', '')}/v1/streams/{id}"}
 
 
-def _position(request: Request) -> int | None:
-    """The number of the last event that the client has; None where it has none. Raises Refused."""
-    said = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
-    if not said:
-        return None
-    if not (said.isascii() and said.isdigit() and len(said) <= MAX_DIGITS):
-        raise Refused(400, "invalid_request", "last-event-id must be the number of an event")
-    return int(said)
-
-
 def _digest(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _event_source(number: int) -> str:
-    return f"es-{number:x}"
 
 
 def _refused(request: Request, error: Exception) -> JSONResponse:

@@ -18,6 +18,6 @@ HEADERS = {
 }
 
 
-def frame(number: int, line: bytes) -> bytes:
-    """The event as it goes on the wire. `line`: its JSON, by `_sse.line`."""
-    return b"id: %d\ndata: %b\n\n" % (number, line)
+def frame(number: int, line: bytes, prefix: bytes = b"") -> bytes:
+    """The event as it goes on the wire. `line`: its JSON, by `_sse.line`; `prefix`: goes before its number."""
+    return b"id: %b%d\ndata: %b\n\n" % (prefix, number, line)

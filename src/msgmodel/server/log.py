@@ -27,11 +27,13 @@ MAX_KNOWN = 100_000
 
 
 class Head(NamedTuple):
-    """What is known of a stream from the start. `owner`: who may read it. `question`: a digest of what was asked."""
+    """What is known of a stream from the start. `owner`: who may read it. `question`: a digest of what was asked.
+    `instance`: which it is of the streams that are kept under this id, one after the other."""
 
     owner: str
     panel_ids: tuple[str, ...]
     question: str = ""
+    instance: str = ""
 
 
 class Found(NamedTuple):

@@ -73,7 +73,7 @@ def document() -> dict[str, Any]:
     }
 
 
-_NUMBER = {"type": "string", "pattern": "^[0-9]{1,16}$"}
+_NUMBER = {"type": "string", "pattern": "^([A-Za-z0-9_.-]{1,64}:)?[0-9]{1,16}$"}
 _KEY = {"type": "string", "pattern": "^[ -~]{1,200}$"}
 _CHAT_ERRORS = (400, 401, 403, 410, 413, 421, 422, 429, 503)
 _ERROR = {

@@ -136,7 +136,8 @@ class RedisLog:
 
     async def begin(self, id: str, head: Head) -> _RedisWriter | None:
         token = secrets.token_hex(8).encode()
-        fields: list[Any] = [token, msgspec.json.encode(head), self.process, int(LEASE_SECONDS * 1000), self.meta_ms]
+        known = head if head.instance else head[:3]  # which workers of version 5.0 can read, too
+        fields: list[Any] = [token, msgspec.json.encode(known), self.process, int(LEASE_SECONDS * 1000), self.meta_ms]
         try:
             begun = await self._begin.run([*self.keys(id), *fields])
         except FAULTS as error:

@@ -1,0 +1,54 @@
+"""How a stream is named, and a place in it.
+
+Rules: the name of a stream is never given to a second one, so a place counts only in the stream that it was read from.
+A stream that an `Idempotency-Key` names is kept under a digest of the key, which comes back after a restart; its name
+has a random part of its own besides. A place is the number of an event, after `STREAM:` if the address of the request
+does not name the stream.
+"""
+
+from __future__ import annotations
+
+import re
+from secrets import token_urlsafe
+from typing import NamedTuple
+
+from starlette.requests import Request
+
+from .log import Head
+from .question import Refused
+
+_POSITION = re.compile(r"(?:([A-Za-z0-9_.-]{1,64}):)?([0-9]{1,16})")
+
+
+class Position(NamedTuple):
+    """The last event that a client has. `stream`: the name of its stream, "" if the client gave a number alone."""
+
+    stream: str
+    number: int
+
+
+def new_id() -> str:
+    """Return 144 random bits as the name of a stream."""
+    return token_urlsafe(18)
+
+
+def stream_name(slot: str, head: Head) -> str:
+    """Return the name of the stream that is kept under this key of the log."""
+    return f"{slot}.{head.instance}" if head.instance else slot
+
+
+def slot_of(name: str) -> tuple[str, str]:
+    """Return the key of the log under which a stream is kept, and which of those that were kept there it is."""
+    slot, _, instance = name.partition(".")
+    return slot, instance
+
+
+def read_position(request: Request) -> Position | None:
+    """Return the last event that the client has, None if it has none. Raises Refused."""
+    given = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
+    if not given:
+        return None
+    found = _POSITION.fullmatch(given)
+    if found is None:
+        raise Refused(400, "invalid_request", "last-event-id must be the number of an event, or STREAM:NUMBER")
+    return Position(found[1] or "", int(found[2]))
