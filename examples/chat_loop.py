@@ -1,8 +1,8 @@
-"""A chat in the terminal that remembers the conversation and says when a reply was cut off.
+"""Chat in the terminal: remember the conversation, and report replies that were cut off.
 
 OPENAI_API_KEY=... python examples/chat_loop.py openai
 
-Ctrl-C stops a reply, whose part is kept; Ctrl-D or "quit" ends the chat.
+Ctrl-C stops a reply and keeps its text so far. Ctrl-D or "quit" ends the chat.
 """
 
 import sys
@@ -11,7 +11,7 @@ from msgmodel import Conversation, MsgModelError
 
 
 def answer(chat: Conversation, prompt: str) -> None:
-    """Prints one reply as it arrives, and how it ended unless it is complete."""
+    """Print one reply as it arrives, and how it ended unless it is complete."""
     for event in chat.stream_panels(prompt, max_tokens=1000):
         match event["event"]:
             case "panel_delta" | "panel_refusal":
@@ -25,7 +25,7 @@ def answer(chat: Conversation, prompt: str) -> None:
 
 
 def main(provider: str) -> None:
-    """Asks until the user ends it."""
+    """Read questions until the user ends the chat."""
     chat = Conversation(provider)
     print("Type 'quit' to exit.")
     while True:
@@ -49,5 +49,5 @@ def main(provider: str) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1] if len(sys.argv) > 1 else "openai")
-    except MsgModelError as error:  # a wrong name, or no key: said at the call
+    except MsgModelError as error:  # a wrong provider or a missing key raises at the call
         sys.exit(str(error))

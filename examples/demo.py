@@ -1,4 +1,4 @@
-"""The main job, with no key: a reply of the embedded model as panel events.
+"""Stream a reply of the embedded model as panel events. It needs no key.
 
 pip install 'msgmodel[local]' && msgmodel local pull && python examples/demo.py "Why is the sky blue?"
 """
@@ -8,8 +8,8 @@ import sys
 
 from msgmodel import stream_panels
 
-prompt = " ".join(sys.argv[1:]) or "Tell me in two sentences why the sea is salty."
-print("(SmolLM2-135M, a small demo model inside this process: quick, and often wrong)\n")
+prompt = " ".join(sys.argv[1:]) or "What is photosynthesis? Answer in one sentence."
+print("(SmolLM2-135M, a small demo model in this process: fast, and often wrong)\n")
 print(f"> {prompt}\n")
 
 try:
@@ -18,7 +18,7 @@ try:
             case "panel_delta":
                 print(event["delta"], end="", flush=True)
             case "panel_final" | "panel_error":
-                print("\n\nThe last event, which says how it ended:")
+                print("\n\nThe last event says how the reply ended:")
                 print(json.dumps(event, indent=2))
-except KeyboardInterrupt:  # the reply is left, and with it its generation
+except KeyboardInterrupt:  # leaving the stream stops the model
     sys.exit(130)

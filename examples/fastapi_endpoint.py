@@ -1,8 +1,8 @@
-"""A streaming endpoint for a web page: panel events as server-sent events.
+"""Stream panel events to a web page as server-sent events.
 
     pip install fastapi uvicorn && OPENAI_API_KEY=... uvicorn --app-dir examples fastapi_endpoint:app
 
-When the browser goes away the task is cancelled, and with it the request to the provider.
+When the browser disconnects, the task is cancelled, and so is the request to the provider.
 """
 
 import json
@@ -18,7 +18,7 @@ app = FastAPI()
 
 @app.post("/chat/stream")
 async def stream_chat(prompt: str, provider: str = "openai") -> StreamingResponse:
-    """One reply as `text/event-stream`, one panel event a `data:` line."""
+    """Return one reply as `text/event-stream`, with one panel event in each `data:` line."""
     events = astream_panels(provider, prompt, max_tokens=1000)  # a wrong provider or a missing key raises here
 
     async def lines() -> AsyncIterator[str]:

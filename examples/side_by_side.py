@@ -1,4 +1,4 @@
-"""One question to several providers at once; every event says by its `panel_id` whose it is.
+"""Ask several providers at once. The `panel_id` of every event names its panel.
 
 python examples/side_by_side.py "Why is the sky blue?" openai anthropic gemini
 """
@@ -9,7 +9,7 @@ from msgmodel import MsgModelError, stream_many
 
 
 def main(prompt: str, providers: list[str]) -> None:
-    """Prints each reply when it is whole, so that they don't mix on the terminal; then how each of them went."""
+    """Print each reply when it has ended, so that replies don't mix on the terminal; then print a summary."""
     for event in stream_many(providers, prompt, max_tokens=500):
         match event["event"]:
             case "panel_final":
@@ -28,5 +28,5 @@ if __name__ == "__main__":
         sys.exit(f'usage: python {sys.argv[0]} "Why is the sky blue?" [provider ...]')
     try:
         main(sys.argv[1], sys.argv[2:] or ["openai", "anthropic", "gemini"])
-    except MsgModelError as error:  # a key is missing: said before anything is sent
+    except MsgModelError as error:  # a missing key raises before anything is sent
         sys.exit(str(error))

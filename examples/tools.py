@@ -1,4 +1,4 @@
-"""A model that calls a function of this program.
+"""Let a model call a function of this program.
 
 pip install 'msgmodel[tools]' && OPENAI_API_KEY=... python examples/tools.py openai
 """
@@ -18,7 +18,7 @@ def price(fruit: str, count: int = 1) -> str:
 
 
 def main(provider: str) -> None:
-    """Asks, and does what the model wants done, until it answers."""
+    """Run the tools that the model calls until it answers."""
     chat = Conversation(provider, tools=[price])
     reply = chat.query("What do four apples and a pear cost?")
     while reply.status == "tool_calls":
@@ -26,7 +26,7 @@ def main(provider: str) -> None:
             print(f"{call['name']} {call['arguments']}")
             try:
                 chat.add_tool_result(call["id"], price(**call["arguments_json"]))
-            except Exception as error:  # arguments that don't fit, or are no JSON: the model may mend it
+            except Exception as error:  # wrong arguments, or no valid JSON: the model may correct them
                 chat.add_tool_result(call["id"], repr(error), is_error=True)
         reply = chat.query()
     print(reply.text or reply.refusal)

@@ -1,4 +1,4 @@
-"""A small chat application, to show how one is tested: it answers, and is honest about answers that are not whole."""
+"""A small chat application that shows how to test one. It tells the user when an answer is incomplete."""
 
 from msgmodel import Conversation, PanelFinal, ReplyError
 
@@ -10,7 +10,7 @@ NOTES = {
 
 
 class ChatApp:
-    """Keeps one conversation; `answer` returns what the user is to see."""
+    """Keep one conversation; `answer` returns what the user sees."""
 
     def __init__(self, provider: str = "openai") -> None:
         self.conversation = Conversation(provider, max_retries=0)

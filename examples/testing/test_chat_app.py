@@ -1,4 +1,4 @@
-"""The whole test of the application: `pytest` in this folder. The fixture comes with msgmodel."""
+"""All tests of the application: run `pytest` in this directory. The fixture comes with msgmodel."""
 
 from chat_app import ChatApp
 
