@@ -1,4 +1,4 @@
-"""Writes the tables of the site from the code: a line `{{ name }}` in a page becomes what TABLES has by that name."""
+"""Generate the tables of the site from the code: a line `{{ name }}` in a page is replaced by TABLES[name]()."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from msgmodel.testing.errors import ERROR_STATUSES
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
-    """The hook that mkdocs calls for each page."""
+    """Replace the table names in a page. mkdocs calls this hook for each page."""
     return re.sub(r"^\{\{ (\w+) \}\}$", lambda found: TABLES[found[1]](), markdown, flags=re.M)
 
 
 def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table in Markdown."""
+    """Return a Markdown table."""
     lines = [list(titles), *(list(row) for row in rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
 
 def _cell(text: str) -> str:
-    """Outside of code a bar must be escaped; within, the backslash would be seen."""
+    """Escape bars outside of code. Inside code, the backslash would be visible."""
     return re.sub(r"`[^`]*`|\|", lambda found: "\\|" if found[0] == "|" else found[0], " ".join(text.split()))
 
 
@@ -41,11 +41,11 @@ def code(*words: str) -> str:
 
 
 _NAMED = {events.Status: "Status", events.ErrorCode: "ErrorCode"}
-"""Types whose values have a table of their own."""
+"""Types whose values have their own table."""
 
 
 def _type(hint: Any) -> str:
-    """A type as a reader wants it: the name of a class, the values of a literal."""
+    """Return a type as a reader wants to see it: the name of a class, the values of a literal."""
     if hint is type(None):
         return "None"
     if hint in _NAMED:
@@ -65,7 +65,7 @@ def _type(hint: Any) -> str:
 
 @cache
 def meanings(kind: type) -> Mapping[str, str]:
-    """What stands below each field of a class."""
+    """Return the docstring below each field of a class."""
     (tree,) = ast.parse(inspect.getsource(kind)).body
     assert isinstance(tree, ast.ClassDef)
     found = {}
@@ -77,7 +77,7 @@ def meanings(kind: type) -> Mapping[str, str]:
 
 
 def event_table() -> str:
-    """One row a kind of event."""
+    """List the kinds of events."""
     kinds = [*get_args(events.PanelEvent), events.BatchFinal]
     rows = []
     for kind in kinds:
@@ -85,67 +85,67 @@ def event_table() -> str:
         names = [f"`{name}`" + ("" if name in kind.__required_keys__ else "?") for name in hints]
         (event,) = get_args(hints["event"])
         rows.append([code(event), " ".join((getdoc(kind) or "").split()), ", ".join(names[1:])])
-    return table(("`event`", "what it says", "keys (`?`: not always there)"), rows)
+    return table(("`event`", "what it means", "keys (`?`: optional)"), rows)
 
 
 _SAME = {
     "event": "The kind of event.",
-    "panel_id": "The panel that it belongs to: yours, or eight hexadecimal digits.",
-    "content": "All text of the reply: the `panel_delta` events joined.",
-    "provider": "Who was asked, by its name.",
-    "wire": "The API that was spoken.",
+    "panel_id": "The id of the panel: yours, or eight hexadecimal digits.",
+    "content": "All text of the reply: the `panel_delta` events, joined.",
+    "provider": "The name of the provider.",
+    "wire": "The wire (API) that was used.",
     "model": "The model, as the provider names it.",
     "status": "Our verdict: see [How streams end](endings.md).",
     "truncated": "Whether `status` is `truncated`.",
     "finish_reason": "The provider's own word.",
-    "privacy": "What happens to the data of this request; see `Privacy`.",
+    "privacy": "What the provider does with the data of this request; see `Privacy`.",
     "usage": "The tokens; see `Usage`.",
     "timing": "The seconds; see `Timing`.",
-    "cost": "US dollars; None where the price is unknown.",
-    "request_id": "The provider's name for the request, which its support asks for; None where it gave none.",
-    "message": "The assistant's turn, to be appended to `messages`.",
-    "segments": "The responses that the reply is made of, where it was continued or resumed; see `Segment`.",
-    "reasoning": "All reasoning that was shown.",
-    "refusal": "The model's own words for refusing.",
-    "tool_calls": "The calls that the model wants made; see `ToolCall`.",
-    "sources": "What the reply cites; see `Source`.",
-    "error": "What happened, and what to do; safe to show in a browser.",
-    "error_type": "Who said so: the provider (`APIError`), or nobody, as the stream broke (`StreamingError`).",
-    "code": "Why, from a closed list; see [How streams end](endings.md).",
-    "status_code": "The HTTP status of the provider's answer, where that was an error.",
+    "cost": "The price in US dollars; None if it is unknown.",
+    "request_id": "The provider's id of the request, which its support asks for; None if it sent none.",
+    "message": "The assistant's turn, to append to `messages`.",
+    "segments": "The responses that make up the reply, if it was continued or resumed; see `Segment`.",
+    "reasoning": "All reasoning that the provider showed.",
+    "refusal": "The model's own words for its refusal.",
+    "tool_calls": "The tool calls that the model requests; see `ToolCall`.",
+    "sources": "The sources that the reply cites; see `Source`.",
+    "error": "What happened and what to do; safe to show in a browser.",
+    "error_type": "`APIError` if the provider reported the error, `StreamingError` if the stream broke.",
+    "code": "The reason, from a closed list; see [How streams end](endings.md).",
+    "status_code": "The HTTP status of the provider's response, if it was an error.",
     "retryable": "Whether the same request may succeed a little later.",
     "retry_after": "Seconds that the provider asks to wait.",
-    "id": "The call's, to which its result is given.",
-    "name": "Of the tool.",
-    "arguments": "The text as it came.",
-    "arguments_json": "What the text means; None where the call is not whole, or its text is no JSON.",
-    "complete": "Whether all of it came; if not, there is nothing to execute.",
-    "reason": "Why somebody is asked again.",
+    "id": "The id of the call, which its result must name.",
+    "name": "The name of the tool.",
+    "arguments": "The arguments as the model wrote them.",
+    "arguments_json": "The parsed arguments; None if the call is incomplete or the text is not valid JSON.",
+    "complete": "Whether the call is complete. Never execute an incomplete one.",
+    "reason": "The reason for the new request.",
     "url": "Its address.",
     "title": "Its title.",
-    "text": "What was quoted of it.",
-    "delta": "The piece.",
-    "training_retention": "Whether the provider may train on it; None where that is unknown.",
-    "data_retention": "How long the provider keeps it, in words.",
+    "text": "The quoted text.",
+    "delta": "The piece of text.",
+    "training_retention": "Whether the provider may train on the data; None if unknown.",
+    "data_retention": "How long the provider keeps the data, in words.",
     "provider_policy": "What the provider promises, in words.",
-    "special_conditions": "When something else holds.",
-    "first_delta_seconds": "Until the first text, reasoning or call; None where none came.",
-    "total_seconds": "Until the end.",
+    "special_conditions": "Conditions under which other rules apply.",
+    "first_delta_seconds": "Seconds until the first text, reasoning or call; None if there was none.",
+    "total_seconds": "Seconds until the end.",
 }
-"""Keys that mean the same wherever they stand. What stands below a key in the code goes before these."""
+"""Meanings of keys that are the same in every event. A docstring below a key in the code takes precedence."""
 
 
-_NO_PANEL = "It belongs to all of them."
+_NO_PANEL = "None: the event belongs to all panels."
 
 
 def key_tables() -> str:
-    """The keys of the events and of what is inside them, with types and meanings."""
+    """List the keys of the events and of the dicts inside them, with types and meanings."""
     names = "PanelFinal PanelError PanelRetry PanelToolCall Usage Timing Privacy ToolCall Source Segment"
     return "\n\n".join(f"### {name}\n\n{_keys(getattr(events, name))}" for name in names.split())
 
 
 def batch_tables() -> str:
-    """The keys of the summary of a batch."""
+    """List the keys of the summary of a batch."""
     return "\n\n".join(f"### {kind.__name__}\n\n{_keys(kind)}" for kind in (events.BatchFinal, events.PanelSummary))
 
 
@@ -153,7 +153,7 @@ def _keys(kind: type) -> str:
     hints = get_type_hints(kind, include_extras=True)
     optional = getattr(kind, "__optional_keys__", frozenset())
     return table(
-        ("key (`?`: not always there)", "type", "meaning"),
+        ("key (`?`: optional)", "type", "meaning"),
         (
             [
                 code(key) + ("?" if key in optional else ""),
@@ -166,18 +166,18 @@ def _keys(kind: type) -> str:
 
 
 def _fields(kind: Any, more: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The fields of a dataclass, with types, defaults and meanings; `more`: meanings that do not stand in the code."""
+    """List the fields of a dataclass. `more` holds meanings that are not in the code."""
     rows = []
     for name, field in ((field.name, field) for field in fields(kind)):
         default = field.default if field.default is not MISSING else field.default_factory()  # type: ignore[misc]
         kept = field.type if isinstance(field.type, str) else _type(field.type)
-        shown = "OpenAI's words" if default is EFFORT else code(repr(default))
+        shown = "the words of OpenAI" if default is EFFORT else code(repr(default))
         rows.append([code(name), code(kept), shown, meanings(kind).get(name) or more[name]])
     return table(("field", "type", "default", "meaning"), rows)
 
 
 def config_tables() -> str:
-    """The fields of every config."""
+    """List the fields of every config."""
     kinds = (config.OpenAIConfig, config.AnthropicConfig, config.GeminiConfig, config.LocalConfig)
     return "\n\n".join(
         f"### {kind.__name__}\n\n{(getdoc(kind) or '').partition(chr(10))[0]}\n\n{_fields(kind)}" for kind in kinds
@@ -185,13 +185,15 @@ def config_tables() -> str:
 
 
 def file_table() -> str:
-    """Which types of file go to whom, and how large."""
+    """List the types of files that each wire takes, with size limits."""
     suffixes: dict[str, list[str]] = {}
     for suffix, media_type in _files._BY_SUFFIX.items():
         suffixes.setdefault(media_type, []).append(f".{suffix}")
     wires = {name: limits for name, limits in _files.LIMITS.items() if name != "local"}
     rows: dict[tuple[str, ...], list[str]] = {
-        tuple(_size(limits.text) for limits in wires.values()): ["text of any kind, in any encoding that can be told"]
+        tuple(_size(limits.text) for limits in wires.values()): [
+            "text of any kind, in any encoding that can be recognized"
+        ]
     }
     for media_type, names in suffixes.items():
         sizes = tuple(_size(limits.types.get(media_type)) for limits in wires.values())
@@ -205,17 +207,17 @@ def _size(limit: int | None) -> str:
 
 
 def error_table() -> str:
-    """The exceptions, each below what it is a kind of."""
+    """List the exceptions with their base classes."""
     rows = []
     for name, kind in vars(errors).items():
         if inspect.isclass(kind) and issubclass(kind, errors.MsgModelError):
             parents = [base.__name__ for base in kind.__bases__ if base is not Exception]
             rows.append([code(name), code(*parents), (getdoc(kind) or "").partition("\n\n")[0]])
-    return table(("exception", "is also", "what it says"), rows)
+    return table(("exception", "base class", "what it means"), rows)
 
 
 def command_tables() -> str:
-    """The options of the commands, as click knows them."""
+    """List the options of the commands, as click knows them."""
     import click
 
     from msgmodel.cli import app
@@ -242,20 +244,20 @@ def _option(option: Any) -> list[str]:
 
 
 _DIALECT = {
-    "max_tokens": "The field that limits the reply.",
-    "system_role": "The role of system text.",
-    "store": "Whether the reply is to be stored; None sends nothing.",
-    "include_usage": "Whether it takes `stream_options`, which asks for the usage.",
+    "max_tokens": "The field that limits the length of the reply.",
+    "system_role": "The role of the system text.",
+    "store": "The value of `store`; None does not send it.",
+    "include_usage": "Whether the provider accepts `stream_options`, which requests the usage.",
 }
 
 
 def dialect_table() -> str:
-    """The fields of a dialect."""
+    """List the fields of a dialect."""
     return _fields(Dialect, _DIALECT)
 
 
 def server_settings() -> str:
-    """What the server may do."""
+    """List the settings of the server."""
     from msgmodel.server import Settings
 
     return _fields(Settings, _SETTINGS)
@@ -269,14 +271,14 @@ _SETTINGS = {
 
 
 def status_table() -> str:
-    """The statuses that the scripted provider can refuse with."""
+    """List the error statuses of the scripted provider."""
     return table(
         ("wire", "`Reply(error=...)`"), ([code(w), ", ".join(map(str, given))] for w, given in ERROR_STATUSES.items())
     )
 
 
 def finish_table() -> str:
-    """Every finish reason that is known, by wire and by our verdict."""
+    """List every known finish reason, by wire and by verdict."""
     titles = ["`status`", "OpenAI Chat and compatible", "OpenAI Responses", "Anthropic", "Gemini"]
     rows = []
     for status in get_args(events.Status):
@@ -289,7 +291,7 @@ def finish_table() -> str:
 
 
 def verdict_table() -> str:
-    """What each status means, and what an application does about it."""
+    """List what each status means and what an application does about it."""
     return table(
         ("`status`", "what it means", "what to do"),
         ([code(name), *_STATUSES[name]] for name in get_args(events.Status)),
@@ -297,20 +299,20 @@ def verdict_table() -> str:
 
 
 _STATUSES = {
-    "complete": ("The model said all it wanted.", "Show it."),
+    "complete": ("The model finished.", "Show the reply."),
     "truncated": (
-        "A limit cut it short, or a fault at the provider; `truncated_in` says in the middle of what.",
-        "Say so; raise `max_tokens`, or let it go on by itself: `continue_truncated`.",
+        "A limit, or a fault at the provider, cut the reply off; `truncated_in` says in the middle of what.",
+        "Tell the user; raise `max_tokens`, or use `continue_truncated`.",
     ),
-    "filtered": ("Refused by the model, or filtered by the provider.", "Show `refusal`; ask otherwise."),
-    "tool_calls": ("The model waits for the results of tools.", "Call them, and ask again with their results."),
-    "paused": ("Not finished: the provider wants to be asked to go on.", "`continue_truncated` does it by itself."),
-    "unknown": ("The provider's word says none of these.", "Treat it as not whole; see `finish_reason`."),
+    "filtered": ("The model refused, or the provider filtered the reply.", "Show `refusal`; rephrase the question."),
+    "tool_calls": ("The model waits for tool results.", "Run the tools, and send their results."),
+    "paused": ("Not finished: the provider expects a request to continue.", "Use `continue_truncated`."),
+    "unknown": ("The provider's word means none of these.", "Treat the reply as incomplete; see `finish_reason`."),
 }
 
 
 def code_table() -> str:
-    """The error codes: when they occur, and whether the same request may succeed a little later."""
+    """List the error codes: when they occur, and whether they are retried."""
     rows = [
         [
             code(name),
@@ -320,39 +322,42 @@ def code_table() -> str:
         ]
         for name in get_args(events.ErrorCode)
     ]
-    return table(("`code`", "`error_type`", "when", "what to do", "tried again by itself"), rows)
+    return table(("`code`", "`error_type`", "when", "what to do", "retried automatically"), rows)
 
 
 _CODES = {
-    "authentication": ("The provider does not accept the key.", "Look where the key comes from: the message names it."),
-    "permission": ("The key may not do this.", "Ask for the right on the account, or for another model."),
-    "not_found": ("There is no such model, or nothing at this address.", "Another `model`; see `base_url`."),
-    "rate_limit": ("Too many requests or tokens at a time.", "Wait `retry_after` seconds, or use `fallbacks`."),
-    "quota": ("The account has no credit left.", "See its billing: waiting does not help."),
-    "context_length": ("The question is longer than the model's context.", "Shorten the history or the file."),
+    "authentication": ("The provider does not accept the key.", "Check the key; the message says where it comes from."),
+    "permission": ("The key lacks the permission.", "Get access for the account, or use another model."),
+    "not_found": ("The model or the URL does not exist.", "Check `model` and `base_url`."),
+    "rate_limit": ("Too many requests or tokens in a short time.", "Wait `retry_after` seconds, or use `fallbacks`."),
+    "quota": ("The account has no credit left.", "Check the billing page; waiting does not help."),
+    "context_length": ("The request is longer than the model's context.", "Shorten the history or the file."),
     "too_large": ("The request has too many bytes.", "Send smaller files."),
-    "invalid_request": ("The provider does not take a field of the request.", "Leave out what the message names."),
-    "content_policy": ("The provider refuses the question.", "Ask otherwise; it is taken to nobody else."),
-    "overloaded": ("The provider has no capacity now.", "Later, or `fallbacks`."),
-    "server": ("A fault at the provider.", "Later, or `fallbacks`."),
-    "network": ("No connection, or it broke before an answer.", "See the address, the proxy, the network."),
-    "timeout": ("No text for `timeout` seconds; pings and comments are not text.", "More patience, or `fallbacks`."),
-    "interrupted": (
-        "The answer began, and ended before the reply did.",
-        "Keep `content`; ask again, or `resume_interrupted`.",
+    "invalid_request": ("The provider rejects a field of the request.", "Remove the field that the message names."),
+    "content_policy": ("The provider refuses the request.", "Rephrase it. Fallbacks are not used."),
+    "overloaded": ("The provider has no capacity at the moment.", "Try again later, or use `fallbacks`."),
+    "server": ("An internal error of the provider.", "Try again later, or use `fallbacks`."),
+    "network": ("No connection, or it broke before the response began.", "Check the URL, the proxy and the network."),
+    "timeout": (
+        "No text for `timeout` seconds; pings and comments do not count.",
+        "Raise the timeout, or use `fallbacks`.",
     ),
-    "protocol": ("Bytes that are no such stream.", "See `base_url`: it is probably no such API."),
-    "cancelled": ("You left, or the provider stopped it.", "Nothing."),
+    "interrupted": (
+        "The response began, but ended before the reply did.",
+        "Keep `content`; ask again, or use `resume_interrupted`.",
+    ),
+    "protocol": ("The bytes are not a stream of this API.", "Check `base_url`; it is probably another API."),
+    "cancelled": ("You left, or the provider stopped the reply.", "Nothing."),
 }
 
 _ERROR_TYPES = dict.fromkeys(("network", "timeout", "interrupted", "protocol"), "`StreamingError`") | {
-    "cancelled": "`StreamingError` by you, `APIError` by the provider"
+    "cancelled": "`StreamingError` if you left, `APIError` if the provider stopped it"
 }
 
 
 def _providers(rows: Iterable[Provider]) -> str:
     return table(
-        ("provider", "other names", "wire", "base URL", "variable of the URL", "key", "default model"),
+        ("provider", "other names", "wire", "base URL", "base URL variable", "key", "default model"),
         (
             [
                 f"[`{row.name}`]({row.website})",
@@ -369,7 +374,7 @@ def _providers(rows: Iterable[Provider]) -> str:
 
 
 def option_table() -> str:
-    """The keywords that every function takes."""
+    """List the keywords that every function takes."""
     rows = [
         [code(name), code(kind.__annotations__[name].__forward_arg__), meaning]
         for kind in (_question.Options, _api.SyncOptions)
