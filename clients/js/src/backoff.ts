@@ -1,20 +1,20 @@
-// How long to wait before the next attempt, and when to give up. Pure: the clock and the dice are handed in.
+// How long to wait before the next attempt, and when to give up. Pure: the caller passes the clock and the dice.
 
 export interface Limits {
-  /** Attempts in a row that bring nothing. Default: 10. */
+  /** Attempts in a row that deliver nothing. Default: 10. */
   maxRetries?: number;
-  /** Milliseconds without a sign of life, those without a network not counted. Default: 5 minutes. */
+  /** Milliseconds without progress after which the client gives up; time without a network is free. Default: 5 minutes. */
   giveUpAfter?: number;
-  /** Milliseconds: the first wait is at most this, each next one at most twice as long. Default: 500. */
+  /** Milliseconds: the first wait is at most this long, each next one at most twice as long. Default: 500. */
   retryDelay?: number;
-  /** Milliseconds: no wait is longer, unless the server asks for it. Default: 15 seconds. */
+  /** Milliseconds: the longest wait, unless the server asks for a longer one. Default: 15 seconds. */
   maxRetryDelay?: number;
 }
 
-/** Exponential backoff with full jitter: many pages that lost a server do not come back all at once. */
+/** Exponential backoff with full jitter, so that many pages that lost a server do not all return at the same moment. */
 export class Backoff {
   #failures = 0;
-  #since = 0;
+  #firstFailureAt = 0;
   readonly #limits: Required<Limits>;
 
   constructor(
@@ -29,27 +29,27 @@ export class Backoff {
     return this.#failures > 0;
   }
 
-  /** The connection brought something: all failures before are forgotten. */
+  /** Forget all earlier failures: the connection delivered something. */
   succeed(): void {
     this.#failures = 0;
   }
 
   fail(): void {
-    if (this.#failures === 0) this.#since = this.now();
+    if (this.#failures === 0) this.#firstFailureAt = this.now();
     this.#failures += 1;
   }
 
-  /** This time does not count: there was no network to try. */
-  excuse(milliseconds: number): void {
-    this.#since += milliseconds;
+  /** Move the time of giving up by so many milliseconds: there was no network to try. */
+  extendDeadline(milliseconds: number): void {
+    this.#firstFailureAt += milliseconds;
   }
 
-  /** Milliseconds to wait now, at least so many; null: it is time to give up. */
+  /** Return the milliseconds to wait before the next attempt, at least `atLeast`; null if it is time to give up. */
   delay(atLeast = 0): number | null {
     const { maxRetries, giveUpAfter, retryDelay, maxRetryDelay } = this.#limits;
-    const most = Math.min(maxRetryDelay, retryDelay * 2 ** (this.#failures - 1));
-    const chosen = Math.max(atLeast, this.random() * most);
-    const late = this.now() - this.#since + chosen > giveUpAfter;
+    const longest = Math.min(maxRetryDelay, retryDelay * 2 ** (this.#failures - 1));
+    const chosen = Math.max(atLeast, this.random() * longest);
+    const late = this.now() - this.#firstFailureAt + chosen > giveUpAfter;
     return late || this.#failures > maxRetries ? null : chosen;
   }
 }

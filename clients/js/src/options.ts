@@ -1,27 +1,27 @@
-// How a stream is read: what a caller can set.
+// What a caller can set about reading a stream.
 
 import type { Limits } from "./backoff.js";
 
 export type ConnectionStatus = "connecting" | "streaming" | "reconnecting" | "offline" | "closed";
 
 export interface StreamOptions extends Limits {
-  /** Aborting it leaves the stream at once: the iterator throws its reason. To stop the panels: `stopStream`. */
+  /** Aborting it leaves the stream at once: the iterator throws the signal's reason. `stopStream` stops the panels. */
   signal?: AbortSignal;
-  /** For every request: `authorization`, say. */
+  /** Headers of every request, for example `authorization`. */
   headers?: Record<string, string>;
-  /** In the place of the global one. */
+  /** Used instead of the global `fetch`. */
   fetch?: typeof globalThis.fetch;
-  /** A second question with the same key joins the stream of the first one. */
+  /** A second question with the same key joins the stream of the first. */
   idempotencyKey?: string;
-  /** Is told about the connection. */
+  /** Called when the state of the connection changes. */
   onStatus?: (status: ConnectionStatus) => void;
   /** Milliseconds without a byte after which a connection counts as broken. Default: 45 seconds. */
   silence?: number;
 }
 
 export interface ResumeOptions extends Omit<StreamOptions, "idempotencyKey"> {
-  /** The last event that the reader has. Left out: the first event is a `stream_snapshot` of all that was. */
+  /** The number of the last event that the reader has. Without it, the first event is a `stream_snapshot`. */
   lastEventId?: number;
-  /** How many panels were asked. Left out: where no snapshot says it, one more request at the end finds out. */
+  /** How many panels were asked. Without it, and without a snapshot, one more request at the end finds out. */
   panels?: number;
 }

@@ -13,51 +13,51 @@ import type {
   ToolCall,
 } from "./events.js";
 
-/** One panel as it stands. */
+/** The current state of one panel. */
 export interface PanelState {
   readonly id: string;
-  /** `waiting`: nothing was said yet, or somebody else is asked now. `final`: `end.status` says whether it is whole. */
+  /** `waiting`: nothing has arrived, or a fallback provider is asked now. `final`: read `end.status` for the verdict. */
   readonly status: "waiting" | "streaming" | "final" | "error";
   readonly text: string;
   readonly reasoning: string;
   readonly refusal: string;
-  /** Execute only what is `complete`. */
+  /** Execute only calls that are `complete`. */
   readonly toolCalls: readonly ToolCall[];
   readonly sources: readonly Source[];
   readonly retries: readonly PanelRetry[];
-  /** The terminal event. */
+  /** The terminal event; null while the panel runs. */
   readonly end: PanelEnd | null;
 }
 
 export interface State {
-  /** In the order in which they were given, or spoke first. */
+  /** In the order in which they were passed to `initial`, or else of their first events. */
   readonly panels: readonly PanelState[];
-  /** The summary of several panels. */
+  /** The summary, if there are several panels. */
   readonly batch: BatchFinal | null;
 }
 
-/** Before the first event. `panelIds`: the panels that are there from the start. */
+/** Return the state before the first event. `panelIds`: the panels to show from the start. */
 export function initial(panelIds: readonly string[] = []): State {
-  return { panels: panelIds.map(empty), batch: null };
+  return { panels: panelIds.map(emptyPanel), batch: null };
 }
 
-/** The state after an event. */
+/** Return the state after an event. */
 export function reduce(state: State, event: StreamEvent): State {
   switch (event.event) {
     case "batch_final":
       return { ...state, batch: event };
     case "stream_snapshot":
       return event.panels.reduce(
-        (sofar, panel) => change(sofar, panel.panel_id, (before) => restored(before, panel)),
+        (current, panel) => changePanel(current, panel.panel_id, (before) => applySnapshot(before, panel)),
         { ...state, batch: event.batch ?? state.batch },
       );
     default:
       // An event of a later version may have no panel.
-      return event.panel_id == null ? state : change(state, event.panel_id, (panel) => next(panel, event));
+      return event.panel_id == null ? state : changePanel(state, event.panel_id, (panel) => applyEvent(panel, event));
   }
 }
 
-function next(panel: PanelState, event: PanelEvent): PanelState {
+function applyEvent(panel: PanelState, event: PanelEvent): PanelState {
   switch (event.event) {
     case "panel_delta":
       return { ...panel, status: "streaming", text: panel.text + event.delta };
@@ -74,20 +74,20 @@ function next(panel: PanelState, event: PanelEvent): PanelState {
       return { ...panel, status: "streaming", sources: [...panel.sources, { url, title, text }] };
     }
     case "panel_retry": {
-      const asked: PanelState = { ...panel, retries: [...panel.retries, event] };
-      // Somebody else begins from the start; nothing but reasoning can have been shown.
-      return event.reason === "fallback" ? { ...asked, status: "waiting", reasoning: "" } : asked;
+      const retried: PanelState = { ...panel, retries: [...panel.retries, event] };
+      // A fallback provider starts over. It is asked only before any text, so only reasoning can have been shown.
+      return event.reason === "fallback" ? { ...retried, status: "waiting", reasoning: "" } : retried;
     }
     case "panel_final":
     case "panel_error":
-      return ended(panel, event);
+      return applyEnd(panel, event);
     default:
       return panel;
   }
 }
 
-// The terminal event has everything once more, which helps who came late.
-function ended(panel: PanelState, end: PanelEnd): PanelState {
+// The terminal event repeats everything, so a reader that joined late has all of it too.
+function applyEnd(panel: PanelState, end: PanelEnd): PanelState {
   return {
     ...panel,
     status: end.event === "panel_final" ? "final" : "error",
@@ -100,22 +100,22 @@ function ended(panel: PanelState, end: PanelEnd): PanelState {
   };
 }
 
-function restored(before: PanelState, panel: PanelSnapshot): PanelState {
-  const said = panel.content || panel.reasoning || panel.refusal || panel.tool_calls.length || panel.sources.length;
-  const now: PanelState = {
+function applySnapshot(before: PanelState, panel: PanelSnapshot): PanelState {
+  const started = panel.content || panel.reasoning || panel.refusal || panel.tool_calls.length || panel.sources.length;
+  const restored: PanelState = {
     ...before,
-    status: said ? "streaming" : "waiting",
+    status: started ? "streaming" : "waiting",
     text: panel.content,
     reasoning: panel.reasoning,
     refusal: panel.refusal,
     toolCalls: panel.tool_calls,
     sources: panel.sources,
   };
-  return panel.end ? ended(now, panel.end) : now;
+  return panel.end ? applyEnd(restored, panel.end) : restored;
 }
 
 function withPiece(calls: readonly ToolCall[], { id, name, delta }: PanelToolDelta): readonly ToolCall[] {
-  const at = openCall(calls, id);
+  const at = findOpenCall(calls, id);
   const call = calls[at];
   if (!call) return [...calls, { id, name, arguments: delta, arguments_json: null, complete: false }];
   return calls.with(at, { ...call, arguments: call.arguments + delta });
@@ -124,22 +124,22 @@ function withPiece(calls: readonly ToolCall[], { id, name, delta }: PanelToolDel
 function withCall(calls: readonly ToolCall[], event: PanelToolCall): readonly ToolCall[] {
   const { id, name, arguments: text, arguments_json, complete } = event;
   const call: ToolCall = { id, name, arguments: text, arguments_json, complete };
-  const at = openCall(calls, id);
+  const at = findOpenCall(calls, id);
   return at < 0 ? [...calls, call] : calls.with(at, call);
 }
 
-/** The call that pieces of this id belong to; -1 where it has not begun. */
-function openCall(calls: readonly ToolCall[], id: string): number {
+/** Return the index of the call that pieces with this id belong to; -1 if it has not begun. */
+function findOpenCall(calls: readonly ToolCall[], id: string): number {
   return calls.findIndex((call) => call.id === id && !call.complete);
 }
 
-function change(state: State, id: string, how: (panel: PanelState) => PanelState): State {
+function changePanel(state: State, id: string, change: (panel: PanelState) => PanelState): State {
   const known = state.panels.some((panel) => panel.id === id);
-  const panels = known ? state.panels : [...state.panels, empty(id)];
-  return { ...state, panels: panels.map((panel) => (panel.id === id ? how(panel) : panel)) };
+  const panels = known ? state.panels : [...state.panels, emptyPanel(id)];
+  return { ...state, panels: panels.map((panel) => (panel.id === id ? change(panel) : panel)) };
 }
 
-function empty(id: string): PanelState {
+function emptyPanel(id: string): PanelState {
   return {
     id,
     status: "waiting",

@@ -1,8 +1,8 @@
-// What is asked: the body of POST /v1/panels.
+// The body of POST /v1/panels.
 
 import type { Json, Message } from "./events.js";
 
-/** What can be set for all panels, or for one. The keys are those of the server. */
+/** Options for all panels, or for one. The keys are those of the server. */
 export interface PanelOptions {
   system_instruction?: string;
   max_tokens?: number;
@@ -22,7 +22,7 @@ export interface PanelOptions {
   max_retries?: number;
 }
 
-/** Whom to ask. Its own fields stand in the place of the common ones. */
+/** The provider to ask in one panel. Its own options take precedence over the common ones. */
 export interface PanelQuestion extends PanelOptions {
   provider: string;
   model?: string;
@@ -34,8 +34,8 @@ export interface PanelQuestion extends PanelOptions {
 export interface PanelRequest {
   prompt?: string;
   messages?: Message[];
-  /** Left out: the server's default provider. */
+  /** Without it, the server's default provider answers. */
   panels?: PanelQuestion[];
   options?: PanelOptions;
-  files?: { name: string; /** Base64. */ data: string }[];
+  files?: { name: string /** Base64. */; data: string }[];
 }

@@ -1,48 +1,48 @@
-// Bytes to frames, by the rules of the WHATWG for event streams. Pure: no I/O, no clock.
+// Bytes to frames, by the WHATWG's rules for event streams. Pure: no I/O, no clock.
 
 /** One event as it is on the wire. */
 export interface Frame {
   /** The last id that the stream has set; "" before the first. */
   id: string;
-  /** The event's type, "message" where it has none. */
+  /** The event's type; "message" if it has none. */
   type: string;
   data: string;
 }
 
-/** Takes the bytes of one connection as they come. What was not ended by an empty line never comes out. */
+/** Decodes the bytes of one connection, in chunks of any size. An event without its final empty line is dropped. */
 export class Decoder {
-  /** The waiting time that the stream asks for, in ms; null where it doesn't. */
+  /** The waiting time in milliseconds that the stream asks for; null if it asks for none. */
   retry: number | null = null;
-  // Takes away a byte order mark, and keeps the bytes of a character that is cut between two chunks.
-  readonly #text = new TextDecoder();
-  #line = "";
-  #afterReturn = false;
+  // Removes a byte order mark, and keeps the bytes of a character that is cut between two chunks.
+  readonly #utf8 = new TextDecoder();
+  #unfinishedLine = "";
+  #skipLineFeed = false;
   #id = "";
   #type = "";
   #data: string[] = [];
 
-  /** The frames that these bytes complete. */
+  /** Return the frames that these bytes complete. */
   feed(bytes: Uint8Array): Frame[] {
-    let text = this.#text.decode(bytes, { stream: true });
+    let text = this.#utf8.decode(bytes, { stream: true });
     if (text === "") return [];
-    // CRLF is one line end, also where the chunks are cut inside it.
-    if (this.#afterReturn && text.startsWith("\n")) text = text.slice(1);
-    this.#afterReturn = text.endsWith("\r");
+    // CRLF is one line end, also if a chunk ends between its two characters.
+    if (this.#skipLineFeed && text.startsWith("\n")) text = text.slice(1);
+    this.#skipLineFeed = text.endsWith("\r");
 
     const frames: Frame[] = [];
     const lines = text.split(/\r\n|\r|\n/);
-    // Only the new text is searched for line ends: a long line in many chunks stays cheap.
+    // Only the new text is searched for line ends, so that a long line in many chunks stays cheap.
     const rest = lines.pop() ?? "";
     for (const line of lines) {
-      const frame = this.#take(this.#line + line);
+      const frame = this.#readLine(this.#unfinishedLine + line);
       if (frame) frames.push(frame);
-      this.#line = "";
+      this.#unfinishedLine = "";
     }
-    this.#line += rest;
+    this.#unfinishedLine += rest;
     return frames;
   }
 
-  #take(line: string): Frame | null {
+  #readLine(line: string): Frame | null {
     if (line === "") return this.#dispatch();
     const colon = line.indexOf(":");
     if (colon === 0) return null; // a comment
@@ -57,7 +57,7 @@ export class Decoder {
 
   #dispatch(): Frame | null {
     const frame = { id: this.#id, type: this.#type || "message", data: this.#data.join("\n") };
-    // Without a data line there is no event, though an id that came instead stays.
+    // Without a data line there is no event, but an id that arrived without data stays.
     const empty = this.#data.length === 0;
     this.#type = "";
     this.#data = [];

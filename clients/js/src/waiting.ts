@@ -1,57 +1,64 @@
-// Every wait of the client. Each ends at once when the reader leaves, and leaves no timer or listener behind.
+// Every wait of the client. Each one ends at once when the reader leaves, and leaves no timer or listener behind.
 
-/** The answer to `work`, unless the signal is aborted or so many milliseconds pass first. */
-export function within<T>(work: Promise<T>, signal: AbortSignal, milliseconds: number): Promise<T> {
-  return waiting(signal, (resolve, reject) => {
+/** Return the result of `work`, unless the signal is aborted or `milliseconds` pass first. */
+export function withTimeout<T>(work: Promise<T>, signal: AbortSignal, milliseconds: number): Promise<T> {
+  return untilAborted(signal, (resolve, reject) => {
     work.then(resolve, reject);
-    return timer(milliseconds, () => reject(new Error(`nothing came for ${milliseconds / 1000} s`)));
+    return startTimer(milliseconds, () => reject(new Error(`nothing arrived for ${milliseconds / 1000} s`)));
   });
 }
 
-/** So many milliseconds; less when `hurry` is set and the network or the user comes back. */
+/** Wait for `milliseconds`; shorter if `hurry` is set and the network comes back or the page becomes visible. */
 export function pause(milliseconds: number, signal: AbortSignal, hurry: boolean): Promise<void> {
-  return waiting(signal, (resolve) => {
-    const undo = [timer(milliseconds, resolve)];
+  return untilAborted(signal, (resolve) => {
+    const cleanups = [startTimer(milliseconds, resolve)];
     if (hurry) {
-      undo.push(listen(globalThis, "online", resolve));
-      const look = () => document.visibilityState === "visible" && resolve();
-      undo.push(listen(globalThis.document, "visibilitychange", look));
+      cleanups.push(listen(globalThis, "online", resolve));
+      const resolveIfVisible = () => document.visibilityState === "visible" && resolve();
+      cleanups.push(listen(globalThis.document, "visibilitychange", resolveIfVisible));
     }
-    return () => undo.forEach((each) => each());
+    return () => runAll(cleanups);
   });
 }
 
-/** Whether the browser is sure that there is no network. Elsewhere nobody knows. */
-export function offline(): boolean {
+/** Whether the browser knows that there is no network. Outside of a browser nothing tells. */
+export function isOffline(): boolean {
   return globalThis.navigator?.onLine === false;
 }
 
-/** Until the browser says that there is a network again. */
-export function online(signal: AbortSignal): Promise<void> {
-  return waiting(signal, (resolve) => listen(globalThis, "online", resolve));
+/** Wait until the browser reports a network. */
+export function networkReturns(signal: AbortSignal): Promise<void> {
+  return untilAborted(signal, (resolve) => listen(globalThis, "online", resolve));
 }
 
-// A timer for longer than this rings at once.
-const LONGEST = 2 ** 31 - 1;
+// `setTimeout` fires at once if the delay is longer than this
+// (https://developer.mozilla.org/en-US/docs/Web/API/Window/setTimeout#maximum_delay_value).
+const LONGEST_TIMER = 2 ** 31 - 1;
 
-type Start<T> = (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void;
+type Cleanup = () => void;
+type Start<T> = (resolve: (value: T) => void, reject: (reason: unknown) => void) => Cleanup;
 
-function waiting<T>(signal: AbortSignal, start: Start<T>): Promise<T> {
-  let undo: (() => void)[] = [];
+/** Start a wait that also ends, with the signal's reason, when the signal is aborted; clean up in any case. */
+function untilAborted<T>(signal: AbortSignal, start: Start<T>): Promise<T> {
+  let cleanups: Cleanup[] = [];
   return new Promise<T>((resolve, reject) => {
-    const leave = () => reject(signal.reason);
-    undo = [listen(signal, "abort", leave), start(resolve, reject)];
-    if (signal.aborted) leave();
-  }).finally(() => undo.forEach((each) => each()));
+    const abort = () => reject(signal.reason);
+    cleanups = [listen(signal, "abort", abort), start(resolve, reject)];
+    if (signal.aborted) abort();
+  }).finally(() => runAll(cleanups));
 }
 
-function timer(milliseconds: number, done: () => void): () => void {
-  const id = setTimeout(done, Math.min(milliseconds, LONGEST));
+function runAll(cleanups: Cleanup[]): void {
+  for (const cleanup of cleanups) cleanup();
+}
+
+function startTimer(milliseconds: number, onEnd: () => void): Cleanup {
+  const id = setTimeout(onEnd, Math.min(milliseconds, LONGEST_TIMER));
   return () => clearTimeout(id);
 }
 
-// Node has neither a document nor events of its own on the global object.
-function listen(target: Partial<EventTarget> | undefined, type: string, heard: () => void): () => void {
-  target?.addEventListener?.(type, heard);
-  return () => target?.removeEventListener?.(type, heard);
+// Node has no document, and no events on its global object.
+function listen(target: Partial<EventTarget> | undefined, type: string, listener: () => void): Cleanup {
+  target?.addEventListener?.(type, listener);
+  return () => target?.removeEventListener?.(type, listener);
 }

@@ -8,11 +8,14 @@ test("each wait is at most twice the one before, up to a bound", () => {
     () => 0,
     () => 1,
   );
-  const waits = Array.from({ length: 8 }, () => (backoff.fail(), backoff.delay()));
+  const waits = Array.from({ length: 8 }, () => {
+    backoff.fail();
+    return backoff.delay();
+  });
   assert.deepEqual(waits, [100, 200, 400, 800, 1000, 1000, 1000, null]);
 });
 
-test("full jitter: anything from nothing to the bound", () => {
+test("full jitter: any wait between zero and the bound", () => {
   for (const dice of [0, 0.25, 0.999]) {
     const backoff = new Backoff(
       { retryDelay: 100 },
@@ -24,7 +27,7 @@ test("full jitter: anything from nothing to the bound", () => {
   }
 });
 
-test("success forgets", () => {
+test("success resets the failures", () => {
   const backoff = new Backoff(
     { retryDelay: 100, maxRetries: 1 },
     () => 0,
@@ -38,7 +41,7 @@ test("success forgets", () => {
   }
 });
 
-test("time runs out, except without a network", () => {
+test("the deadline is extended by time without a network", () => {
   let now = 0;
   const backoff = new Backoff(
     { retryDelay: 0, giveUpAfter: 1000 },
@@ -49,9 +52,9 @@ test("time runs out, except without a network", () => {
   now = 900;
   assert.equal(backoff.delay(), 0);
   assert.equal(backoff.delay(50), 50);
-  assert.equal(backoff.delay(200), null, "the server asks to wait for longer than anybody would");
+  assert.equal(backoff.delay(200), null, "the server asks to wait longer than giveUpAfter allows");
   now = 5000;
   assert.equal(backoff.delay(), null);
-  backoff.excuse(4100);
+  backoff.extendDeadline(4100);
   assert.equal(backoff.delay(), 0);
 });

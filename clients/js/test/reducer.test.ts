@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { initial, reduce, type PanelEnd, type State, type StreamEvent, type StreamSnapshot } from "../src/index.js";
+import { initial, type PanelEnd, reduce, type State, type StreamEvent, type StreamSnapshot } from "../src/index.js";
 
 const GOLDENS = new URL("../../../../tests/goldens/", import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, GOLDENS), "utf-8");
@@ -11,10 +11,11 @@ const events = (name: string): StreamEvent[] =>
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
-const all = (found: StreamEvent[], state = initial()) => found.reduce((sofar, event) => reduce(sofar, event), state);
+const all = (found: StreamEvent[], state = initial()) =>
+  found.reduce((current, event) => reduce(current, event), state);
 const isEnd = (event: StreamEvent): event is PanelEnd => event.event === "panel_final" || event.event === "panel_error";
 
-/** What the server sends to who comes without a position. */
+/** Return what the server sends to a reader without a position. */
 function snapshot(state: State): StreamSnapshot {
   const panels = state.panels.map((panel) => ({
     panel_id: panel.id,
@@ -42,15 +43,15 @@ for (const name of names) {
 
   test(`${name}: the whole state`, () => assert.deepEqual(all(events(name)), expected));
 
-  test(`${name}: the same without the help of the terminal events`, () => {
+  test(`${name}: the same before the terminal events`, () => {
     const shown = all(events(name).filter((event) => !isEnd(event) && event.event !== "batch_final"));
     for (const panel of shown.panels) {
-      const { status, end, ...said } = expected.panels.find((other: { id: string }) => other.id === panel.id);
-      assert.deepEqual({ ...panel, status, end }, { ...said, status, end });
+      const { status, end, ...content } = expected.panels.find((other: { id: string }) => other.id === panel.id);
+      assert.deepEqual({ ...panel, status, end }, { ...content, status, end });
     }
   });
 
-  test(`${name}: the same from a snapshot anywhere, and with nothing changed in place`, () => {
+  test(`${name}: the same from a snapshot anywhere, and no state is changed in place`, () => {
     const found = frozen(events(name));
     for (let cut = 0; cut <= found.length; cut++) {
       const before = frozen(all(found.slice(0, cut)));
@@ -63,7 +64,7 @@ for (const name of names) {
   });
 }
 
-test("panels wait from the start, in the order in which they were given", () => {
+test("panels wait from the start, in the order that `initial` got", () => {
   const state = reduce(initial(["a", "b"]), { event: "panel_delta", panel_id: "b", delta: "x" });
   assert.deepEqual(
     state.panels.map(({ id, status, text }) => [id, status, text]),
@@ -75,7 +76,7 @@ test("panels wait from the start, in the order in which they were given", () => 
   assert.equal(reduce(state, { event: "panel_delta", panel_id: "b", delta: "y" }).panels[0], state.panels[0]);
 });
 
-test("calls that are written at the same time are kept apart", () => {
+test("pieces of simultaneous calls are kept apart", () => {
   const piece = (id: string, delta: string): StreamEvent => ({
     event: "panel_tool_delta",
     panel_id: "p",
@@ -101,7 +102,7 @@ test("events of a later version change nothing", () => {
   assert.deepEqual(reduce(state, { event: "panel_news", panel_id: "panel" } as unknown as StreamEvent), state);
 });
 
-test("a hundred thousand deltas take no time", () => {
+test("a hundred thousand deltas take under two seconds", () => {
   const begin = performance.now();
   let state = initial();
   for (let n = 0; n < 100_000; n++) state = reduce(state, { event: "panel_delta", panel_id: "p", delta: "word " });

@@ -1,27 +1,28 @@
-// A server on loopback that keeps the contract of msgmodel's, except where a test tells it not to.
+// A server on loopback that follows the contract of msgmodel's server, except for requests that a test answers itself.
 
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { StreamEvent } from "../src/index.js";
+import { EVENTS } from "./support.js";
 
-export interface Asked {
+export interface ReceivedRequest {
   method: string;
   path: string;
   headers: IncomingMessage["headers"];
   body: string;
-  /** Resolves when the connection of its answer is closed. */
+  /** Resolves when the connection of the answer is closed. */
   closed: Promise<unknown>;
 }
-/** Takes over an answer; false leaves it to the server. `number` counts the requests, from 0. */
-export type Override = (request: Asked, response: ServerResponse, number: number) => unknown;
+/** Answers a request; false leaves it to the server. `number` counts the requests, from 0. */
+export type Override = (request: ReceivedRequest, response: ServerResponse, number: number) => unknown;
 
-/** How a connection is cut: FIN inside the body, an end that looks clean, RST. */
+/** How a connection is cut: FIN inside the body, an end that looks regular, or RST. */
 export const CUTS = ["fin", "clean", "reset"] as const;
 export type Cut = (typeof CUTS)[number];
 
 export class FakeServer {
-  readonly asked: Asked[] = [];
+  readonly received: ReceivedRequest[] = [];
   url = "";
   #server: Server;
 
@@ -29,18 +30,18 @@ export class FakeServer {
     readonly events: StreamEvent[],
     override: Override = () => false,
   ) {
-    this.#server = createServer(async (request, response) => {
+    this.#server = createServer(async (incoming, response) => {
       const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      const asked: Asked = {
-        method: request.method ?? "",
-        path: request.url ?? "",
-        headers: request.headers,
+      for await (const chunk of incoming) chunks.push(chunk as Buffer);
+      const request: ReceivedRequest = {
+        method: incoming.method ?? "",
+        path: incoming.url ?? "",
+        headers: incoming.headers,
         body: Buffer.concat(chunks).toString(),
         closed: once(response, "close"),
       };
-      this.asked.push(asked);
-      if ((await override(asked, response, this.asked.length - 1)) === false) this.answer(asked, response);
+      this.received.push(request);
+      if ((await override(request, response, this.received.length - 1)) === false) this.answer(request, response);
     });
   }
 
@@ -57,15 +58,15 @@ export class FakeServer {
   }
 
   get posts(): number {
-    return this.asked.filter((asked) => asked.method === "POST").length;
+    return this.received.filter((request) => request.method === "POST").length;
   }
 
-  /** As the contract says. */
-  answer(asked: Asked, response: ServerResponse): void {
-    if (asked.method === "DELETE") return void response.writeHead(204).end();
-    const after = position(asked);
-    if (asked.method === "GET" && after === this.events.length) return void response.writeHead(204).end();
-    begin(response);
+  /** Answer as the contract says. */
+  answer(request: ReceivedRequest, response: ServerResponse): void {
+    if (request.method === "DELETE") return void response.writeHead(204).end();
+    const after = position(request);
+    if (request.method === "GET" && after === this.events.length) return void response.writeHead(204).end();
+    sendHead(response);
     response.end(wire(this.events, after));
   }
 }
@@ -74,12 +75,12 @@ export async function serve(events: StreamEvent[], override?: Override): Promise
   return new FakeServer(events, override).start();
 }
 
-/** The number of the last event that the reader has. */
-export function position(asked: Asked): number {
-  return Number(asked.headers["last-event-id"] ?? 0);
+/** Return the number of the last event that the reader has. */
+export function position(request: ReceivedRequest): number {
+  return Number(request.headers["last-event-id"] ?? 0);
 }
 
-export function begin(response: ServerResponse): void {
+export function sendHead(response: ServerResponse): void {
   response.writeHead(200, {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache, no-transform",
@@ -89,20 +90,30 @@ export function begin(response: ServerResponse): void {
   response.flushHeaders();
 }
 
-/** The events after a position, as they are on the wire. */
+/** Return the events after a position, as bytes on the wire. */
 export function wire(events: StreamEvent[], after = 0, hello = ": msgmodel\n\n"): Buffer {
   const frames = events.slice(after).map((event, at) => `id: ${after + at + 1}\ndata: ${JSON.stringify(event)}\n\n`);
   return Buffer.from(hello + frames.join(""));
 }
 
-/** Sends some bytes, then ends the connection before the stream is whole. */
+/** Send these bytes, then end the connection before the stream is complete. */
 export function cutAfter(response: ServerResponse, bytes: Buffer, how: Cut): void {
-  begin(response);
+  sendHead(response);
   if (how === "clean") return void response.end(bytes);
   const cut = () => (how === "fin" ? response.destroy() : response.socket?.resetAndDestroy());
   if (bytes.length) response.write(bytes, cut);
   else setImmediate(cut);
 }
+
+/** The first two of the EVENTS, as bytes on the wire. */
+export const half = wire(EVENTS.slice(0, 2));
+
+/** Break the question's connection in the middle. */
+export const breakQuestion: Override = ({ method }, response) => {
+  if (method !== "POST") return false;
+  cutAfter(response, half, "fin");
+  return true;
+};
 
 export function refuse(response: ServerResponse, status: number, headers = {}, code = "some_code"): void {
   response.writeHead(status, { "content-type": "application/json", ...headers });

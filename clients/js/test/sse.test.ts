@@ -40,19 +40,19 @@ test("line ends, byte order mark, types, ids, unknown fields", () => {
   ]);
 });
 
-test("retry takes digits alone", () => {
+test("retry accepts digits only", () => {
   const decoder = new Decoder();
   decoder.feed(bytes("retry: 1500\nretry: 2s\nretry: -1\n\n"));
   assert.equal(decoder.retry, 1500);
 });
 
-test("what no empty line ends never comes", () => {
+test("an event without its final empty line is dropped", () => {
   const whole = "id: 1\ndata: one\n\nid: 2\ndata: two\n\n";
   const first = whole.indexOf("\n\n") + 2;
   for (let cut = 0; cut < whole.length; cut++) assert.equal(data(whole.slice(0, cut)).length, cut < first ? 0 : 1);
 });
 
-test("the same in any pieces", () => {
+test("the frames do not depend on how the bytes are cut", () => {
   for (const end of ["\n", "\r", "\r\n"]) {
     const stream = bytes(
       ["\ufeff: hello", "", "id: 1", "data: Grüße 🦊 \u2028", "data: 漢字", "", "id: 2", "data: x", "", ""].join(end),
@@ -74,7 +74,7 @@ test("the same in any pieces", () => {
   }
 });
 
-test("a long line in many pieces is cheap", () => {
+test("a long line in many chunks is cheap", () => {
   const line = bytes(`data: ${"x".repeat(4_000_000)}\n\n`);
   const begin = performance.now();
   assert.equal(decoded(line, 64)[0]?.data.length, 4_000_000);

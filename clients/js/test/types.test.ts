@@ -1,4 +1,4 @@
-// Checked by the compiler: the events are told apart by their name, and none is forgotten.
+// Checked by the compiler: `event` tells the events apart, and the switch covers all of them.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,23 +1,19 @@
-// Leaving, silence, and the browser's word about network and page.
+// Leaving a stream, silence, and what the browser reports about the network and the page.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { test, type TestContext } from "node:test";
-import { streamPanels, type StreamEvent, type StreamOptions } from "../src/index.js";
-import { collect, delta, EVENTS, failing, final, QUICK, sleep } from "./help.js";
-import { begin, cutAfter, serve, wire, type Override } from "./server.js";
+import { type TestContext, test } from "node:test";
+import { type StreamEvent, type StreamOptions, streamPanels } from "../src/index.js";
+import { breakQuestion, cutAfter, half, type Override, sendHead, serve, wire } from "./server.js";
+import { collect, collectUntilError, delta, EVENTS, final, QUICK, sleep } from "./support.js";
 
 const HI = { prompt: "hi" };
-const half = wire(EVENTS.slice(0, 2));
-
-/** The question's connection breaks in the middle. */
-const breaks: Override = ({ method }, response) => method === "POST" && (cutAfter(response, half, "fin"), true);
 
 type Listening = Parameters<EventTarget["addEventListener"]>;
 
-/** In the place of what a browser has. */
-function browser(
+/** Install what a browser has and Node lacks: network state, visibility, events on the global object. */
+function installBrowser(
   t: TestContext,
   onLine: boolean,
 ): { window: EventTarget; document: EventTarget; set: (on: boolean) => void } {
@@ -41,8 +37,8 @@ function browser(
   return { window, document, set: (on) => (navigator.onLine = on) };
 }
 
-/** Resolves when the stream says that it waits. */
-function told(status: string): { reached: Promise<void>; onStatus: NonNullable<StreamOptions["onStatus"]> } {
+/** Return a promise that resolves when the stream reports this status. */
+function statusReached(status: string): { reached: Promise<void>; onStatus: NonNullable<StreamOptions["onStatus"]> } {
   const { promise, resolve } = withResolvers();
   return { reached: promise, onStatus: (now) => now === status && resolve() };
 }
@@ -53,15 +49,18 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   return { promise, resolve };
 }
 
-test("aborting leaves at once, wherever the stream is", async () => {
-  const open = (response: ServerResponse) => (begin(response), response.write(half));
+test("aborting leaves at once, in every state of the stream", async () => {
+  const open = (response: ServerResponse) => {
+    sendHead(response);
+    response.write(half);
+  };
   const places: Record<string, Override> = {
     "before the answer": () => {},
-    "inside the stream": (_, response) => void open(response),
+    "inside the stream": (_, response) => open(response),
     "between attempts": ({ method }, response) =>
       method === "POST" ? cutAfter(response, half, "fin") : response.destroy(),
     "before the answer to another attempt": ({ method }, response) =>
-      void (method === "POST" && cutAfter(response, half, "fin")),
+      method === "POST" ? cutAfter(response, half, "fin") : undefined,
   };
   for (const [place, answer] of Object.entries(places)) {
     await using server = await serve(EVENTS, answer);
@@ -75,38 +74,39 @@ test("aborting leaves at once, wherever the stream is", async () => {
       for await (const event of stream) events.push(event);
     })();
     const refused = assert.rejects(reading, (error) => error === reason, place);
-    while (events.length < expected || server.asked.length === 0) await sleep(5);
-    await sleep(50); // for the place to be reached
+    const requests = place === "before the answer to another attempt" ? 2 : 1;
+    while (events.length < expected || server.received.length < requests) await sleep(5);
+    await sleep(50); // the stream needs a moment to get there
     const began = performance.now();
     controller.abort(reason);
     await refused;
-    assert.ok(performance.now() - began < 1000, place);
+    assert.ok(performance.now() - began < 10_000, place);
     assert.equal(events.length, expected);
-    const { length } = server.asked;
-    await server.asked.at(-1)?.closed;
+    const { length } = server.received;
+    await server.received.at(-1)?.closed;
     await sleep(20);
-    assert.equal(server.asked.length, length, `${place}: nothing is asked any more, no DELETE either`);
+    assert.equal(server.received.length, length, `${place}: no further request is sent, not even a DELETE`);
   }
 });
 
-test("aborting closes the connection though nobody reads, and what was read ahead does not come", async () => {
+test("aborting closes the connection without a reader, and events that were read ahead are dropped", async () => {
   await using server = await serve(EVENTS, (_, response) => {
-    begin(response);
+    sendHead(response);
     response.write(half);
   });
   const controller = new AbortController();
   const stream = streamPanels(server.url, HI, { signal: controller.signal });
   assert.deepEqual(await stream.next(), { done: false, value: EVENTS[0] });
   controller.abort();
-  await server.asked[0]?.closed;
+  await server.received[0]?.closed;
   await assert.rejects(stream.next(), { name: "AbortError" });
   assert.equal((await stream.next()).done, true);
 });
 
-test("a signal that is aborted already asks nothing", async () => {
+test("a signal that is already aborted sends nothing", async () => {
   await using server = await serve(EVENTS);
-  const { error } = await failing(streamPanels(server.url, HI, { signal: AbortSignal.abort() }));
-  assert.deepEqual([error.name, server.asked.length], ["AbortError", 0]);
+  const { error } = await collectUntilError(streamPanels(server.url, HI, { signal: AbortSignal.abort() }));
+  assert.deepEqual([error.name, server.received.length], ["AbortError", 0]);
 });
 
 test("an abort after the last event changes nothing", async () => {
@@ -120,28 +120,28 @@ test("an abort after the last event changes nothing", async () => {
   assert.deepEqual(events, EVENTS);
 });
 
-test("break, and return while an event is waited for, close the connection", async () => {
+test("break, and return during a wait for an event, close the connection", async () => {
   await using server = await serve(EVENTS, (_, response) => {
-    begin(response);
+    sendHead(response);
     response.write(half);
   });
   for await (const _ of streamPanels(server.url, HI)) break;
-  await server.asked[0]?.closed;
+  await server.received[0]?.closed;
   const stream = streamPanels(server.url, HI);
   await stream.next();
   await stream.next();
   const waiting = assert.rejects(stream.next(), { name: "AbortError" });
   assert.deepEqual(await stream.return(), { done: true, value: undefined });
   await waiting;
-  await server.asked[1]?.closed;
-  assert.equal(server.asked.length, 2);
+  await server.received[1]?.closed;
+  assert.equal(server.received.length, 2);
 });
 
 test("silence is a broken connection, comments are not silence", async () => {
   await using server = await serve(EVENTS, async ({ method }, response, number) => {
     if (number === 1) return; // never answers
     if (method === "GET") return false;
-    begin(response);
+    sendHead(response);
     response.write(half);
     for (let count = 0; count < 10; count++) {
       await sleep(40);
@@ -152,15 +152,15 @@ test("silence is a broken connection, comments are not silence", async () => {
   const began = performance.now();
   assert.deepEqual(await collect(streamPanels(server.url, HI, { ...QUICK, silence: 300 })), EVENTS);
   assert.ok(performance.now() - began >= 400 + 300 + 300 - 20);
-  assert.equal(server.asked.length, 3);
-  await server.asked[0]?.closed;
-  await server.asked[1]?.closed;
+  assert.equal(server.received.length, 3);
+  await server.received[0]?.closed;
+  await server.received[1]?.closed;
 });
 
-test("a connection that only pings, but holds, renews patience", async () => {
+test("a connection that holds, with pings alone, resets the retries", async () => {
   await using server = await serve(EVENTS, async (_, response, number) => {
     if (number > 3) return false;
-    begin(response);
+    sendHead(response);
     response.write(half);
     for (let count = 0; count < 7; count++) {
       await sleep(60);
@@ -172,12 +172,12 @@ test("a connection that only pings, but holds, renews patience", async () => {
   assert.deepEqual(await collect(streamPanels(server.url, HI, { ...QUICK, silence: 300, maxRetries: 2 })), EVENTS);
 });
 
-test("a slow reader loses nothing, is not taken for silence, and makes the server wait", async () => {
+test("a slow reader loses nothing, does not count as silence, and makes the server wait", async () => {
   const block = "x".repeat(1 << 20);
   const events: StreamEvent[] = [...Array.from({ length: 16 }, () => delta(block)), final(block.repeat(16))];
   let drained = 0;
   await using server = await serve(events, async (_, response) => {
-    begin(response);
+    sendHead(response);
     for (let at = 0; at < events.length; at++) {
       if (!response.write(wire(events.slice(0, at + 1), at, ""))) await once(response, "drain");
       drained = at + 1;
@@ -189,47 +189,47 @@ test("a slow reader loses nothing, is not taken for silence, and makes the serve
   await sleep(2000);
   assert.ok(drained < 14, `${drained} MB were read ahead`);
   assert.deepEqual(await collect(stream), events.slice(1));
-  assert.equal(server.asked.length, 1);
+  assert.equal(server.received.length, 1);
 });
 
-test("without a network nothing is tried until there is one", async (t) => {
-  const { window, set } = browser(t, false);
-  await using server = await serve(EVENTS, breaks);
-  const { reached, onStatus } = told("offline");
+test("without a network no attempt is made until it is back", async (t) => {
+  const { window, set } = installBrowser(t, false);
+  await using server = await serve(EVENTS, breakQuestion);
+  const { reached, onStatus } = statusReached("offline");
   const all = collect(streamPanels(server.url, HI, { ...QUICK, giveUpAfter: 100, onStatus }));
   await reached;
-  await sleep(200); // longer than patience, but it does not count
-  assert.equal(server.asked.length, 1);
+  await sleep(200); // longer than giveUpAfter, but time without a network does not count
+  assert.equal(server.received.length, 1);
   set(true);
   window.dispatchEvent(new Event("online"));
   assert.deepEqual(await all, EVENTS);
 });
 
-test("the network and the page come back: tried at once", async (t) => {
-  const { window, document } = browser(t, true);
+test("if the network or the page comes back, the next attempt is made at once", async (t) => {
+  const { window, document } = installBrowser(t, true);
   for (const [target, type] of [
     [window, "online"],
     [document, "visibilitychange"],
   ] as const) {
-    await using server = await serve(EVENTS, breaks);
-    const { reached, onStatus } = told("reconnecting");
+    await using server = await serve(EVENTS, breakQuestion);
+    const { reached, onStatus } = statusReached("reconnecting");
     const options = { retryDelay: 1e7, maxRetryDelay: 1e7, giveUpAfter: 1e9, onStatus };
     const all = collect(streamPanels(server.url, HI, options));
     await reached;
     await sleep(20);
-    assert.equal(server.asked.length, 1);
+    assert.equal(server.received.length, 1);
     Object.assign(document, { visibilityState: "hidden" });
     document.dispatchEvent(new Event("visibilitychange"));
     await sleep(20);
-    assert.equal(server.asked.length, 1, "a page that is hidden does not hurry");
+    assert.equal(server.received.length, 1, "a page that is hidden does not hurry");
     Object.assign(document, { visibilityState: "visible" });
     target.dispatchEvent(new Event(type));
     assert.deepEqual(await all, EVENTS);
   }
 });
 
-test("a wait that the server asked for is not cut short", async (t) => {
-  const { window } = browser(t, true);
+test("a wait that the server asked for is never shortened", async (t) => {
+  const { window } = installBrowser(t, true);
   const times: number[] = [];
   await using server = await serve(EVENTS, ({ method }, response, number) => {
     times.push(performance.now());
@@ -244,8 +244,8 @@ test("a wait that the server asked for is not cut short", async (t) => {
   assert.ok((times[2] ?? 0) - (times[1] ?? 0) >= 195);
 });
 
-test("no listener stays", async (t) => {
-  const { window, document } = browser(t, true);
+test("no listener is left behind", async (t) => {
+  const { window, document } = installBrowser(t, true);
   const controller = new AbortController();
   let listeners = 0;
   for (const target of [window, document, controller.signal]) {
@@ -259,7 +259,7 @@ test("no listener stays", async (t) => {
       removeEventListener.apply(target, all);
     };
   }
-  await using server = await serve(EVENTS, breaks);
+  await using server = await serve(EVENTS, breakQuestion);
   await collect(streamPanels(server.url, HI, { ...QUICK, signal: controller.signal }));
   assert.equal(listeners, 0);
 });

@@ -1,9 +1,9 @@
-// What the tests of streams share.
+// Events and helpers that the tests of streams share.
 
 import assert from "node:assert/strict";
 import type { BatchFinal, PanelEnd, PanelStream, StreamError, StreamEvent, StreamOptions } from "../src/index.js";
 
-/** No wait is worth a test's time. */
+/** Options with waits that cost a test no time. */
 export const QUICK: StreamOptions = { retryDelay: 1, maxRetryDelay: 2, maxRetries: 5 };
 
 export const delta = (text: string, panel_id = "p"): StreamEvent => ({ event: "panel_delta", panel_id, delta: text });
@@ -21,8 +21,8 @@ export async function collect(stream: PanelStream): Promise<StreamEvent[]> {
   return events;
 }
 
-/** The events up to the error, and the error. */
-export async function failing(stream: PanelStream): Promise<{ events: StreamEvent[]; error: StreamError }> {
+/** Return the events before the error, and the error. */
+export async function collectUntilError(stream: PanelStream): Promise<{ events: StreamEvent[]; error: StreamError }> {
   const events: StreamEvent[] = [];
   try {
     for await (const event of stream) events.push(event);
@@ -30,13 +30,13 @@ export async function failing(stream: PanelStream): Promise<{ events: StreamEven
     assert.equal((await stream.next()).done, true, "a stream ends once");
     return { events, error: error as StreamError };
   }
-  return assert.fail("the stream ended as if it were whole");
+  return assert.fail("the stream ended as if it were complete");
 }
 
 export const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Runs the work for every item, some at a time. */
-export async function each<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+/** Run `work` for every item, at most 16 at a time. */
+export async function inParallel<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
   const queue = [...items];
   const worker = async () => {
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
