@@ -1,12 +1,16 @@
-"""The chunked coding: whatever the cuts, and what is none."""
+"""The chunked coding and compression: whatever the cuts, what is none, and what a body may cost."""
 
 from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from msgmodel._body import LINE_BYTES, Dechunker, Unreadable
+from msgmodel._body import INFLATED_BYTES, LINE_BYTES, Dechunker, Inflater, Unreadable
 
 CHUNKS = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
 EXTENSIONS = st.sampled_from([b"", b";a=b", b' ; a="b;c"', b" "])
@@ -109,3 +113,71 @@ def test_what_follows_the_end_is_no_body() -> None:
     dechunker = Dechunker()
     assert dechunker.feed(coded([b"whole"]) + b"more") == b"whole"
     assert dechunker.ended
+
+
+def test_long_extensions_are_not_kept() -> None:
+    """A thousand chunks, each with 60 KB of its own behind its size."""
+    dechunker = Dechunker()
+    tracemalloc.start()
+    try:
+        for number in range(1000):
+            assert dechunker.feed(b"5;%d=%b\r\nhello\r\n" % (number, b"x" * 60_000)) == b"hello"
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 4_000_000
+
+
+def unpacked(inflater: Inflater, pieces: list[bytes]) -> list[bytes]:
+    found = []
+    for piece in pieces:
+        found.append(inflater.feed(piece))
+        while inflater.holds:
+            found.append(inflater.feed(b""))
+    return found
+
+
+def raw(data: bytes) -> bytes:
+    return zlib.compress(data, wbits=-zlib.MAX_WBITS)
+
+
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([1, 300, 3000]),
+    st.sampled_from([gzip.compress, zlib.compress, raw]),
+    st.lists(st.integers(0, 1 << 20), max_size=4),
+)
+def test_any_cut_unpacks_to_the_same(data: bytes, times: int, pack: object, cuts: list[int]) -> None:
+    assert callable(pack)
+    data, packed = data * times, pack(data * times)
+    places = sorted(cut % (len(packed) + 1) for cut in cuts)
+    pieces = [packed[begin:end] for begin, end in zip([0, *places], [*places, len(packed)], strict=True)]
+    for way in (pieces, [packed], [packed[at : at + 1] for at in range(len(packed))]):
+        found = unpacked(Inflater(pack is raw), way)
+        assert b"".join(found) == data
+        assert max(map(len, found), default=0) <= INFLATED_BYTES
+
+
+def test_what_unpacks_to_too_much() -> None:
+    with pytest.raises(Unreadable, match="200 times"):
+        unpacked(Inflater(False), [gzip.compress(b"data:\n\n" * 2_000_000)])
+
+
+def test_many_members_and_padding() -> None:
+    """RFC 1952, section 2.2. Of what is no member nothing is kept."""
+    inflater, member = Inflater(False), gzip.compress(b"x")
+    assert b"".join(unpacked(inflater, [member * 1000])) == b"x" * 1000
+    tracemalloc.start()
+    try:
+        for _ in range(300):
+            assert inflater.feed(b"\0" * 64_000) == b""
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
+    assert not inflater.holds
+
+
+def test_deflate_that_says_gzip_is_none() -> None:
+    with pytest.raises(Unreadable):
+        unpacked(Inflater(False), [raw(b"hello")])

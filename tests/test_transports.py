@@ -128,8 +128,15 @@ def _deflated(data: bytes) -> bytes:
     return zlib.compress(data)
 
 
-@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", _deflated)])
-@pytest.mark.parametrize("pieces", [None, 7])
+def _deflated_raw(data: bytes) -> bytes:
+    """Without the header of zlib (RFC 9110, section 8.4.1.2: some do this)."""
+    return zlib.compress(data, wbits=-zlib.MAX_WBITS)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"), [("gzip", gzip.compress), ("deflate", _deflated), ("deflate", _deflated_raw)]
+)
+@pytest.mark.parametrize("pieces", [None, 1, 7])
 def test_a_server_that_compresses_though_it_was_asked_not_to(
     colour: Colour, server: ScriptedServer, encoding: str, compress: Callable[[bytes], bytes], pieces: int | None
 ) -> None:
@@ -257,6 +264,14 @@ def test_a_connection_with_something_to_send_is_not_used_again() -> None:
         asking: dict[str, Any] = {"config": config("openai_chat", url), "timeout": 10, "max_retries": 0}
         assert colour.panels("openai", LONG, KEY, **asking)[-1]["code"] == "too_large"
         assert colour.panels("openai", "hi", KEY, **asking)[-1]["event"] == "panel_final"
+
+
+@pytest.mark.parametrize("head", [REFUSED, b"HTTP/1.1 204 No Content\r\n\r\n"])
+def test_more_than_an_answer_without_a_body_answers_nothing(shared_colour: Colour, head: bytes) -> None:
+    stray = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nNo"
+    with answering_once_each(head + stray, CHUNKED + chunk(GOOD) + b"0\r\n\r\n") as url:
+        assert ask(shared_colour, url)[-1]["event"] == "panel_error"
+        assert ask(shared_colour, url)[-1]["event"] == "panel_final"
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])

@@ -129,6 +129,8 @@ def _taken(head: bytes, pieces: list[bytes]) -> _Taken:
         taking = Body(_head(head))
         for piece in [*filter(None, pieces), b""]:
             carried += taking.feed(piece)
+            while taking.holds:
+                carried += taking.more()
             if taking.ended:
                 break
     except (Truncated, Unreadable, HTTPException, ValueError) as fault:

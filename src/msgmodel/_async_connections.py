@@ -9,6 +9,7 @@ Rule: what arrived before a connection broke is handed on before its fault.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
@@ -27,12 +28,13 @@ from ._transport import (
     DRAIN_SECONDS,
     EYEBALLS_SECONDS,
     FAULTS,
+    HEAD_BYTES,
     IDLE_CONNECTIONS,
     IDLE_SECONDS,
+    INTERIM_ANSWERS,
     AsyncResponse,
 )
 
-HEAD_BYTES = 256 * 1024
 READ_BYTES = 64 * 1024
 ADDRESS_SECONDS = 2.0
 """What an address of a host may take where another one can be tried, on a loop that can't try both at once."""
@@ -40,6 +42,7 @@ WAITING_BYTES = 64 * 1024
 """What may wait for a slow reader before the socket is left alone; one read of it more can come."""
 
 _Address = tuple[str, str, int]
+_BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
 class Session:
@@ -204,26 +207,42 @@ class _Connection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
         return data
 
+    @property
+    def failed(self) -> bool:
+        """Whether `fail` was called. A server that never stops sending would keep `read` from raising it."""
+        return self._fault is not None and not self._ended
+
     async def head(self) -> HTTPResponse:
-        """The response, its headers read. Raises HTTPException, OSError."""
+        """The response, its headers read. Raises HTTPException, Unreadable, OSError."""
         data = bytearray()
+        searched = 0  # up to where there is no blank line, so that no byte is searched twice
+        left = HEAD_BYTES
+        interim = 0
         while True:
-            end = _blank_line(data)
-            if end and (len(data) < 12 or data[9:10] != b"1" or data[9:12] == b"101"):
-                if rest := bytes(data[end:]):
+            blank = _BLANK_LINE.search(data, searched)
+            size = len(data) if blank is None else blank.end()
+            if size > left:
+                raise _transport.head_too_long()
+            if blank is None:
+                searched = max(0, size - 2)
+                more = await self.read()
+                if not more:
+                    raise RemoteDisconnected if not data else HTTPException
+                data += more
+                continue
+            if size < 12 or data[9:10] != b"1" or data[9:12] == b"101":
+                if rest := bytes(data[size:]):
                     self._pieces.insert(0, rest)
-                response = HTTPResponse(_Head(bytes(data[:end])), method="POST")  # type: ignore[arg-type]
+                response = HTTPResponse(_Head(bytes(data[:size])), method="POST")  # type: ignore[arg-type]
                 response.begin()
                 return response
-            if end:  # 100 Continue, 103 Early Hints: no answer yet (RFC 9110, section 15.2)
-                del data[:end]
-                continue
-            more = await self.read()
-            if not more:
-                raise RemoteDisconnected if not data else HTTPException
-            data += more
-            if len(data) > HEAD_BYTES:
-                raise HTTPException
+            # 100 Continue, 103 Early Hints: no answer yet (RFC 9110, section 15.2)
+            interim += 1
+            if interim > INTERIM_ANSWERS:
+                raise _transport.too_many_interim_answers()
+            left -= size
+            del data[:size]
+            searched = 0
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -252,12 +271,6 @@ class _Request(HTTPConnection):
 
     def send(self, data: Any) -> None:
         self.sent += data
-
-
-def _blank_line(data: bytearray) -> int:
-    """Where a head ends; 0 where it has not ended."""
-    ends = [at + len(blank) for blank in (b"\r\n\r\n", b"\n\n", b"\n\r\n") if (at := data.find(blank)) >= 0]
-    return min(ends, default=0)
 
 
 def _address(request: Request) -> _Address:
@@ -360,11 +373,7 @@ class _Reply:
     async def read(self, patience: float) -> bytes:
         self._alarm.begin(patience)
         try:
-            body = self._body
-            while not body.ended:
-                if found := body.feed(b"" if body.broken else await self._connection.read()):
-                    return found
-            return b""
+            return await self._next()
         except FAULTS as error:
             raise self._fault(error) from None
         finally:
@@ -374,9 +383,23 @@ class _Reply:
         """Reads the rest of a body whose last event has been read; gives up soon, and on any fault."""
         self._alarm.begin(DRAIN_SECONDS)
         with suppress(*FAULTS):
-            while not self._body.ended:
-                self._body.feed(await self._connection.read())
+            while not (self._body.ended or self._connection.failed):
+                await self._next()
         self._alarm.end()
+
+    async def _next(self) -> bytes:
+        body, connection = self._body, self._connection
+        while not body.ended:
+            if body.holds:
+                await asyncio.sleep(0)  # other tasks, and the alarm
+                found = body.more()
+            else:
+                found = body.feed(await connection.read())
+            if found:
+                return found
+            if connection.failed:
+                raise TimeoutError
+        return b""
 
     def close(self) -> None:
         self._alarm.close()

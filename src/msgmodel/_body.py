@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import zlib
 from contextlib import suppress
-from functools import lru_cache
 from http.client import HTTPResponse
 from operator import itemgetter
 from typing import Any
 
 LINE_BYTES = 64 * 1024
-INFLATED_BYTES = 16 * 1024 * 1024
-"""What one read may unfold to, of a body that came compressed: text does not, bombs do."""
+INFLATED_BYTES = 64 * 1024
+"""What is unpacked at a time, of a body that came compressed."""
+INFLATED_FREELY = 4 * 1024 * 1024
+INFLATED_RATIO = 200
+"""What a body may unpack to: so much, and so many times its size. Text does not, bombs do. The ratio is that of Apache
+httpd (https://httpd.apache.org/docs/2.4/mod/mod_deflate.html#deflateinflateratiolimit)."""
+KEPT_LINES = 4096
+KEPT_LINE_BYTES = 16
 MANY_BYTES = 4096
 """More than one chunk of a reply, as it is written."""
 _DIGITS = frozenset(b"0123456789abcdefABCDEF")
@@ -32,20 +37,23 @@ class Unreadable(ValueError):
 class Body:
     """Feed it what is read of the connection, b"" being its end; it returns bytes of the body."""
 
-    __slots__ = ("_chunks", "_inflate", "_left", "ended", "excess")
+    __slots__ = ("_chunks", "_framing_ended", "_inflater", "_left", "ended", "excess")
 
     def __init__(self, head: HTTPResponse) -> None:
         """head: a response whose headers were read. Raises Unreadable for a coding that was not asked for."""
         self._chunks = Dechunker() if head.chunked else None
         self._left: int | None = head.length
+        self._framing_ended = False
         self.ended = self._left == 0  # nothing comes, so nothing must be waited for
         self.excess = False
         """Whether more came than belongs to it: nobody knows what that would answer (RFC 9112, section 6.3)."""
-        self._inflate = _inflater(head.headers.get("content-encoding", "").lower(), 200 <= head.status < 300)
+        self._inflater = inflater(head.headers.get("content-encoding", ""), head.status)
 
     @property
-    def broken(self) -> bool:
-        """Whether there is a fault to be raised, for which no more bytes need come."""
+    def holds(self) -> bool:
+        """Whether there is more of what was fed, or a fault: call `more`, as nothing need come for it."""
+        if self._inflater is not None and self._inflater.holds:
+            return True
         return self._chunks is not None and self._chunks.broken
 
     def feed(self, data: bytes) -> bytes:
@@ -63,38 +71,86 @@ class Body:
             self.ended = not data
         if not data and not self.ended:
             raise Truncated
-        return found if self._inflate is None else self._inflated(found)
+        if self._inflater is None:
+            return found
+        self._framing_ended = self.ended
+        return self._inflated(found)
+
+    def more(self) -> bytes:
+        """Return more of what was fed. Raises Unreadable."""
+        if self._inflater is not None and self._inflater.holds:
+            return self._inflated(b"")
+        return self.feed(b"")  # raises the fault of the chunks
 
     def _inflated(self, data: bytes) -> bytes:
-        """From a server that compressed its answer though it was asked not to."""
-        try:
-            found: bytes = self._inflate.decompress(data, INFLATED_BYTES)
-            while self._inflate.eof and self._inflate.unused_data[:1] == _GZIP:  # one more member (RFC 1952, 2.2)
-                data, self._inflate = self._inflate.unused_data, _unzip()
-                found += self._inflate.decompress(data, max(1, INFLATED_BYTES - len(found)))
-        except zlib.error:
-            raise Unreadable("it is not compressed as it says") from None
-        if self._inflate.unconsumed_tail:
-            raise Unreadable("it is compressed a thousandfold")
+        assert self._inflater is not None
+        found = self._inflater.feed(data)
+        self.ended = self._framing_ended and not self._inflater.holds
         return found
 
 
-_GZIP = b"\x1f"
+class Inflater:
+    """Unpacks gzip and deflate. It returns at most INFLATED_BYTES at a time, and `holds` the rest: feed it b"" then.
+
+    Rule: between two pieces the reader looks at the clock, and lets other tasks run.
+    """
+
+    __slots__ = ("_came", "_ended", "_held", "_made", "_raw", "_unzip", "holds")
+
+    def __init__(self, raw: bool) -> None:
+        """raw: whether it may be deflate without the header of zlib, which servers send too (RFC 9110, 8.4.1.2)."""
+        self._raw = raw
+        self._unzip: Any = None
+        self._ended: bool | None = None
+        """Whether what follows is no more of it; None before its first byte."""
+        self._held = b""
+        self._came = self._made = 0
+        self.holds = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Raises Unreadable for what is no such coding, and for what grows too much."""
+        self._came += len(data)
+        data, self._held, self.holds = self._held + data, b"", False
+        if self._unzip is None:
+            if data and self._ended is not None:
+                self._ended = self._ended or data[0] != _GZIP  # padding
+            if not data or self._ended:
+                return b""
+            # By the first byte: of gzip 1F, of zlib the method 8 (RFC 1950, 2.2); neither begins a block of deflate.
+            raw = self._raw and data[0] != _GZIP and data[0] & 15 != 8
+            self._unzip = zlib.decompressobj(-zlib.MAX_WBITS if raw else zlib.MAX_WBITS | 32)
+            self._ended = False
+        try:
+            found: bytes = self._unzip.decompress(data, INFLATED_BYTES)
+        except zlib.error:
+            raise Unreadable("it is not compressed as it says") from None
+        self._made += len(found)
+        if self._made > INFLATED_FREELY + INFLATED_RATIO * self._came:
+            raise Unreadable(f"it unpacks to more than {INFLATED_RATIO} times its size")
+        if self._unzip.eof:  # one more member may follow (RFC 1952, 2.2)
+            self._held, self._unzip = self._unzip.unused_data, None
+            self.holds = bool(self._held)
+        else:
+            self._held = self._unzip.unconsumed_tail
+            self.holds = len(found) == INFLATED_BYTES or bool(self._held)
+        return found
+
+
+_GZIP = 0x1F
 _CODINGS = frozenset(("br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip"))
 """That can't be read here. Other words in this header (`none`, `utf-8`) are no codings, and change nothing: servers say
 them to keep something else from compressing."""
 
 
-def _unzip() -> Any:
-    return zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or deflate, by its first bytes
+def inflater(encoding: str, status: int) -> Inflater | None:
+    """Return what unpacks a body; None if it is not packed.
 
-
-def _inflater(encoding: str, wanted: bool) -> Any:
-    """wanted: raises Unreadable for a coding that is none of ours; else what is coded is taken as it is."""
-    codings = {each.strip() for each in encoding.split(",")}
-    if wanted and codings & _CODINGS:
+    Raises Unreadable for a coding that is none of ours. The body of an error in such a coding is taken as it is.
+    """
+    codings = {each.strip() for each in encoding.lower().split(",")}
+    if 200 <= status < 300 and codings & _CODINGS:
         raise Unreadable("it is compressed in a way that was not asked for")
-    return _unzip() if codings & {"gzip", "x-gzip", "deflate"} else None
+    return Inflater("deflate" in codings) if codings & {"gzip", "x-gzip", "deflate"} else None
 
 
 class Dechunker:
@@ -229,10 +285,21 @@ def _like(first: bytes, data: bytes, at: int) -> tuple[list[bytes], int]:
     return [piece[1:] for piece in carried], len(data) + 1 - len(b"\r".join(lines[whole:]))
 
 
-@lru_cache(1024)
-def _size(line: bytes) -> int:
-    """Raises ValueError."""
-    digits = line.partition(b";")[0].strip()
-    if b"\n" in line or len(digits) > 16 or not _DIGITS.issuperset(digits):
-        raise ValueError
-    return int(digits, 16)
+class _Sizes(dict[bytes, int]):
+    """The size that the line before a chunk says. Short lines are kept, as most sizes come again and again."""
+
+    def __missing__(self, line: bytes) -> int:
+        """Raises ValueError."""
+        digits = line.partition(b";")[0].strip()
+        if b"\n" in line or len(digits) > 16 or not _DIGITS.issuperset(digits):
+            raise ValueError
+        size = int(digits, 16)
+        if len(line) <= KEPT_LINE_BYTES:  # not the extensions of a chunk, which may have 64 KB
+            if len(self) >= KEPT_LINES:
+                self.clear()
+            self[line] = size
+        return size
+
+
+_SIZES = _Sizes()
+_size = _SIZES.__getitem__

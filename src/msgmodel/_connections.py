@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+from io import BufferedIOBase
 from time import monotonic
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -23,7 +24,15 @@ from urllib.parse import urlsplit
 from . import _transport, _watchdog
 from ._ask import Broken, Request
 from ._body import Body
-from ._transport import CONNECT_SECONDS, DRAIN_SECONDS, EYEBALLS_SECONDS, IDLE_CONNECTIONS, IDLE_SECONDS
+from ._transport import (
+    CONNECT_SECONDS,
+    DRAIN_SECONDS,
+    EYEBALLS_SECONDS,
+    HEAD_BYTES,
+    IDLE_CONNECTIONS,
+    IDLE_SECONDS,
+    INTERIM_ANSWERS,
+)
 from ._watchdog import Alarm
 from .events import ErrorCode
 
@@ -117,10 +126,38 @@ class _Response(HTTPResponse):
     """Passes over what a server says before its answer, such as 103 Early Hints (RFC 9110, section 15.2)."""
 
     def begin(self) -> None:
-        super().begin()
-        while 100 <= self.status < 200 and self.status != 101:
-            self.headers = self.msg = None  # type: ignore[assignment]  # so that `begin` reads again
+        file = self.fp
+        self.fp = cast(Any, _HeadFile(file))
+        try:
             super().begin()
+            while 100 <= self.status < 200 and self.status != 101:
+                self.headers = self.msg = None  # type: ignore[assignment]  # so that `begin` reads again
+                super().begin()
+        finally:
+            self.fp = file
+
+
+class _HeadFile:
+    """The lines of a head, and of what comes before it: `http.client` reads any number of `100 Continue`."""
+
+    def __init__(self, file: BufferedIOBase) -> None:
+        self._file = file
+        self._left = HEAD_BYTES
+        self._answers = 0
+
+    def readline(self, limit: int) -> bytes:
+        line = self._file.readline(limit)
+        self._left -= len(line)
+        if self._left < 0:
+            raise _transport.head_too_long()
+        if line in (b"\r\n", b"\n"):
+            self._answers += 1
+            if self._answers > INTERIM_ANSWERS + 1:
+                raise _transport.too_many_interim_answers()
+        return line
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class _Plain(HTTPConnection):
@@ -237,7 +274,10 @@ class _Reply:
         self._alarm = alarm
         try:
             self._body = Body(response)
-            self._pieces = _pieces(response, channel, silence)
+            first = _came_along(response, channel)
+            self._body.excess = self._body.ended and bool(first)
+            _limit(channel, silence)  # where the watchdog has no thread, this must do
+            self._pieces = _pieces(first, channel)
         except _FAULTS as error:
             raise _fault(request, error, alarm, "network") from None
 
@@ -267,25 +307,28 @@ class _Reply:
     def _next(self) -> bytes:
         body = self._body
         while not body.ended:
-            found = body.feed(b"" if body.broken else next(self._pieces, b""))
+            found = body.more() if body.holds else body.feed(next(self._pieces, b""))
             if body.ended and self._alarm.rang:
                 raise TimeoutError
             if found:
                 return found
+            if monotonic() >= self._alarm.due:
+                raise TimeoutError
         return b""
 
 
-def _pieces(response: HTTPResponse, channel: socket.socket, silence: float) -> Iterator[bytes]:
-    """What comes after the head, read from the socket itself: what `http.client` reads with takes twice as long."""
-    if response.fp is None:  # there is no body
-        return
+def _came_along(response: HTTPResponse, channel: socket.socket) -> bytes:
+    """What came along with the head."""
     channel.settimeout(0)
-    data = b""
     with suppress(ssl.SSLWantReadError):
-        data = response.fp.read1()  # what came along with the head
-    _limit(channel, silence)  # where the watchdog has no thread, this must do
-    if data:
-        yield data
+        return response.fp.read1() or b""
+    return b""
+
+
+def _pieces(first: bytes, channel: socket.socket) -> Iterator[bytes]:
+    """What comes after the head, read from the socket itself: what `http.client` reads with takes twice as long."""
+    if first:
+        yield first
     while data := _received(channel):
         yield data
 

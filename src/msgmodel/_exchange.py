@@ -168,10 +168,7 @@ class Exchange:
             self._silent_since = self._clock()
             if self._clocks.deadline is None:
                 return self._limit()
-        left = min(self._limit() - self._silence(), self._left())
-        if self.reading and self._refused_at is not None:
-            left = min(left, self._refused_at + ERROR_BODY_SECONDS - self._clock())
-        return max(0.001, left)
+        return max(0.001, self._wait_left())
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
         """The response began. `headers`: names in lower case."""
@@ -194,7 +191,7 @@ class Exchange:
     def _fed(self, chunk: bytes) -> Iterator[PanelEvent]:
         if self._refused_at is not None:
             self._body += chunk
-            if not chunk or len(self._body) > MAX_ERROR_BODY:
+            if not chunk or len(self._body) > MAX_ERROR_BODY or self._wait_left() <= 0:
                 self._end(self._refused(self._body))
             return
         try:
@@ -494,6 +491,13 @@ class Exchange:
 
     def _silence(self) -> float:
         return 0.0 if self._silent_since is None else self._clock() - self._silent_since
+
+    def _wait_left(self) -> float:
+        """Seconds until a wait for the next piece is too long."""
+        left = min(self._limit() - self._silence(), self._left())
+        if self.reading and self._refused_at is not None:
+            left = min(left, self._refused_at + ERROR_BODY_SECONDS - self._clock())
+        return left
 
     def _left(self) -> float:
         """Seconds until the deadline."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ import httpx2
 
 from . import _transport, _watchdog
 from ._ask import Broken, Request
+from ._body import Inflater, Unreadable, inflater
 from ._patience import Patience
 from ._transport import (
     CONNECT_SECONDS,
@@ -34,7 +36,12 @@ _FAULTS = (
     httpx2.InvalidURL,
     OSError,  # and so TimeoutError
     UnicodeError,  # a host name that no resolver takes
+    Unreadable,
 )
+
+TURN_SECONDS = 0.01
+"""How long the chunks of one stream may keep a loop from other tasks: httpx2 may have thousands of one read."""
+READ_BYTES = 64 * 1024
 
 
 class HTTP(_transport.Pool):
@@ -73,7 +80,10 @@ class HTTP(_transport.Pool):
                 # The pool reads this limit once more when the body begins.
                 message.extensions["timeout"]["read"] = silence
                 _watching(alarm)("", {"return_value": response.extensions.get("network_stream")})
-                body = _Body(request, response, alarm)
+                try:
+                    body = _Body(request, response, alarm)
+                except Unreadable as error:
+                    raise _broken(request, error, "network") from None
                 yield body
                 body.drain()
             finally:
@@ -86,7 +96,8 @@ class _Body:
         self.headers: Mapping[str, str] = dict(response.headers)
         self._request = request
         self._alarm = alarm
-        self._chunks = response.iter_bytes() if _decoded(response) else response.iter_raw()
+        self._inflater = _inflater(response)
+        self._chunks = response.iter_bytes(READ_BYTES) if response.is_stream_consumed else response.iter_raw()
         self._ended = False
 
     def read(self, patience: float) -> bytes:
@@ -112,10 +123,18 @@ class _Body:
                 self._next()
 
     def _next(self) -> bytes:
-        for chunk in self._chunks:
+        inflater = self._inflater
+        while not self._ended:
+            if inflater is not None and inflater.holds:
+                chunk = inflater.feed(b"")
+            elif chunk := next(self._chunks, b""):
+                chunk = chunk if inflater is None else inflater.feed(chunk)
+            else:
+                self._ended = True
             if chunk:
                 return chunk
-        self._ended = True
+            if monotonic() >= self._alarm.due:
+                raise TimeoutError
         return b""
 
 
@@ -156,9 +175,13 @@ class _AsyncOpen:
             )
             with self._limit.of(self._patience):
                 self._response = await client.send(message, stream=True, follow_redirects=False)
+            try:
+                self._body = _AsyncBody(self._request, self._response, self._limit)
+            except Unreadable:
+                await self._response.aclose()
+                raise
         except _FAULTS as error:
             raise _broken(self._request, error, "network") from None
-        self._body = _AsyncBody(self._request, self._response, self._limit)
         return self._body
 
     async def __aexit__(self, kind: object, *exc_info: object) -> None:
@@ -176,8 +199,10 @@ class _AsyncBody:
         self.headers: Mapping[str, str] = dict(response.headers)
         self._request = request
         self._limit = limit
-        self._chunks = response.aiter_bytes() if _decoded(response) else response.aiter_raw()
+        self._inflater = _inflater(response)
+        self._chunks = response.aiter_bytes(READ_BYTES) if response.is_stream_consumed else response.aiter_raw()
         self._ended = False
+        self._turn = monotonic()
 
     async def read(self, patience: float) -> bytes:
         try:
@@ -188,21 +213,33 @@ class _AsyncBody:
 
     async def drain(self) -> None:
         """Reads the rest of a body whose last event has been read; gives up soon, and on any fault."""
+        until = monotonic() + DRAIN_SECONDS
         with suppress(*_FAULTS), self._limit.of(DRAIN_SECONDS):
-            while not self._ended:
+            while not self._ended and monotonic() < until:
                 await self._next()
 
     async def _next(self) -> bytes:
-        async for chunk in self._chunks:
+        inflater = self._inflater
+        while not self._ended:
+            if monotonic() - self._turn > TURN_SECONDS:
+                await asyncio.sleep(0)
+                self._turn = monotonic()
+            if inflater is not None and inflater.holds:
+                chunk = inflater.feed(b"")
+            elif chunk := await anext(self._chunks, b""):
+                chunk = chunk if inflater is None else inflater.feed(chunk)
+            else:
+                self._ended = True
             if chunk:
                 return chunk
-        self._ended = True
         return b""
 
 
-def _decoded(response: httpx2.Response) -> bool:
-    """Whether its bytes must be asked for decoded: they are compressed, or somebody's hook has read them already."""
-    return "content-encoding" in response.headers or response.is_stream_consumed
+def _inflater(response: httpx2.Response) -> Inflater | None:
+    """Return what unpacks its body; None if that is not packed, or if a hook of the client's has read it already."""
+    if response.is_stream_consumed:
+        return None
+    return inflater(response.headers.get("content-encoding", ""), response.status_code)
 
 
 def _watching(alarm: Alarm) -> Callable[[str, Mapping[str, Any]], None]:

@@ -1,7 +1,8 @@
 """Limits on waits of asyncio, as `asyncio.timeout` sets them, but with one timer for all waits of a reply.
 
 Rule: the time in which the loop could not run does not count. After somebody blocked it, what has arrived by now is
-read before anything is called too late.
+read before anything is called too late. A wait is extended like this once: a server that keeps the loop busy makes
+every timer late, and must not extend its own wait again and again.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ LATE_SECONDS = 0.05
 class Alarm:
     """Calls `ring` when a wait takes longer than it may."""
 
-    __slots__ = ("_due", "_looks", "_loop", "_ring", "_seconds", "_time", "_timer")
+    __slots__ = ("_due", "_extended_to", "_looks", "_loop", "_ring", "_seconds", "_time", "_timer")
 
     def __init__(self, ring: Callable[[], object]) -> None:
         self._ring = ring
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
         self._timer: asyncio.TimerHandle | None = None
-        self._due = self._looks = math.inf
+        self._due = self._looks = self._extended_to = math.inf
         self._seconds = 0.0
 
     def begin(self, seconds: float) -> None:
@@ -62,8 +63,8 @@ class Alarm:
             return  # nobody waits, and who does next sets it again
         if self._due > now:
             self._look_at(self._due)
-        elif late > LATE_SECONDS:
-            self._due = now + min(late, self._seconds)
+        elif late > LATE_SECONDS and self._due != self._extended_to:
+            self._due = self._extended_to = now + min(late, self._seconds)
             self._look_at(self._due)
         else:
             self._ring()

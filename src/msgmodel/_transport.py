@@ -32,6 +32,10 @@ DRAIN_SECONDS = 0.1
 IDLE_SECONDS = 30.0
 """How long a connection that nobody uses is kept."""
 IDLE_CONNECTIONS = 100
+HEAD_BYTES = 256 * 1024
+"""What the head of an answer may have, with all interim answers before it."""
+INTERIM_ANSWERS = 100
+"""How many 1xx answers may come before the answer. Some servers send one every few seconds while they work."""
 
 USER_AGENT = {"user-agent": f"msgmodel/{__version__}"}
 HEADERS = {
@@ -102,6 +106,14 @@ def fault(request: Request, error: BaseException, code: ErrorCode) -> Broken:
     else:  # what http.client says of it quotes what the server sent
         reason = f"that is no HTTP ({type(error).__name__})"
     return broken(request, code, reason)
+
+
+def head_too_long() -> Unreadable:
+    return Unreadable(f"the head of the answer is longer than {HEAD_BYTES // 1024} KB")
+
+
+def too_many_interim_answers() -> Unreadable:
+    return Unreadable(f"more than {INTERIM_ANSWERS} interim answers (1xx)")
 
 
 def written(request: Request) -> tuple[str, dict[str, str]]:
