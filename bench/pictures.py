@@ -1,6 +1,7 @@
-"""Draws the two pictures of the README from results/*.json, the same bytes for the same results.
+"""Draw two pictures of the README from results/*.json. The same results give the same bytes.
 
-Each has a ground of its own, light or dark as its reader's system is, and says by words what it says by colours.
+Each picture has its own background, light or dark as the reader's system is, and says in words what it says in colors.
+The third picture, of the chat page, is taken by web/screenshot.py.
 """
 
 from __future__ import annotations
@@ -83,25 +84,25 @@ _PANELS = ("a burst of 2,000 chunks", "100 live streams")
 
 
 def micro(value: float) -> str:
-    """Microseconds in three digits or so."""
+    """Return microseconds with about three digits."""
     return f"{value:,.2f}" if value < 10 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def _bursts(results: Results) -> dict[str, float]:
-    """On the main wire of each, which is OpenAI's where it has that."""
+    """Return the figures of each peer on its main wire, which is OpenAI's if the peer has it."""
     wires = ("gemini", "anthropic", "openai")
     loads = [results["loads"][f"burst-{wire}"] for wire in wires]
     return {peer: figures["cpu_us"] for load in loads for peer, figures in load.items()}
 
 
 def cpu_per_chunk(results: Results) -> str:
-    """Bars on a logarithmic scale: who costs least at the top."""
+    """Draw bars on a logarithmic scale, the lowest cost at the top."""
     burst = _bursts(results)
     live = {peer: figures["cpu_us"] for peer, figures in results["loads"]["live-100"].items()}
     peers = sorted(burst, key=lambda peer: (peer not in _LIMITS, burst[peer]))
     row, top, label, width, gap = 24, 84, 186, 260, 40
     most = max(*burst.values(), *live.values())
-    about = "CPU microseconds for each chunk that an async stream brings, on a logarithmic scale: less is better"
+    about = "CPU microseconds for each chunk of an async stream, on a logarithmic scale: less is better"
     body = [_text(20, 50, about, "small")]
     for place, peer in enumerate(peers):
         strong = " strong" if peer in _OURS else ""
@@ -120,9 +121,7 @@ def cpu_per_chunk(results: Results) -> str:
     height = top + len(peers) * row + 34
     facts = results["machine"]
     where = f"{facts['cpu']}, {facts['python']}, {facts['date'][:10]}"
-    body.append(
-        _text(20, height - 14, f"{where}. Raw socket and aiohttp with nothing above them: for comparison.", "small")
-    )
+    body.append(_text(20, height - 14, f"{where}. Raw socket and aiohttp alone: for comparison.", "small"))
     told = ", ".join(f"{_NAMES.get(peer, peer)} {micro(burst[peer])}" for peer in peers)
     told = f"Microseconds of CPU for a chunk of a burst: {told}."
     return _svg(label + 2 * width + gap + 20, height, "What a chunk costs", told, body)
@@ -138,13 +137,13 @@ _CUTS = {
     "FIN without the last chunk": ("connection", "closed"),
     "RST": ("connection", "reset"),
 }
-_LIES = ("called whole", "silent")
-_WORDS = {"called whole": "✗ “whole”", "silent": "✗ silent"}
+_LIES = ("called complete", "silent")
+_WORDS = {"called complete": "✗ “complete”", "silent": "✗ silent"}
 
 
 def truth(faults: Results) -> str:
-    """A row for each library, a column for each way to cut a reply."""
-    row, top, label, width = 30, 106, 190, 96
+    """Draw a row for each library and a column for each way to cut a reply."""
+    row, top, label, width = 30, 106, 190, 104
     body = [_text(20, 50, "The provider's reply is cut in the middle. What does the library say?", "small")]
     for column, words in enumerate(_CUTS.values()):
         for line, word in enumerate(words):
@@ -157,8 +156,8 @@ def truth(faults: Results) -> str:
             body += _cell(label + column * width + 2, y + 1, width - 4, row - 4, _verdicts(wires, fault))
     y = top + len(faults["results"]) * row + 16
     legend = {
-        "right": "says that it was cut",
-        "wrong": "reports a whole reply, or just ends",
+        "right": "reports that it was cut",
+        "wrong": "reports a complete reply, or just ends",
         "other": "a foreign error, lost text, or a leaked key",
     }
     x = 20.0
@@ -169,7 +168,7 @@ def truth(faults: Results) -> str:
         _text(
             20,
             y + 40,
-            "All wires that a library speaks, blocking and async. A number: so many of these replies.",
+            "All wires that a library speaks, blocking and async. A number says how many of these replies.",
             "small",
         )
     )
@@ -177,7 +176,7 @@ def truth(faults: Results) -> str:
         peer: sum((_verdicts(wires, fault) for fault in _CUTS), Counter()) for peer, wires in faults["results"].items()
     }
     told = ", ".join(f"{peer} {count['right']} of {count.total()}" for peer, count in counts.items())
-    told = f"Cut replies that were handed on whole as far as they came, and called cut: {told}."
+    told = f"Cut replies whose text was delivered and that were reported as cut: {told}."
     return _svg(label + len(_CUTS) * width + 20, y + 56, "Who tells the truth about a cut stream", told, body)
 
 
@@ -207,7 +206,7 @@ def _cell(x: float, y: float, width: float, height: float, counts: Counter[str])
 
 
 def draw() -> None:
-    """Those pictures for which there are results."""
+    """Draw the pictures that have results."""
     IMAGES.mkdir(exist_ok=True)
     for source, name, picture in (
         ("speed.json", "cpu-per-chunk.svg", cpu_per_chunk),

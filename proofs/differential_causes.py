@@ -1,8 +1,9 @@
-"""Why an official SDK and this library have something else of a stream, each reason with a name. Pure.
+"""Named causes of differences between this library and an official SDK that read the same stream. Pure.
 
-A cause is a function that looks for itself in the bytes of a stream, and at what the two readers have: what it explains
-has to follow from what the provider sent, so that no cause can hide a difference that it does not understand. Its name
-is the function's, and its docstring says why, in the words of the documentation.
+A cause is a function that looks for evidence in the bytes of a stream and in the results of both readers. It may
+explain a difference only by what the provider sent, so that no cause can hide a difference that it does not
+understand. The name of the cause is the name of the function, and its docstring is the explanation in the
+documentation.
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ def _usage(case: Case) -> dict[str, Any]:
 
 @_cause("openai_chat", "usage", right="we")
 def reasoning_beside(case: Case) -> bool:
-    """xAI, and GitHub Copilot for Gemini, count reasoning beside `completion_tokens`, as the total shows. We count all
-    that came out, the SDK hands on the field."""
+    """xAI, and GitHub Copilot for Gemini, do not include reasoning in `completion_tokens`, as the total shows. We
+    count all output tokens; the SDK passes the field on unchanged."""
     usage = _usage(case)
     thought = (usage.get("completion_tokens_details") or usage).get("reasoning_tokens")
     went, came = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
@@ -112,24 +113,24 @@ def reasoning_beside(case: Case) -> bool:
 
 @_cause("openai_chat", "usage", right="we")
 def usage_in_x_groq(case: Case) -> bool:
-    """Groq's streams may say the usage in `x_groq.usage` alone, which the SDK does not know."""
+    """Groq's streams may report the usage only in `x_groq.usage`, which the SDK does not know."""
     said = _last((chunk.get("x_groq") or {}).get("usage") for chunk in _chunks(case))
     return not _usage(case) and bool(said) and case.ours.usage == counted("openai_chat", said)
 
 
 @_cause("openai_chat", "usage", right="we")
 def usage_forgotten(case: Case) -> bool:
-    """A chunk came after the one with the usage (a moderation, an empty one). The SDK's helper keeps the usage of the
-    last chunk, which has none."""
+    """A chunk followed the one with the usage (a moderation, or an empty chunk). The SDK's helper keeps the usage
+    of the last chunk, which has none."""
     usage, last = _usage(case), _last(chunk for chunk in _chunks(case) if _taken(chunk))
     return bool(usage) and not last.get("usage") and case.ours.usage == counted("openai_chat", usage)
 
 
 @_cause("openai_chat", "accumulator", "finish_reason", right="we")
 def object_dropped(case: Case) -> bool:
-    """The SDK's helper skips every chunk whose `object` is not `chat.completion.chunk`: Z.ai and Copilot name none,
-    Perplexity calls the last one `chat.completion.done`. So it loses the finish reason, or the whole reply, and then
-    ends with a bare AssertionError."""
+    """The SDK's helper skips every chunk whose `object` is not `chat.completion.chunk`: Z.ai and Copilot send
+    none, and Perplexity calls the last one `chat.completion.done`. So the helper loses the finish reason, or the
+    complete reply, and then ends with a bare AssertionError."""
     if case.accumulator.startswith("AssertionError"):
         return not any(map(_taken, _chunks(case)))
     ends = [
@@ -140,16 +141,16 @@ def object_dropped(case: Case) -> bool:
 
 @_cause("openai_chat", "accumulator", right="both")
 def refuses_at_the_limit(case: Case) -> bool:
-    """The SDK's helper raises LengthFinishReasonError where the reply was cut by the limit, with the reply in it; we
-    hand the reply over with the status `truncated`."""
+    """The SDK's helper raises LengthFinishReasonError, which contains the reply, if a limit cut the reply off. We
+    deliver the reply with the status `truncated`."""
     return case.accumulator.startswith("LengthFinishReasonError") and case.theirs.finish_reason == "length"
 
 
 @_cause("openai_chat", "accumulator", right="we")
 def field_missing(case: Case) -> bool:
-    """The SDK's helper raises TypeError, AttributeError, RuntimeError or AssertionError over a chunk that lacks what
-    it counts on: the `index` of a tool call (Mistral) or of a reasoning detail (OpenRouter), the `type` of a call's
-    later pieces (Writer), the `delta` of a choice (Azure), the `choices` (OpenAI's audio models)."""
+    """The SDK's helper raises TypeError, AttributeError, RuntimeError or AssertionError on a chunk that lacks an
+    expected field: the `index` of a tool call (Mistral) or of a reasoning detail (OpenRouter), the `type` of a
+    call's later pieces (Writer), the `delta` of a choice (Azure), the `choices` (OpenAI's audio models)."""
     if not case.accumulator.startswith(("TypeError", "AttributeError", "RuntimeError", "AssertionError")):
         return False
     deltas = [choice.get("delta") for choice in _choices(case)]
@@ -164,8 +165,8 @@ def field_missing(case: Case) -> bool:
 
 @_cause("openai_chat", "text", "reasoning", right="we")
 def content_in_parts(case: Case) -> bool:
-    """Mistral sends reasoning, and text beside it, as a list of parts in `content`. The SDK's helper has no place for
-    it, and drops what does not fit the type of what it has so far."""
+    """Mistral sends reasoning, and the text beside it, as a list of parts in `content`. The SDK's helper does not
+    support that, and drops values whose type differs from what it has so far."""
     contents: list[Any] = [(choice.get("delta") or {}).get("content") or "" for choice in _choices(case)]
     parts = [part for found in contents for part in (found if isinstance(found, list) else [{"text": found}])]
     thoughts = [piece["text"] for part in parts for piece in part.get("thinking", ())]
@@ -178,8 +179,8 @@ def content_in_parts(case: Case) -> bool:
 
 @_cause("openai_chat", "whole", right="we")
 def no_finish_reason(case: Case) -> bool:
-    """The reply, or one of its choices, never got the finish reason that its server gives to others, so nothing says
-    that it is whole: we end with `interrupted`, the SDK hands it over as any other."""
+    """The reply, or one of its choices, never got the finish reason that this server sends for other replies, so
+    nothing proves that it is complete. We end with `interrupted`; the SDK returns it like any other reply."""
     choices = {choice.get("index", 0) for choice in _choices(case)}
     ended = {choice.get("index", 0) for choice in _choices(case) if choice.get("finish_reason")}
     return choices != ended and not case.ours.whole and not never_a_reason(case)
@@ -187,23 +188,23 @@ def no_finish_reason(case: Case) -> bool:
 
 @_cause("openai_chat", "whole", right="nobody")
 def never_a_reason(case: Case) -> bool:
-    """Snowflake and OpenAI's audio models give no reply a finish reason. We call these interrupted and they were not;
-    the SDK would hand over one that was cut just the same."""
+    """Snowflake and OpenAI's audio models never send a finish reason. We report these replies as interrupted
+    although they were complete; the SDK would return a cut reply in the same way."""
     last = _last(_choices(case))
     return not _reasons(case) and bool(last) and "finish_reason" not in last and not case.ours.whole
 
 
 @_cause("openai_chat", "finish_reason", right="both")
 def two_reasons(case: Case) -> bool:
-    """`tool_calls`, and then `stop` in a chunk of its own (Gemini by OpenRouter). The SDK has the last word, we the one
-    that says that tools are waited for."""
+    """`tool_calls`, and then `stop` in a separate chunk (Gemini through OpenRouter). The SDK keeps the last word;
+    we keep the one that says that the model waits for tool results."""
     return _reasons(case) == [case.ours.finish_reason, case.theirs.finish_reason]
 
 
 @_cause("openai_chat", "tool_calls", right="we")
 def named_twice(case: Case) -> bool:
-    """The whole call comes twice (Kimi by OpenRouter), and the SDK's helper adds the id to the id and the name to the
-    name. We take it for the one call that it is."""
+    """The complete call comes twice (Kimi through OpenRouter), and the SDK's helper appends the id to the id and
+    the name to the name. We recognize it as one call."""
     twice = tuple((id * 2, name * 2) for id, name, _ in case.ours.tool_calls)
     return bool(twice) and twice == tuple((id, name) for id, name, _ in case.theirs.tool_calls)
 
@@ -225,7 +226,7 @@ def _pieces(case: Case) -> str:
 @_cause("openai_responses", "text", "tool_calls", right="we")
 def empty_output(case: Case) -> bool:
     """The terminal event has an empty `output` (ChatGPT's backend for Codex does that), and so has the SDK's final
-    response: what the deltas said is not in it. We keep what came."""
+    response, which lacks the text of the deltas. We keep what arrived."""
     response = _last(_events(case, *TERMINAL)).get("response", {})
     items = [event["item"] for event in _events(case, "response.output_item.done")]
     return (
@@ -245,15 +246,15 @@ def new_ids(case: Case) -> bool:
 
 @_cause("openai_responses", "accumulator", right="we")
 def begins_later(case: Case) -> bool:
-    """A background response that is read from its middle has no `response.created`, without which the SDK's helper
-    raises RuntimeError unless it was told so."""
+    """A background response that is read from its middle has no `response.created`. Without that event the SDK's
+    helper raises RuntimeError, unless it was told to expect this."""
     return not _events(case, "response.created") and "response.created" in case.accumulator
 
 
 @_cause("openai_responses", "text", right="nobody")
 def contradicts_itself(case: Case) -> bool:
-    """A recording that was shortened by hand: its deltas say something else than its whole texts. We keep to what was
-    shown, the SDK's final response has the other."""
+    """A recording that was shortened by hand: its deltas differ from its complete texts. We keep what was shown;
+    the SDK's final response has the other text."""
     pieces = _pieces(case)
     whole = "".join(event["text"] for event in _events(case, "response.output_text.done"))
     return pieces == case.ours.text and bool(whole) and whole == case.theirs.text and not whole.startswith(pieces)
@@ -264,22 +265,23 @@ def contradicts_itself(case: Case) -> bool:
 
 @_cause("", *FIELDS, right="nobody")
 def glued(case: Case) -> bool:
-    """The events of several responses in one file, which no server sends. We stop at the end of the first, as the wire
-    says; the SDK's Anthropic helper adds them up under the first's name, and its Responses helper raises."""
+    """The events of several responses in one file, which no server sends. We stop at the end of the first
+    response, as the wire requires. The SDK's Anthropic helper accumulates all of them under the name of the first,
+    and its Responses helper raises."""
     return len(_events(case, "response.created", "message_start")) > 1
 
 
 @_cause("anthropic", "whole", right="we")
 def unterminated(case: Case) -> bool:
-    """The blank line after `message_stop` is missing, so by the standard of server-sent events it never came, as where
-    the connection breaks there. The SDK does not ask for `message_stop` at all."""
+    """The blank line after `message_stop` is missing. By the standard of server-sent events the event never
+    arrived, just as if the connection had broken there. The SDK does not require `message_stop` at all."""
     return not case.data.endswith((b"\n\n", b"\r\n\r\n")) and case.payloads[-1:] == [{"type": "message_stop"}]
 
 
 @_cause("anthropic", "whole", right="we")
 def done_marker(case: Case) -> bool:
-    """A gateway (OpenRouter) ends Anthropic's stream with OpenAI's `[DONE]`, after `message_stop`. The SDK reads on,
-    takes it for JSON, and raises JSONDecodeError on a reply that was whole."""
+    """A gateway (OpenRouter) ends Anthropic's stream with OpenAI's `[DONE]`, after `message_stop`. The SDK reads
+    on, parses it as JSON, and raises JSONDecodeError on a complete reply."""
     return b"data: [DONE]" in case.data and case.raised.startswith("JSONDecodeError")
 
 
@@ -297,8 +299,8 @@ def _parts(case: Case) -> list[dict[str, Any]]:
 
 @_cause("gemini", "tool_calls", right="we")
 def arguments_in_pieces(case: Case) -> bool:
-    """Vertex streams the arguments of a call in pieces with a path. The SDK hands on the pieces, each as a call; we put
-    them together."""
+    """Vertex streams the arguments of a call in pieces with a path. The SDK returns each piece as a call; we join
+    them."""
     calls = [part["functionCall"] for part in _parts(case) if "functionCall" in part]
     names = [call["name"] for call in calls if call.get("name")]
     return (
@@ -310,8 +312,8 @@ def arguments_in_pieces(case: Case) -> bool:
 
 @_cause("gemini", "text", "finish_reason", "usage", "whole", right="we")
 def numbers_for_words(case: Case) -> bool:
-    """Finish reasons as the numbers of the enum (`$alt=json;enum-encoding=int`). The SDK raises AttributeError on the
-    first chunk; we know the numbers."""
+    """The finish reasons are numbers of the enum (`$alt=json;enum-encoding=int`). The SDK raises AttributeError on
+    the first chunk; we know the numbers."""
     reasons = [found["finishReason"] for found in _candidates(case) if found.get("finishReason")]
     return (
         any(isinstance(reason, int) for reason in reasons)
@@ -323,6 +325,6 @@ def numbers_for_words(case: Case) -> bool:
 
 @_cause("gemini", "usage", right="both")
 def half_a_count(case: Case) -> bool:
-    """The provider counted what came out and not what went in. The SDK hands on that, we fill in the other and mark the
-    whole as estimated."""
+    """The provider counted the output and not the input. The SDK returns that; we estimate the missing part and
+    mark the usage as estimated."""
     return case.ours.usage is None and case.theirs.usage is not None and None in case.theirs.usage

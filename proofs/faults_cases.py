@@ -97,7 +97,7 @@ def _whole(wire: Wire) -> Iterator[Case]:
     yield case("whole, in single bytes, CRLF", Script.body(TRANSFORMATIONS["crlf"](data), 1))
     for name, change in TRANSFORMATIONS.items():
         yield case(_FORMS[name], Script.body(change(data), 29))
-    yield case("U+2028, U+0085 and their kin in the text", Script.body(reply(wire, ODD)), "".join(ODD))
+    yield case("U+2028, U+0085 and similar in the text", Script.body(reply(wire, ODD)), "".join(ODD))
     yield case("the body ends by closing", Script.body(data, 50, "close"))
     if wire == "openai_chat":
         yield case("first chunk without choices", Script.body(first_chunk_without_choices(data)))
@@ -204,7 +204,7 @@ def _silence(wire: Wire) -> Iterator[Case]:
     yield case("a stall mid-text", _said(begun, Stall()))
     yield case("a stall before the headers", Script(stall_before_headers=True), "")
     yield case("a stall after the headers", Script(steps=(Stall(),)), "")
-    yield case("pings for ever", _said(begun, Repeat(ping, 0.5)))
+    yield case("pings forever", _said(begun, Repeat(ping, 0.5)))
     # 20 MB a second: more than an event may have, soon, and not more than the machine has before the limit of time.
     endless = _said([*begun, b"data: "], Repeat(b"x" * (1 << 20), 0.05))
     yield case("a line without an end", endless, pace="alone")
@@ -223,8 +223,8 @@ def _said(said: list[bytes], *then: Step) -> Script:
 
 
 _TITLES: dict[Callable[[Wire], Iterator[Case]], str] = {
-    _whole: "Whole, in every form that the standards allow",
-    _ended: "Ended by the provider's word, and not whole",
+    _whole: "Complete, in every form that the standards allow",
+    _ended: "Ended by the provider's word, but incomplete",
     _cut: "Cut",
     _in_stream: "An error in the stream",
     _no_stream: "No stream at all",

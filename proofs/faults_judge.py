@@ -1,7 +1,7 @@
-"""What a caller was told of a reply, against what the reply was. Pure.
+"""Compare what a caller learned about a reply with what the reply was. Pure.
 
-The rule: nothing counts but what the caller of the library's streaming API got: the text, and the sign at the end. An
-exception is a sign, an error event is one, and so is a finish reason that is not that of a whole reply.
+The rule: only what the caller of the library's streaming API gets counts: the text, and the sign at the end. An
+exception is a sign, and so is an error event, or a finish reason other than that of a complete reply.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from proofs.faults_cases import Ending
 Verdict: TypeAlias = Literal[
     "right",
     "hangs",
-    "called whole",
+    "called complete",
     "silent",
     "foreign error",
     "loses text",
     "wrong text",
-    "refuses whole",
+    "rejects complete",
     "leaks the key",
     "no verdict",
 ]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-"""Of several that fit, a cell has the first; `right` only where none does."""
+"""If several fit, a cell shows the first; `right` only if none does."""
 
 WHOLE_WORDS = frozenset({"stop", "completed", "complete", "end_turn", "stop_sequence", "STOP", "panel_final"})
-"""Words that say that a reply is whole, as the libraries hand them on."""
+"""Words that mean a complete reply, as the libraries report them."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ def _faults(ending: Ending, text: str, seen: Seen) -> set[Verdict]:
     failed = seen.raised is not None or seen.error is not None
     if ending == "whole":
         if failed or seen.word not in (None, *WHOLE_WORDS):
-            return found | {"refuses whole"}
+            return found | {"rejects complete"}
         if seen.word is None:
             found.add("silent")
     elif not failed and seen.word is None:
         found.add("silent")
     elif not failed and seen.word in WHOLE_WORDS:
-        found.add("called whole")
+        found.add("called complete")
     if seen.raised is not None and not seen.own:
         found.add("foreign error")
     if seen.text != text:

@@ -43,9 +43,9 @@ SAMPLE = (
     [
         ("whole", Seen(TEXT, "stop"), "right"),
         ("whole", Seen(TEXT), "silent"),
-        ("whole", Seen(TEXT, "length"), "refuses whole"),
-        ("whole", Seen(TEXT, raised=ERROR), "refuses whole"),
-        ("whole", Seen(TEXT, error="server: broke"), "refuses whole"),
+        ("whole", Seen(TEXT, "length"), "rejects complete"),
+        ("whole", Seen(TEXT, raised=ERROR), "rejects complete"),
+        ("whole", Seen(TEXT, error="server: broke"), "rejects complete"),
         ("whole", Seen(PARTIAL, "stop"), "loses text"),
         ("whole", Seen(TEXT[3:], "stop"), "loses text"),
         ("whole", Seen(TEXT[:3] + TEXT[5:], "stop"), "loses text"),
@@ -55,17 +55,17 @@ SAMPLE = (
         ("truncated", Seen(TEXT, "max_tokens"), "right"),
         ("truncated", Seen(TEXT, "a word of a later version"), "right"),
         ("truncated", Seen(TEXT, raised=ERROR), "right"),
-        ("truncated", Seen(TEXT, "stop"), "called whole"),
+        ("truncated", Seen(TEXT, "stop"), "called complete"),
         ("truncated", Seen(TEXT), "silent"),
         ("truncated", Seen(PARTIAL, "length"), "loses text"),
         ("filtered", Seen(TEXT, "content_filter"), "right"),
-        ("filtered", Seen(TEXT, "end_turn"), "called whole"),
+        ("filtered", Seen(TEXT, "end_turn"), "called complete"),
         ("broken", Seen(TEXT, raised=ERROR), "right"),
         ("broken", Seen(TEXT, error="server: broke"), "right"),
         ("broken", Seen(TEXT, "stop", raised=ERROR), "right"),
         ("broken", Seen(TEXT, "incomplete"), "right"),
-        ("broken", Seen(TEXT, "STOP"), "called whole"),
-        ("broken", Seen(TEXT, "panel_final"), "called whole"),
+        ("broken", Seen(TEXT, "STOP"), "called complete"),
+        ("broken", Seen(TEXT, "panel_final"), "called complete"),
         ("broken", Seen(TEXT), "silent"),
         ("broken", Seen(PARTIAL), "silent"),
         ("broken", Seen(TEXT, raised=ERROR, own=False), "foreign error"),
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_seen() -> None:
     chosen = [lie(case) for case in ALL if case.wire == "gemini" and case.fault in (PLAIN, "CRLF", "RST")]
     results = run([OURS], chosen)["results"][OURS]["gemini"]
     verdicts = {fault: [cell["verdict"] for cell in both.values()] for fault, both in results.items()}
-    assert verdicts == {PLAIN: ["right"] * 2, "CRLF": ["called whole"] * 2, "RST": ["refuses whole"] * 2}
+    assert verdicts == {PLAIN: ["right"] * 2, "CRLF": ["called complete"] * 2, "RST": ["rejects complete"] * 2}
 
 
 def test_no_verdict_on_who_reads_no_reply_at_all() -> None:
@@ -129,7 +129,7 @@ def test_no_verdict_on_who_reads_no_reply_at_all() -> None:
     broken = next(case for case in ALL if case.wire == "gemini" and case.fault == "RST")
     both = [replace(broken, fault=PLAIN, ending="whole"), broken]
     results = run([OURS], both)["results"][OURS]["gemini"]
-    assert [cell["verdict"] for cell in results[PLAIN].values()] == ["refuses whole"] * 2
+    assert [cell["verdict"] for cell in results[PLAIN].values()] == ["rejects complete"] * 2
     assert [cell["verdict"] for cell in results["RST"].values()] == ["no verdict"] * 2
 
 
