@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import gzip
+import os
 import socket
 import struct
 import threading
@@ -12,6 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -312,33 +315,84 @@ UNKNOWN = (socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("2001:db8::1", 1, 0, 0))
 """An address that can't even be tried, where there is no IPv6; or one at which nobody answers."""
 
 
-def test_uvloop_and_a_host_whose_first_address_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next one is tried after a while, and what was tried is not left open."""
-    uvloop = pytest.importorskip("uvloop")
+def loop_class(name: str) -> Any:
+    return asyncio.SelectorEventLoop if name == "asyncio" else pytest.importorskip("uvloop").Loop
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_async_and_a_host_whose_first_address_is_dead(loop: str) -> None:
+    """The next one is tried soon, and what was tried is not left open."""
     hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]  # refuses, is dead, answers
 
     async def lookup(self: Any, host: str, port: int, **how: Any) -> Any:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, port)) for host in hosts]
+        found = hosts if host == "host.test" else [host]
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (each, port)) for each in found]
 
-    class Loop(uvloop.Loop):  # type: ignore[misc, name-defined]
+    class Loop(loop_class(loop)):  # type: ignore[misc]
         getaddrinfo = lookup
 
     async def run(port: int) -> None:
         found = await _async_connections._connected(("http", "host.test", port), memoryview(bytearray(1)))
         assert found.socket.getpeername()[0] == "127.0.0.4"
+        assert found.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         found.close()
-        del hosts[2:]
-        monkeypatch.setattr(_async_connections, "ADDRESS_SECONDS", 0.1)
-        hosts.reverse()
+        hosts[1:] = ["127.0.0.2"]
         with pytest.raises(ConnectionRefusedError):
             await _async_connections._connected(("http", "host.test", port), memoryview(bytearray(1)))
+        hosts[1:] = ["127.0.0.3", "127.0.0.3"]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await _async_connections._connected(("http", "host.test", port), memoryview(bytearray(1)))
 
     with (
         socket.create_server(("127.0.0.4", 0)) as good,
         dead("127.0.0.3", good.getsockname()[1]),
         asyncio.Runner(loop_factory=Loop) as runner,
     ):
+        before = open_files()
         runner.run(run(good.getsockname()[1]))
+        assert open_files() <= before + 2  # of the loop itself
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts files as Linux does")
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_connect_that_is_cancelled_leaves_no_socket(loop: str, scheme: str) -> None:
+    """Whatever it was at: not until the garbage collector comes, as it may come late."""
+
+    async def run(url: str) -> tuple[int, int]:
+        async def ask_and_leave(turns: int) -> None:
+            stream = msgmodel.astream_panels("openai", "hi", KEY, config=config("openai_chat", url), timeout=5)
+            asking = asyncio.create_task(anext(aiter(stream)))  # type: ignore[arg-type]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asking
+
+        await ask_and_leave(1)
+        before = open_files()
+        for turns in range(1, 40):
+            await ask_and_leave(turns)
+        await asyncio.sleep(0.2)
+        return before, open_files()
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        asyncio.Runner(loop_factory=loop_class(loop)) as runner,
+    ):
+        gc.collect()
+        gc.disable()
+        try:
+            before, after = runner.run(run(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"))
+        finally:
+            gc.enable()
+            gc.collect()
+    assert after <= before + 3  # of the loop itself
 
 
 def test_blocking_and_a_host_whose_first_address_is_dead(places: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,10 @@ import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 from io import BytesIO
-from socket import SOCK_STREAM
+from socket import SOCK_STREAM, socket
 from time import monotonic
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -36,8 +37,6 @@ from ._transport import (
 )
 
 READ_BYTES = 64 * 1024
-ADDRESS_SECONDS = 2.0
-"""What an address of a host may take where another one can be tried, on a loop that can't try both at once."""
 WAITING_BYTES = 64 * 1024
 """What may wait for a slow reader before the socket is left alone; one read of it more can come."""
 
@@ -282,22 +281,57 @@ async def _connected(address: _Address, buffer: memoryview) -> _Connection:
     scheme, host, port = address
     loop = asyncio.get_running_loop()
     options: dict[str, Any] = {"ssl": _transport.tls(), "server_hostname": host} if scheme == "https" else {}
+    channel = await _first(host, port)
+    # From here on the loop closes it, also if this is cancelled.
+    _, connection = await loop.create_connection(lambda: _Connection(buffer), sock=channel, **options)
+    return connection
 
-    async def to(host: str) -> _Connection:
-        _, connection = await loop.create_connection(lambda: _Connection(buffer), host, port, **options)
-        return connection
 
-    if isinstance(loop, asyncio.BaseEventLoop):
-        options["happy_eyeballs_delay"] = EYEBALLS_SECONDS
-        return await to(host)
-    # uvloop tries one address after the other, each for as long as the kernel does, which is minutes.
-    found = await loop.getaddrinfo(host, port, type=SOCK_STREAM)
-    *others, last = dict.fromkeys(str(place[4][0]) for place in found)
-    for other in others:
-        with suppress(OSError):
-            async with asyncio.timeout(ADDRESS_SECONDS):
-                return await to(other)
-    return await to(last)
+async def _first(host: str, port: int) -> socket:
+    """Return a connection to the first address of a host that takes one (RFC 8305). Raises OSError.
+
+    uvloop would try one address after the other, and asyncio forgets an open socket if it is cancelled as one connects.
+    """
+    loop = asyncio.get_running_loop()
+    places = await loop.getaddrinfo(host, port, type=SOCK_STREAM)
+    fault: OSError | None = None
+    trying: dict[asyncio.Task[OSError | None], socket] = {}
+    try:
+        while places or trying:
+            if places:
+                family, kind, protocol, _, place = places.pop(0)
+                try:
+                    channel = socket(family, kind, protocol)
+                except OSError as error:  # no such family here
+                    fault = error
+                    continue
+                channel.setblocking(False)
+                trying[loop.create_task(_fault_of_connecting(channel, place))] = channel
+            wait = EYEBALLS_SECONDS if places else None
+            done, _ = await asyncio.wait(trying, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                fault = task.result()
+                channel = trying.pop(task)
+                if fault is None:
+                    return channel
+                channel.close()
+    finally:
+        for task, channel in trying.items():
+            task.add_done_callback(partial(_close_socket, channel))
+            task.cancel()
+    raise fault or OSError("the host has no address")
+
+
+async def _fault_of_connecting(channel: socket, place: Any) -> OSError | None:
+    try:
+        await asyncio.get_running_loop().sock_connect(channel, place)
+    except OSError as error:
+        return error
+    return None
+
+
+def _close_socket(channel: socket, _: object) -> None:
+    channel.close()
 
 
 class _Open:
