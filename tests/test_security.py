@@ -29,7 +29,7 @@ import pytest
 import msgmodel.testing
 import serving
 from conftest import KEY, Async, Sync
-from msgmodel import AsyncClient, AuthenticationError, Client, ReplyError
+from msgmodel import AsyncClient, AuthenticationError, Client, ReplyError, _transport
 from msgmodel.server import Settings, create_app
 from msgmodel.testing import ScriptedProvider
 from msgmodel.testing.server import Cut, Script, ScriptedServer, Send
@@ -179,22 +179,47 @@ class Listener:
                     self.handshake = str(error)
 
 
+def certificate(folder: Path, *more: str) -> tuple[Path, Path]:
+    """One of localhost that nobody has signed, and its key."""
+    paths = folder / "certificate.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+    written = ["-out", str(paths[0]), "-keyout", str(paths[1])]
+    subprocess.run([*command.split(), *more, *written], check=True, capture_output=True)
+    return paths
+
+
 @pytest.mark.skipif(not shutil.which("openssl"), reason="makes the certificate")
 @pytest.mark.parametrize("how", WAYS)
 def test_a_certificate_that_nobody_vouches_for(
     keyed: ScriptedServer, how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The connection is refused before anything is said on it."""
-    paths = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", str(paths[0]), "-keyout", str(paths[1])]
-    subprocess.run([*command.split(), *names], check=True, capture_output=True)
-    with Listener(paths) as listener:
+    with Listener(certificate(tmp_path, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")) as listener:
         monkeypatch.setenv("OPENAI_BASE_URL", f"https://127.0.0.1:{listener.port}/v1")
         event = last(how, "openai")
     assert (event["event"], event["code"]) == ("panel_error", "network")
     assert listener.heard == b""
     assert "certificate" in event["error"].lower()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="makes the certificate")
+@pytest.mark.parametrize("how", WAYS)
+def test_a_certificate_whose_host_is_in_its_common_name_alone(
+    keyed: ScriptedServer, how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An authority answers for the subjectAltName only, as browsers have it too (RFC 9525, section 2)."""
+    paths = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(paths[0]))
+    _transport.tls.cache_clear()
+    try:
+        with Listener(paths) as listener:
+            monkeypatch.setenv("OPENAI_BASE_URL", f"https://localhost:{listener.port}/v1")
+            event = last(how, "openai")
+    finally:
+        _transport.tls.cache_clear()
+    assert (event["event"], event["code"]) == ("panel_error", "network")
+    assert listener.heard == b""
+    assert "hostname" in event["error"].lower()
 
 
 @pytest.mark.parametrize("how", WAYS)
