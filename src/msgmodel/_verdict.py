@@ -253,6 +253,8 @@ _TRANSIENT: Final[frozenset[ErrorCode]] = frozenset(
     {"rate_limit", "overloaded", "server", "network", "timeout", "interrupted"}
 )
 
+LONGEST_RETRY_AFTER = 31 * 86_400.0
+"""Seconds. A month is the longest period of a quota; a number above it is no time, and may have 300 digits."""
 _MESSAGE_LIMIT = 600
 _READ_LIMIT = 64 * 1024
 _URL = re.compile(r"([a-z][a-z0-9+.-]{0,31}://)(?:[^\s/@]*@)?([^\s?#\"'<>]*)(?:[?#][^\s\"'<>]*)?", re.IGNORECASE)
@@ -439,7 +441,7 @@ def _retry_after(error: object, headers: Mapping[str, str]) -> float | None:
             delay = detail.get("retryDelay") if isinstance(detail, dict) else None
             if isinstance(delay, str) and (match := _DURATION.fullmatch(delay)):
                 seconds = _number(match[1], 1.0)
-    return seconds
+    return None if seconds is None else min(seconds, LONGEST_RETRY_AFTER)
 
 
 def _number(value: str | None, scale: float) -> float | None:
