@@ -267,6 +267,7 @@ _SETTINGS = {
     "max_body_bytes": "Of one request.",
     "max_panels": "Of one request.",
     "max_streams_per_client": "That run at a time for one client.",
+    "max_readers_per_client": "Answers that one client reads at a time.",
 }
 
 

@@ -176,7 +176,7 @@ def test_a_reader_elsewhere_is_a_reader(
 def test_readers_at_different_places(redis_server: Redis, worker: Any, provider: ScriptedProvider) -> None:
     """They share one connection to Redis; none may get what comes after something that it has not."""
     provider.say(Reply(TEXT, speed=100.0))
-    server = worker(redis_server)
+    server = worker(redis_server, max_readers_per_stream=64)
 
     with ask(server) as stream:
         id = stream.response.headers["x-stream-id"]

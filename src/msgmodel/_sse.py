@@ -174,7 +174,7 @@ def _alike(text: bytes, end: bytes) -> list[bytes] | None:
 def line(obj: object) -> bytes:
     """An object as one line of JSON."""
     written = _encoder.encode(obj)
-    if b"\xe2\x80" in written or b"\xc2\x85" in written:
+    if not written.isascii() and (b"\xe2\x80" in written or b"\xc2\x85" in written):
         for character, escape in _BREAKS:
             written = written.replace(character, escape)
     return written

@@ -134,6 +134,8 @@ SETTINGS: Final = (
     "max_panels",
     "max_streams",
     "max_streams_per_client",
+    "max_readers_per_stream",
+    "max_readers_per_client",
     "max_tokens",
     "max_seconds",
 )

@@ -84,7 +84,9 @@ class Adapted:
         kept = await self._app.log.named(alias)
         if not kept:
             return Response(status_code=204)
-        return self._ai_sdk(owner, alias, msgspec.json.decode(kept, type=_Resumable))
+        resumed = msgspec.json.decode(kept, type=_Resumable)
+        self._app.admit(request, owner, resumed.id)
+        return self._ai_sdk(owner, alias, resumed)
 
     def _ai_sdk(self, owner: str, alias: str, kept: _Resumable) -> Response:
         chunks = ai_sdk.Chunks(

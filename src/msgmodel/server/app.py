@@ -13,7 +13,6 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from hashlib import sha256
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -23,20 +22,20 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import _cost
-from .._sse import line
 from ..many import AsyncBatch
 from . import framing, openapi
 from .adapted import Adapted
 from .directory import Directory
 from .guard import Guard
-from .log import Expired, Found, Full, Head, Lines, Log, Lost, MemoryLog
+from .log import PAGE_BYTES, Expired, Found, Full, Head, Lines, Log, Lost, MemoryLog
 from .page import page
-from .panels import Panels
 from .positions import new_id, read_position, slot_of, stream_name
 from .question import PanelRequest, PanelsRequest, Refused, batch, convert, decode
+from .readers import ADMITTED, Readers
 from .reports import where
-from .response import DIRECT, StreamResponse
+from .response import DIRECT, Piece, StreamResponse
 from .settings import Settings
+from .snapshots import Snapshots
 from .streams import Streams, grace
 
 _OPEN = ("/healthz", "/readyz")
@@ -61,6 +60,8 @@ class Application:
         self.settings = settings
         self.log = log or MemoryLog(ttl_seconds=settings.ttl_seconds)
         self.streams = Streams(self.log, grace_seconds=grace(settings.on_disconnect))
+        self.readers = Readers(settings)
+        self.snapshots = Snapshots(self.log)
         self.directory = Directory(settings)
         self.guard = Guard(settings)
         self.response = partial(StreamResponse, heartbeat_seconds=settings.heartbeat_seconds)
@@ -70,7 +71,7 @@ class Application:
         """As an ASGI application. `app.state.msgmodel` is this object."""
         app = Starlette(
             routes=self._routes(),
-            middleware=[Middleware(_Guarded, guard=self.guard)],
+            middleware=[Middleware(_Guarded, guard=self.guard, readers=self.readers)],
             exception_handlers={
                 **dict.fromkeys((Refused, Expired, Lost, RecursionError), _failed),
                 HTTPException: _error,
@@ -162,8 +163,9 @@ class Application:
 
     async def _begin(self, request: Request, slot: str, head: Head, panels: AsyncBatch) -> bool:
         """Begins a stream; False if something is kept there already. Raises Refused if there is no room, and Lost."""
-        client = head.owner or (request.client.host if request.client else "")
+        client = _client(request, head.owner)
         self._room(client)
+        self.readers.admit(request.scope, slot, client)
         try:
             return await self.streams.start(slot, head, client, panels)
         except Full:
@@ -178,7 +180,8 @@ class Application:
         found = await self._known(id, owner)
         position = read_position(request)
         if position is None:
-            return self.response(self._snapshot(owner, id, found), headers=_named(request, id))
+            self.admit(request, owner, id)
+            return self.response(self._snapshot(owner, id), headers=_named(request, id))
         if position.stream not in ("", id):
             raise Refused(400, "invalid_request", "this last-event-id was read from another stream")
         if found.ended and position.number >= found.last:
@@ -269,51 +272,57 @@ class Application:
         return JSONResponse(openapi.document())
 
     def following(self, request: Request, owner: str, name: str, after: int, *, named: bool = False) -> Response:
-        """A response with the events after that number. named: their ids name the stream, too."""
+        """A response with the events after that number. named: their ids name the stream, too. Raises Refused."""
+        self.admit(request, owner, name)
         prefix = b"%b:" % name.encode() if named else b""
         opening = framing.OPENING
         if named:  # so that a connection that is lost before the first event can be taken up, too
             opening = b": msgmodel\nid: %b%d\n\n" % (prefix, after)
         return self.response(self._frames(owner, name, after, prefix), headers=_named(request, name), opening=opening)
 
+    def admit(self, request: Request, owner: str, name: str) -> None:
+        """Counts the request as a reader of the stream until it is over. Raises Refused if there are too many."""
+        self.readers.admit(request.scope, slot_of(name)[0], _client(request, owner))
+
     @asynccontextmanager
     async def reading(self, owner: str, name: str, after: int) -> AsyncIterator[AsyncGenerator[Lines, None]]:
-        """The lines of a stream after that number, for its owner alone: there is no other way to what it says.
+        """The lines of a stream after that number, for its owner alone. Raises Lost."""
+        await self._own(owner, name)
+        slot, _ = slot_of(name)
+        with self.streams.reading(slot):
+            async with aclosing(self.log.read(slot, after)) as lines:
+                yield lines
 
-        Raises Lost.
-        """
+    async def _own(self, owner: str, name: str) -> Found:
+        """The stream, for its owner alone: there is no other way to what it says. Raises Lost."""
         try:
             found = await self._find(name, owner)
         except Expired:
             found = None
         if found is None:
             raise Lost
-        slot, _ = slot_of(name)
-        with self.streams.reading(slot):
-            async with aclosing(self.log.read(slot, after)) as lines:
-                yield lines
+        return found
 
-    async def _frames(self, owner: str, name: str, after: int, prefix: bytes) -> AsyncGenerator[bytes, None]:
+    async def _frames(self, owner: str, name: str, after: int, prefix: bytes) -> AsyncGenerator[Piece, None]:
         # If it is lost, the body ends without a terminal event: the client asks again, and is told.
         with suppress(Lost):
             async with self.reading(owner, name, after) as pages:
                 async for first, lines in pages:
                     yield _framed(first, lines, prefix)
 
-    async def _snapshot(self, owner: str, name: str, found: Found) -> AsyncGenerator[bytes, None]:
+    async def _snapshot(self, owner: str, name: str) -> AsyncGenerator[Piece, None]:
         """What was said so far as one event, then the rest."""
-        panels = Panels(found.head.panel_ids)
-        if not found.last:
-            yield framing.frame(0, line(panels.snapshot()))
+        slot, _ = slot_of(name)
         with suppress(Lost):
-            async with self.reading(owner, name, 0) as pages:
-                async for first, lines in pages:
-                    for said in lines[: max(0, found.last + 1 - first)]:
-                        panels.add(msgspec.json.decode(said))
-                    tail = lines[max(0, found.last + 1 - first) :]
-                    if first <= found.last < first + len(lines):
-                        yield framing.frame(found.last, line(panels.snapshot()))
-                    yield _framed(first + len(lines) - len(tail), tail)
+            found = await self._own(owner, name)
+            with self.streams.reading(slot):
+                snapshot = await self.snapshots.take(name, slot, found)
+                after = snapshot.last
+                yield framing.parts(after, *snapshot.parts)
+                del snapshot
+                async with aclosing(self.log.read(slot, after)) as pages:
+                    async for first, lines in pages:
+                        yield _framed(first, lines)
 
     def _room(self, client: str) -> None:
         """Raises Refused where there is no room for another stream."""
@@ -362,8 +371,8 @@ def _misplaced() -> Refused:
 class _Guarded:
     """Checks the host and the origin before anything else, and says on every answer how it may be used."""
 
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
-        self._app, self._guard = app, guard
+    def __init__(self, app: ASGIApp, guard: Guard, readers: Readers) -> None:
+        self._app, self._guard, self._readers = app, guard, readers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -389,6 +398,7 @@ class _Guarded:
             await send(message)
 
         scope[DIRECT] = send
+        scope[ADMITTED] = []
         try:
             await self._app(scope, receive, say)
         except Exception as error:  # here, as the framework would hand it on to the log with its words
@@ -397,6 +407,7 @@ class _Guarded:
                 raise RuntimeError("a response broke off") from None
             await response(scope, receive, say)
         finally:
+            self._readers.release(scope)
             del scope[DIRECT]  # which leads back to the scope
 
 
@@ -407,10 +418,16 @@ _HEADERS = [
 ]
 
 
-def _framed(first: int, lines: list[bytes], prefix: bytes = b"") -> bytes:
-    if len(lines) == 1:
-        return framing.frame(first, lines[0], prefix)
-    return b"".join(framing.frame(number, said, prefix) for number, said in enumerate(lines, first))
+def _framed(first: int, lines: list[bytes], prefix: bytes = b"") -> Piece:
+    if len(lines) > 1:
+        return b"".join(framing.frame(number, said, prefix) for number, said in enumerate(lines, first))
+    (said,) = lines
+    return framing.frame(first, said, prefix) if len(said) <= PAGE_BYTES else framing.parts(first, said, prefix=prefix)
+
+
+def _client(request: Request, owner: str) -> str:
+    """Whose streams and readers are counted together."""
+    return owner or (request.client.host if request.client else "")
 
 
 def _named(request: Request, id: str) -> dict[str, str]:

@@ -21,3 +21,8 @@ HEADERS = {
 def frame(number: int, line: bytes, prefix: bytes = b"") -> bytes:
     """The event as it goes on the wire. `line`: its JSON, by `_sse.line`; `prefix`: goes before its number."""
     return b"id: %b%d\ndata: %b\n\n" % (prefix, number, line)
+
+
+def parts(number: int, *line: bytes, prefix: bytes = b"") -> tuple[bytes, ...]:
+    """The same in parts, for a line that is too large to be copied for each reader."""
+    return b"id: %b%d\ndata: " % (prefix, number), *line, b"\n\n"

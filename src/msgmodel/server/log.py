@@ -22,6 +22,9 @@ TOMBSTONE_SECONDS = 24 * 3600.0
 """How long it is known, after that, that there was such a stream, and whose it was; nothing of what it said."""
 
 
+PAGE_BYTES = 64 * 1024
+"""What a reader is given at a time, and what one that does not read can cost: more only if a single line is larger."""
+
 MAX_KNOWN = 100_000
 """Of streams that are gone, and of second names."""
 
@@ -45,10 +48,18 @@ class Found(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """Some lines in a row; `first`: the number of the first."""
+    """Some lines in a row, a page at most; `first`: the number of the first."""
 
     first: int
     lines: list[bytes]
+
+
+def page_after(lines: list[bytes], after: int) -> list[bytes]:
+    """Return the lines from that index on that make up a page: one at least."""
+    end, size, count = after, 0, len(lines)
+    while end < count and (size := size + len(lines[end])) <= PAGE_BYTES:
+        end += 1
+    return lines[after : max(end, after + 1)]
 
 
 class Command(NamedTuple):
@@ -101,7 +112,7 @@ class Log(Protocol):
         """A stream by its id. Raises Expired."""
 
     def read(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
-        """The lines after that number, as they come, until the stream's end. Raises Lost."""
+        """The lines after that number, page by page as they come, until the stream's end. Raises Lost."""
 
     async def read_elsewhere(self, id: str) -> bool:
         """Whether somebody reads the stream in another process."""
@@ -129,6 +140,8 @@ class _Stream:
     size: int = 0
     ended: bool = False
     expires: float = float("inf")
+    forgotten: int | None = None
+    """How many lines it had, once they are gone."""
     waiting: set[asyncio.Future[None]] = field(default_factory=set)
     """Readers who have read all there is."""
     commands: asyncio.Queue[Command] = field(default_factory=asyncio.Queue)
@@ -186,9 +199,12 @@ class MemoryLog:
             raise Lost
         loop = asyncio.get_running_loop()
         while True:
-            if lines := stream.lines[after:]:
-                yield Lines(after + 1, lines)
-                after += len(lines)
+            if stream.forgotten is not None and after < stream.forgotten:
+                raise Lost
+            if after < len(stream.lines):
+                page = page_after(stream.lines, after)
+                yield Lines(after + 1, page)
+                after += len(page)
             elif stream.ended:
                 return
             else:
@@ -238,6 +254,8 @@ class MemoryLog:
                 break
             del self._ended[id], self._streams[id]
             self.size -= stream.size
+            stream.forgotten = len(stream.lines)
+            stream.lines.clear()  # a reader that does not read keeps none of it
             self._tombstones[id] = now + TOMBSTONE_SECONDS, stream.head.owner
         for known in (self._tombstones, self._names):
             while known and (len(known) > MAX_KNOWN or next(iter(known.values()))[0] <= now):

@@ -18,6 +18,7 @@ from hashlib import sha256
 from time import monotonic
 from typing import Any, cast
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import msgspec
 import redis.asyncio
@@ -30,6 +31,7 @@ from ..errors import ConfigurationError
 from .log import (
     MAX_LINES,
     MAX_STREAM_BYTES,
+    PAGE_BYTES,
     TOMBSTONE_SECONDS,
     TTL_SECONDS,
     Command,
@@ -39,10 +41,11 @@ from .log import (
     Head,
     Lines,
     Lost,
+    page_after,
 )
 from .panels import Panels
 from .redis_script import Script
-from .redis_tail import AHEAD, BLOCK_SECONDS, COALESCE_SECONDS, FAULTS, Subscription, Tail
+from .redis_tail import BLOCK_SECONDS, COALESCE_SECONDS, FAULTS, Subscription, Tail
 
 _log = logging.getLogger("msgmodel.server")
 
@@ -130,6 +133,7 @@ class RedisLog:
         self._take_over = self.redis.register_script(_TAKE_OVER)
         self._writers: dict[str, _RedisWriter] = {}
         self._reading: dict[str, int] = {}
+        self._shared: WeakValueDictionary[tuple[str, str], _SharedLines] = WeakValueDictionary()
         self._tail = Tail(self.redis, self._waiting, self._commands(self.process), self._command)
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
@@ -169,8 +173,9 @@ class RedisLog:
             return
         self._reading[id] = self._reading.get(id, 0) + 1
         self._keep()
-        subscription = Subscription(self._tail, self.keys(id)[1], after, found.last - after > AHEAD)
-        seen: list[bytes] | None = [] if after == 0 else None
+        subscription = Subscription(self._tail, self.keys(id)[1], after, found.last > after)
+        shared = self._shared.setdefault((id, found.head.instance), _SharedLines())
+        whole = after == 0
         missed = 0
         heard = monotonic()
         ended = found.ended
@@ -178,24 +183,30 @@ class RedisLog:
             if not ended:
                 await self._say_what_is_read([id])  # now: its producer may be about to give it up
             while True:
+                silent, is_end = True, False
                 entries = [] if self._closed else await subscription.take(LEASE_SECONDS / 2)
                 if self._closed:  # the reader goes on at another process
                     raise Lost
                 if entries:  # together: who reads waits between two of them where the event loop runs behind
-                    lines = Lines(entries[0].first, [each for entry in entries for each in entry.lines])
-                    if seen is not None:
-                        seen += lines.lines
-                    after = lines.first + len(lines.lines) - 1
+                    is_end = _is_end(entries[-1])
+                    silent = False
+                    lines = shared.keep(after + 1, [each for entry in entries for each in entry.lines], whole)
+                    entries.clear()
                     missed = 0
-                    yield lines
+                    place = 0
+                    while place < len(lines):
+                        page = page_after(lines, place)
+                        place += len(page)
+                        yield Lines(after + 1 + place - len(page), page)
+                    after += len(lines)
                 # Asked of Redis after each silence, and after what may have been the end.
-                if not entries or _is_end(entries[-1]):
+                if silent or is_end:
                     state, last = await self._state(id)
                     if state != "away":
                         heard = monotonic()
                     elif monotonic() - heard > PATIENCE_SECONDS:
                         raise Lost
-                    if state == "gone" or (seen is not None and last < after):
+                    if state == "gone" or (whole and last < after):
                         break
                     ended = state == "ended"
                     if ended and not subscription.ready and last <= after:
@@ -207,10 +218,10 @@ class RedisLog:
         finally:
             subscription.close()
             await self._left(id, ended)
-        if seen is None:
+        if not whole:
             raise Lost
         # The store lost it: said by who has seen all of it.
-        yield Lines(after + 1, _ends(seen, found.head.panel_ids))
+        yield Lines(after + 1, _ends(shared.first(after), found.head.panel_ids))
 
     async def read_elsewhere(self, id: str) -> bool:
         try:
@@ -369,6 +380,25 @@ class RedisLog:
                     pipe.zadd(self._readers(id), {self.process: until})
                     pipe.expire(self._readers(id), int(LEASE_SECONDS * 4))
                 await pipe.execute()
+
+
+class _SharedLines:
+    """What the readers of one stream in this process have read, in one copy for all of them."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, bytes] = {}
+
+    def keep(self, number: int, lines: list[bytes], whole: bool) -> list[bytes]:
+        """Return the same lines, those that another reader has as its own. whole: keep the small ones, too."""
+        known = self._lines
+        for index, each in enumerate(lines):
+            if whole or len(each) > PAGE_BYTES:
+                lines[index] = known.setdefault(number + index, each)
+        return lines
+
+    def first(self, count: int) -> list[bytes]:
+        """Return so many lines from the start, which a reader has kept as a whole."""
+        return [self._lines[number] for number in range(1, count + 1)]
 
 
 class _RedisWriter:

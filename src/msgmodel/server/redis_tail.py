@@ -16,7 +16,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from .._patience import Alarm
-from .log import Lines
+from .log import PAGE_BYTES, Lines
 
 _log = logging.getLogger("msgmodel.server")
 
@@ -34,7 +34,20 @@ HEARD_SECONDS = 2.0
 AHEAD = 64
 """Entries of one stream that may wait for a slow reader."""
 PAGE = 2 * AHEAD
-"""Entries that one who is behind reads at once."""
+"""Entries that one who is behind reads at once, if they are small."""
+AHEAD_BYTES = 4 * PAGE_BYTES
+"""As much as may wait for a slow reader."""
+_PAGE = """
+local found, size, from = {}, 0, ARGV[1]
+while #found < tonumber(ARGV[2]) and size < tonumber(ARGV[3]) do
+  local entry = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', 1)[1]
+  if not entry then return {found, 0} end
+  found[#found + 1] = {entry[1], entry[2][2]}
+  size = size + #entry[2][2]
+  from = '(' .. entry[1]
+end
+return {found, 1}
+"""
 
 
 class Subscription:
@@ -44,6 +57,7 @@ class Subscription:
         self.key = key
         self.after = after
         self.ready: deque[Lines] = deque()
+        self._size = 0
         self._tail = tail
         self._behind = behind
         self._news = asyncio.Event()
@@ -53,7 +67,7 @@ class Subscription:
 
     @property
     def wants(self) -> bool:
-        return len(self.ready) < AHEAD
+        return len(self.ready) < AHEAD and self._size < AHEAD_BYTES
 
     def put(self, last: int, packed: bytes) -> None:
         """An entry; one that was had is passed over, and of one that was had in part, the rest is taken."""
@@ -64,6 +78,7 @@ class Subscription:
         if first <= self.after:
             lines, first = lines[self.after + 1 - first :], self.after + 1
         self.after = last
+        self._size += len(packed)
         self.ready.append(Lines(first, lines))
         self._news.set()
 
@@ -83,6 +98,7 @@ class Subscription:
         wanted = self.wants
         taken = list(self.ready)
         self.ready.clear()
+        self._size = 0
         if not wanted and not self._behind:
             self._tail.remove(self)
             self._behind = True
@@ -90,10 +106,10 @@ class Subscription:
 
     async def _catch_up(self) -> None:
         """What it has not had, one page of it. With little, or where Redis can't be asked, it waits with the others."""
-        entries = await self._tail.page(self.key, self.after)
+        entries, more = await self._tail.page(self.key, self.after)
         for last, packed in entries:
             self.put(last, packed)
-        if len(entries) < AHEAD:
+        if not more:
             self._behind = False
             self._tail.add(self)
 
@@ -108,6 +124,7 @@ class Tail:
     def __init__(self, client: Any, waiting: Any, commands: str, command: Callable[[dict[bytes, bytes]], None]) -> None:
         self.task: asyncio.Task[None] | None = None
         self._client, self._waiting = client, waiting
+        self._page = client.register_script(_PAGE)
         self._commands, self._command = commands, command
         self._told = "0"
         self._commanded = asyncio.Event()
@@ -133,13 +150,13 @@ class Tail:
                     self._commanded.clear()
                     await self._commanded.wait()
 
-    async def page(self, key: str, after: int) -> list[tuple[int, bytes]]:
-        """The next entries of a stream, each with the number of its last line."""
+    async def page(self, key: str, after: int) -> tuple[list[tuple[int, bytes]], bool]:
+        """The next entries of a stream, each with the number of its last line, and whether there may be more."""
         try:
-            entries = await self._client.xrange(key, min=str(after + 1), count=PAGE)
+            entries, more = await self._page(keys=[key], args=[after + 1, PAGE, PAGE_BYTES])
         except FAULTS:
-            return []
-        return [(_last(place), fields[b"lines"]) for place, fields in entries]
+            return [], False
+        return [(_last(place), packed) for place, packed in entries], bool(more)
 
     def add(self, subscription: Subscription) -> None:
         self._subscriptions.setdefault(subscription.key, set()).add(subscription)

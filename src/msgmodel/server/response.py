@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from time import monotonic
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from ..adapters.framing import Adapter, frames
 from ..errors import MsgModelError
 from ..events import BatchEvent
 from . import framing, liveness
+from .log import PAGE_BYTES
 from .panels import Panels
 from .reports import where
 from .threads import off_the_loop
@@ -38,6 +39,9 @@ DIRECT = "msgmodel.send"
 MAX_DIGITS = 16
 """Of the number of an event."""
 
+Piece = bytes | tuple[bytes, ...]
+"""Of a body. A tuple is said as one, and never joined: its parts may be large, and other readers' too."""
+
 T = TypeVar("T")
 Events = AsyncIterable[BatchEvent] | Iterable[BatchEvent]
 
@@ -47,7 +51,7 @@ class StreamResponse(Response):
 
     def __init__(
         self,
-        pieces: AsyncGenerator[bytes, None],
+        pieces: AsyncGenerator[Piece, None],
         *,
         status_code: int = 200,
         headers: Mapping[str, str] | None = None,
@@ -62,7 +66,7 @@ class StreamResponse(Response):
         self.background = None
         self.init_headers({**framing.HEADERS, **(headers or {})})
         self.last_sent = 0.0
-        self._pieces = pieces
+        self._pieces: AsyncGenerator[Piece, None] = pieces
         self._opening = opening
         self._comment = comment
         self._heartbeat_seconds = heartbeat_seconds
@@ -124,14 +128,25 @@ class StreamResponse(Response):
         await asyncio.wait((beating,))
         self._beating = None
 
-    async def _say(self, piece: bytes) -> None:
+    async def _say(self, piece: Piece) -> None:
+        """Sends a piece, no more than a page before the reader has taken what came before it."""
         self._saying = True
         try:
-            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            if isinstance(piece, bytes) and len(piece) <= PAGE_BYTES:
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            else:
+                for page in _pages(piece):
+                    await self._send({"type": "http.response.body", "body": page, "more_body": True})
         except OSError:
             pass
         self._saying = False
         self.last_sent = monotonic()
+
+
+def _pages(piece: Piece) -> Iterator[bytes]:
+    for part in (piece,) if isinstance(piece, bytes) else piece:
+        for begin in range(0, len(part), PAGE_BYTES):
+            yield part[begin : begin + PAGE_BYTES]
 
 
 def panel_response(
@@ -211,7 +226,9 @@ async def encoded(events: AsyncGenerator[BatchEvent, None], chunks: Adapter) -> 
     async with aclosing(events):
         yield frames(chunks.start())
         async for event in events:
-            if piece := frames(chunks.feed(event)):
+            piece = frames(chunks.feed(event))
+            del event  # which may be large, while the piece is waiting to be read
+            if piece:
                 yield piece
     yield frames(chunks.end()) + chunks.last_frame
 

@@ -44,6 +44,10 @@ class Settings:
     max_streams_per_client: int | None = None
     """That run at a time for one token, or one address where there are no tokens. None: 64 for a token, and no limit of
     its own for an address, which may be that of a proxy."""
+    max_readers_per_stream: int = 16
+    """That read one stream at a time, in one worker; who asked for it counts too."""
+    max_readers_per_client: int | None = None
+    """Answers that one client reads at a time, in one worker. None: four times as many as it may have streams."""
     max_tokens: int | None = None
     """Of one reply: the most a request may ask for, and what is asked for where it doesn't say."""
     max_seconds: float = 3600.0
@@ -56,14 +60,14 @@ class Settings:
                 raise ConfigurationError(f"{name} must be a tuple of strings")
         grace(self.on_disconnect)
         for name in ("ttl_seconds", "max_body_bytes", "max_prompt_chars", "max_panels", "max_streams",
-                     "max_seconds", "heartbeat_seconds"):  # fmt: skip
+                     "max_readers_per_stream", "max_seconds", "heartbeat_seconds"):  # fmt: skip
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigurationError(f"{name} must be a number above 0")
         if self.heartbeat_seconds > HEARTBEAT_SECONDS:
             raise ConfigurationError(f"heartbeat_seconds must be at most {HEARTBEAT_SECONDS:g}")
         if not 0 <= self.grace_seconds < math.inf:
             raise ConfigurationError("grace_seconds must be a number of at least 0")
-        for name in ("max_tokens", "max_streams_per_client"):
+        for name in ("max_tokens", "max_streams_per_client", "max_readers_per_client"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} must be at least 1")
         for token in self.tokens:
@@ -81,6 +85,13 @@ class Settings:
         if self.max_streams_per_client is not None:
             return self.max_streams_per_client
         return 64 if self.tokens else None
+
+    @property
+    def readers_per_client(self) -> int | None:
+        """The limit that holds; None where there is none."""
+        if self.max_readers_per_client is not None or self.streams_per_client is None:
+            return self.max_readers_per_client
+        return 4 * self.streams_per_client
 
     def allows(self, model: str) -> bool:
         """Whether this model may be asked for."""
