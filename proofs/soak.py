@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "examples" / "deploy")]
 
 import redis  # noqa: E402
+from child import Child  # noqa: E402
 from one_machine import Deployment  # noqa: E402
 from soak_readers import LATE_SECONDS  # noqa: E402
 from soak_samples import LIMITS, Growth, Sample, a_stream, cpu, growth, store, together, worker  # noqa: E402
@@ -42,37 +43,6 @@ POOL = 64
 """Connections to Redis that a worker keeps at most: they are no leak, and neither are its idle ones to the provider."""
 SHOWN = 20
 """Of what was wrong, on the screen."""
-
-
-class Child:
-    """A process of ours that answers each line with one line of JSON."""
-
-    def __init__(self, *command: str, environment: dict[str, str] | None = None) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-
-    def __enter__(self) -> Child:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def line(self) -> str:
-        """What it says."""
-        assert self.process.stdout is not None
-        said = self.process.stdout.readline()
-        if not said:
-            raise RuntimeError(f"{self.process.args} has ended")
-        return said
-
-    def ask(self, word: str = "?") -> dict[str, Any]:
-        """What it answers."""
-        assert self.process.stdin is not None
-        print(word, file=self.process.stdin, flush=True)
-        found: dict[str, Any] = json.loads(self.line())
-        return found
 
 
 class Workers(Deployment):

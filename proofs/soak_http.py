@@ -15,6 +15,8 @@ from msgmodel.testing.server import RESET_ON_CLOSE
 
 _FRAME = re.compile(rb"id: (0|[1-9][0-9]*)\ndata: (\{[^\n]*\})")
 
+SLOW_BYTES = 4096
+
 
 class Wrong(Exception):
     """What must not be."""
@@ -34,12 +36,24 @@ class Answer:
         """Each event's number and data, until the body's proper end; can be read in parts. Raises Wrong."""
 
     @classmethod
-    async def to(cls, port: int, method: str, path: str, body: Any = None, **headers: str) -> Self:
-        """Sends a request and waits for the head of its response; `_` in names of headers is `-`."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async def to(cls, port: int, method: str, path: str, body: Any = None, slow: bool = False, **headers: str) -> Self:
+        """Sends a request and waits for the head of its response. A body of bytes goes as it is.
+
+        slow: what is not read yet stays with the server, but for some kilobytes. `_` in names of headers is `-`.
+        """
+        connection = socket.socket()
+        if slow:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BYTES)
+        connection.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+            reader, writer = await asyncio.open_connection(sock=connection, limit=SLOW_BYTES if slow else 1 << 16)
+        except BaseException:
+            connection.close()
+            raise
         answer = cls(reader, writer)
         try:
-            data = b"" if body is None else json.dumps(body).encode()
+            data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
             lines = [f"{method} {path} HTTP/1.1", f"host: 127.0.0.1:{port}", f"content-length: {len(data)}"]
             lines += ["content-type: application/json", "connection: close"]
             lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -84,9 +98,15 @@ class Answer:
 
     async def text(self) -> str:
         """The whole body."""
+        return b"".join([piece async for piece in self.pieces()]).decode()
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Read the body as it comes."""
         while not self._whole:
+            if taken := self._taken():
+                yield taken
             await self._more()
-        return self._taken().decode()
+        yield self._taken()
 
     async def _more(self) -> None:
         data = await self._reader.read(65536)
