@@ -16,6 +16,7 @@ import pytest
 
 import serving
 from msgmodel.server import Settings, create_app
+from msgmodel.server.protocol import BoundedProtocol
 from msgmodel.testing import KEY, Reply, ScriptedProvider
 from serving import TOKENS, Uvicorn, bearer, exchange, opened, request
 
@@ -40,7 +41,7 @@ def shared(module_provider: ScriptedProvider) -> Iterator[Target]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in module_provider.environment().items():
             patch.setenv(name, value)
-        with Target(create_app(settings)) as server:
+        with Target(create_app(settings), http=BoundedProtocol) as server:
             for name, reply in (("ended", Reply(SECRET)), ("running", Reply(f"{SECRET} more", stall_after=1))):
                 module_provider.say(reply)
                 body = {"prompt": SECRET, "panels": [{"provider": "openai", "panel_id": "p"}]}
@@ -296,6 +297,35 @@ def test_what_is_not_http(server: Target) -> None:
         check(exchange(server.port, data, seconds=0.5), silent=True)
     many = b"".join(b"a%d: b\r\n" % number for number in range(20_000))
     check(exchange(server.port, f"GET / HTTP/1.1\r\n{HEAD}".encode() + many + b"\r\n", seconds=5.0), silent=True)
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"GET / HTTP/1.1\r\n", b"x: y\r\n"),
+        (b"GET / HTTP/1.1\r\nx: ", b"y"),
+        (b"GET /", b"y"),
+        (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
+        (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ", b"y"),
+    ],
+    ids=["headers", "header", "path", "trailers", "trailer"],
+)
+def test_a_head_without_an_end(server: Target, begin: bytes, more: bytes) -> None:
+    """The connection is closed after some of it: nobody keeps the rest."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20.0) as connection:
+        connection.sendall(begin)
+        with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
+            connection.sendall(more * (20_000_000 // len(more)))
+
+
+def test_many_requests_before_an_answer(server: Target) -> None:
+    """Some may wait for those before them, thousands may not: a read that brings them all would hold up everybody."""
+    asked = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    last = asked.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
+    assert exchange(server.port, asked * 9 + last).count(b" 200 OK\r\n") == 10
+    answer = exchange(server.port, asked * 4000 + last, seconds=20.0)
+    assert answer.count(b" 200 OK\r\n") <= 17
+    assert answer.count(b" 400 Bad Request\r\n") <= 1
 
 
 def test_two_requests_in_one(server: Target) -> None:

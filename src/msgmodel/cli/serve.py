@@ -34,6 +34,7 @@ def run(options: Mapping[str, Any]) -> int:
 
         from ..server.app import Application
         from ..server.log import Log, MemoryLog
+        from ..server.protocol import BoundedProtocol
         from ..server.settings import Settings
     except ImportError as error:
         raise ConfigurationError(
@@ -99,6 +100,7 @@ def run(options: Mapping[str, Any]) -> int:
         application.asgi(),
         host=host,
         port=port,
+        http=BoundedProtocol,
         log_level="warning",
         access_log=False,
         ws="none",
