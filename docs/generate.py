@@ -358,14 +358,12 @@ _ERROR_TYPES = dict.fromkeys(("network", "timeout", "interrupted", "protocol"), 
 
 def _providers(rows: Iterable[Provider]) -> str:
     return table(
-        ("provider", "other names", "wire", "base URL", "base URL variable", "key", "default model"),
+        ("provider, other names", "wire", "base URL, its variable", "key", "default model"),
         (
             [
-                f"[`{row.name}`]({row.website})",
-                code(*row.aliases),
+                ", ".join(filter(None, (f"[`{row.name}`]({row.website})", code(*row.aliases)))),
                 code(row.wire),
-                code(row.base_url),
-                code(row.base_url_variable),
+                "<br>".join(filter(None, (code(row.base_url), code(row.base_url_variable)))),
                 code(*row.keys, row.key_file) + ("" if row.needs_key else " (none needed)"),
                 code(row.default_model),
             ]
