@@ -1,9 +1,9 @@
-"""The whole deployment on this machine: Redis, some workers, nginx, each a process of its own.
+"""Run the whole deployment on this machine: Redis, some workers and nginx, each in its own process.
 
     OPENAI_API_KEY=... python examples/deploy/one_machine.py
 
-Needs redis-server and nginx. Everything listens on loopback, and ends with this program. The load generator and the
-tests start it too, with other ports and limits.
+It needs redis-server and nginx. Everything listens on loopback and ends with this program. The load generator and the
+tests use it too, with other ports and limits.
 """
 
 from __future__ import annotations
@@ -25,14 +25,20 @@ from urllib.request import ProxyHandler, build_opener
 HERE = Path(__file__).parent
 STARTING_SECONDS = 30.0
 
-_open = build_opener(ProxyHandler({})).open  # never by a proxy
+_open = build_opener(ProxyHandler({})).open  # never through a proxy
 
 
 class Deployment:
-    """A context manager. folder: for the configuration, the logs and nginx's files.
+    """A context manager that starts and ends all parts.
 
-    options: of `msgmodel serve`. environment: for the workers, over this process's own. nginx: pairs of words in
-    nginx.conf and what goes in their place. Raises RuntimeError where a part does not come up.
+    Args:
+        folder: The directory for the configuration, the logs and nginx's files.
+        options: Options of `msgmodel serve`.
+        environment: Variables for the workers, in addition to those of this process.
+        nginx: Texts in nginx.conf and their replacements.
+
+    Raises:
+        RuntimeError: A part does not start.
     """
 
     def __init__(
@@ -61,7 +67,7 @@ class Deployment:
 
     @property
     def url(self) -> str:
-        """Where clients ask: nginx, or the only worker."""
+        """The address for clients: nginx, or the only worker."""
         return self.url_of(None if self._proxy else 0)
 
     def url_of(self, worker: int | None) -> str:
@@ -81,10 +87,10 @@ class Deployment:
         self.close()
 
     def close(self) -> None:
-        """Ends what runs, the workers first."""
+        """End all processes, the workers first."""
         for process in (*self.workers, self.nginx, self.redis):
             if process is not None and process.poll() is None:
-                process.send_signal(signal.SIGCONT)  # one that was stopped in a test
+                process.send_signal(signal.SIGCONT)  # a test may have stopped it
                 process.send_signal(signal.SIGINT)
                 try:
                     process.wait(10.0)
@@ -93,7 +99,7 @@ class Deployment:
                     process.wait()
 
     def start_worker(self, number: int) -> subprocess.Popen[bytes]:
-        """Starts a worker, which is up a moment later: see `wait`."""
+        """Start a worker. It is ready a moment later: see `wait`."""
         command = [sys.executable, "-m", "msgmodel", "serve", "--port", str(self.ports[number])]
         command += ["--redis", self.redis_url] if self.redis_url else []
         process = self._run(f"worker-{number + 1}", [*command, *self._options])
@@ -101,7 +107,7 @@ class Deployment:
         return process
 
     def wait(self, url: str) -> None:
-        """Waits until this address says that it is ready."""
+        """Wait until this address reports that it is ready."""
         until = time.monotonic() + STARTING_SECONDS
         while time.monotonic() < until:
             try:
@@ -112,13 +118,13 @@ class Deployment:
         raise RuntimeError(f"{url} does not come up:\n{self.logs()}")
 
     def logs(self) -> str:
-        """The last words of every part."""
+        """Return the end of the log of every part."""
         return "\n".join(f"{log.name}: {log.read_text('utf-8')[-2000:]}" for log in sorted(self.folder.glob("*.log")))
 
     def _start(self) -> None:
         if self.redis_url:
             port = self.redis_url.rpartition(":")[2].partition("/")[0]
-            # Streams outlive a worker, not Redis: nothing is written to disk. It refuses what it has no room for.
+            # Nothing is written to disk: streams survive the end of a worker, not of Redis. A full Redis refuses writes.
             settings = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
             self.redis = self._run("redis", [_program("redis-server"), "--port", port, *settings])
         for number in range(len(self.ports)):
@@ -139,7 +145,9 @@ class Deployment:
         workers = "".join(line.replace("127.0.0.1:8001", f"127.0.0.1:{port}") + "\n" for port in self.ports)
         (self.folder / "nginx.conf").write_text(conf, "utf-8")
         (self.folder / "workers.conf").write_text(workers, "utf-8")
-        as_whom = "user root; " if hasattr(os, "getuid") and os.getuid() == 0 else ""  # who else reads our folder?
+        as_whom = (
+            "user root; " if hasattr(os, "getuid") and os.getuid() == 0 else ""
+        )  # another user could not read our folder
         command = [_program("nginx"), "-p", str(self.folder), "-c", "nginx.conf", "-e", "stderr"]
         self.nginx = self._run("nginx", [*command, "-g", f"{as_whom}daemon off;"])
 
@@ -151,14 +159,14 @@ class Deployment:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """Return a free port on loopback."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
 def missing() -> list[str]:
-    """The programs that are not installed."""
+    """Return the names of the programs that are not installed."""
     return [name for name in ("redis-server", "nginx") if not _program(name)]
 
 
