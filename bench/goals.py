@@ -28,20 +28,20 @@ class Goal(NamedTuple):
 
 
 GOALS = (
-    Goal("async burst, OpenAI's wire, of the floor's", "burst-openai", "floor", 2.0),
-    Goal("async burst, Anthropic's wire, of the floor's", "burst-anthropic", "floor", 2.0),
-    Goal("async burst, Gemini's wire, of the floor's", "burst-gemini", "floor", 2.0),
-    Goal("async burst, TLS, of the floor's", "burst-tls", "floor", 2.0),
-    Goal("async, 100 live streams, of the floor's", "live-100", "floor", 1.4),
+    Goal("async burst, OpenAI's wire, times the floor", "burst-openai", "floor", 2.0),
+    Goal("async burst, Anthropic's wire, times the floor", "burst-anthropic", "floor", 2.0),
+    Goal("async burst, Gemini's wire, times the floor", "burst-gemini", "floor", 2.0),
+    Goal("async burst, TLS, times the floor", "burst-tls", "floor", 2.0),
+    Goal("async, 100 live streams, times the floor", "live-100", "floor", 1.4),
     Goal("async, 100 live streams", "live-100", "msgmodel4"),
     Goal("sync, burst", "sync-burst"),
     Goal("sync, 20 threads at 100 chunks/s", "sync-20"),
     Goal("first delta, added over a raw socket", "first", most=1.0, figure="added_ms"),
     Goal("first delta", "first", figure="first_ms"),
-    Goal("import, of LiteLLM's", "import", "litellm", 0.1, "import_ms"),
-    Goal("import, of openai's", "import", "openai", 0.2, "import_ms"),
+    Goal("import, times LiteLLM's", "import", "litellm", 0.1, "import_ms"),
+    Goal("import, times openai's", "import", "openai", 0.2, "import_ms"),
     Goal("import", "import", "msgmodel4", figure="import_ms"),
-    Goal("memory of a live stream, of bare aiohttp's", "live-1000", "aiohttp", 1.5, "kb"),
+    Goal("memory of a live stream, times bare aiohttp's", "live-1000", "aiohttp", 1.5, "kb"),
     Goal("CPU for ten times the chunks, content kept", "linear", most=11.0, figure="ratio"),
 )
 
@@ -72,7 +72,7 @@ def _row(goal: Goal, peers: Results) -> Row | None:
     else:
         rivals = {peer: value for peer, value in others.items() if peer not in NOT_PEERS}
         best = min(rivals, key=rivals.__getitem__, default="")
-        whose, theirs = f"every peer (the least: {best})", rivals.get(best)
+        whose, theirs = f"every peer (the best: {best})", rivals.get(best)
     if theirs is None:
         return None
     if goal.most is None:

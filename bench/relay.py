@@ -244,14 +244,14 @@ def goals(results: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
     found = figures(results)
     ours, bare, litellm = found["msgmodel"], found["starlette"], found["litellm-proxy"]
     rows = [
-        _at_most("CPU a piece, times the bare relay's", ours["cpu_us"], bare["cpu_us"], 1.5),
-        _at_least("LiteLLM's CPU a piece, times ours", litellm["cpu_us"], ours["cpu_us"], 10),
+        _at_most("CPU for a piece, times the bare relay's", ours["cpu_us"], bare["cpu_us"], 1.5),
+        _at_least("LiteLLM's CPU for a piece, times ours", litellm["cpu_us"], ours["cpu_us"], 10),
     ]
     if ours["most"] and bare["most"]:
-        title = "CPU a piece where each carries the most, times the bare relay's"
+        title = "CPU for a piece at the highest load, times the bare relay's"
         rows.insert(1, _at_most(title, ours["most_cpu_us"], bare["most_cpu_us"], 1.5))
     if ours["most"] and litellm["most"]:
-        title = "LiteLLM's CPU a piece where each carries the most, times ours"
+        title = "LiteLLM's CPU for a piece at the highest load, times ours"
         rows.append(_at_least(title, litellm["most_cpu_us"], ours["most_cpu_us"], 10))
         rows.append(_at_least("streams carried, times LiteLLM's", ours["most"], litellm["most"], 10))
     return rows
@@ -273,8 +273,8 @@ def table(results: Mapping[str, Any]) -> str:
     """The results in Markdown, and the goals below."""
     found = figures(results)
     lines = [
-        f"| one worker | CPU a piece, {results['common']} streams | times the bare relay's "
-        "| streams carried, p99 < 250 ms | CPU a piece then | memory a stream |",
+        f"| one worker | CPU for a piece, {results['common']} streams | times the bare relay's "
+        "| streams carried, p99 < 250 ms | CPU for a piece then | memory of a stream |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, server in results["servers"].items():
@@ -287,7 +287,7 @@ def table(results: Mapping[str, Any]) -> str:
     lines += [f"| {title} | {measured} | {'met' if met else 'not met'} |" for title, measured, met in goals(results)]
     others = max(each["others"] for each in found.values())
     named = ", ".join(f"{RELAYS[name].title}: {_named(each)}" for name, each in results["versions"].items())
-    lines += ["", f"Others took up to {others:.0%} of a core meanwhile. Versions: {named}."]
+    lines += ["", f"Other processes took up to {others:.0%} of a core meanwhile. Versions: {named}."]
     return "\n".join(lines)
 
 

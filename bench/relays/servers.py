@@ -77,7 +77,7 @@ RELAYS = {
         same_as="msgmodel",
     ),
     "starlette": Relay(
-        "Starlette, the bytes as they are", _small("starlette_bytes"), "relay", ("aiohttp", *_SERVER), prints_port=True
+        "Starlette, bytes passed through", _small("starlette_bytes"), "relay", ("aiohttp", *_SERVER), prints_port=True
     ),
     "fastapi-openai": Relay(
         "FastAPI and the openai SDK",

@@ -124,7 +124,7 @@ class Deployment:
     def _start(self) -> None:
         if self.redis_url:
             port = self.redis_url.rpartition(":")[2].partition("/")[0]
-            # Nothing is written to disk: streams survive the end of a worker, not of Redis. A full Redis refuses writes.
+            # Nothing is written to disk: streams survive the end of a worker, not of Redis. A full Redis refuses.
             settings = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
             self.redis = self._run("redis", [_program("redis-server"), "--port", port, *settings])
         for number in range(len(self.ports)):
