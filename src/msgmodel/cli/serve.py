@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import signal
 import socket
 from collections.abc import Mapping
-from types import FrameType
 from typing import Any, Final
 
 from .. import _settings
@@ -68,12 +66,12 @@ def run(options: Mapping[str, Any]) -> int:
     application = Application(settings, log)
 
     class Server(uvicorn.Server):
-        """Tells the streams to end when it is told to, not when they have."""
+        """Says where it serves, once it does; ends its lifespan also where it is told twice to end."""
 
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            super().handle_exit(sig, frame)
-            seconds = 0.0 if sig == signal.SIGINT else None  # who types Ctrl-C is not waiting for anybody
-            loop.call_soon_threadsafe(lambda: tasks.append(loop.create_task(application.close(seconds))))
+        async def shutdown(self, sockets: Any = None) -> None:
+            await super().shutdown(sockets)
+            if self.force_exit:  # uvicorn leaves it then to be cancelled, with a traceback
+                await self.lifespan.shutdown()
 
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
@@ -84,13 +82,9 @@ def run(options: Mapping[str, Any]) -> int:
                 shown = listening.getsockname()[1]
                 display.say(f"msgmodel serves on http://{name}:{shown} (Ctrl-C ends it)")
 
-    loop: asyncio.AbstractEventLoop
     listening = _listening(host, port)
-    tasks: list[asyncio.Task[None]] = []
 
     async def serve() -> bool:
-        nonlocal loop
-        loop = asyncio.get_running_loop()
         await server.serve([listening, *(listening.dup() for _ in range(ACCEPTS - 1))])
         return server.started
 

@@ -4,7 +4,7 @@
 runs: streams that survive a lost connection, limits, and the chat page.
 """
 
-from .app import create_app
+from .app import create_app, mounted_lifespan
 from .log import Log, MemoryLog
 from .panels import PanelState, StreamSnapshot
 from .response import ag_ui_response, ai_sdk_response, openai_response, panel_response
@@ -19,6 +19,7 @@ __all__ = [
     "ag_ui_response",
     "ai_sdk_response",
     "create_app",
+    "mounted_lifespan",
     "openai_response",
     "panel_response",
 ]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
-from functools import partial
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from hashlib import sha256
+from typing import Any
+from urllib.parse import quote
+from weakref import WeakSet
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -35,6 +37,7 @@ from .readers import ADMITTED, Readers
 from .reports import where
 from .response import DIRECT, Piece, StreamResponse
 from .settings import Settings
+from .shutdown import end_on_signals
 from .snapshots import Snapshots
 from .streams import Streams, grace
 
@@ -48,6 +51,19 @@ def create_app(settings: Settings | None = None, log: Log | None = None) -> Star
     Raises ConfigurationError for settings that make no sense.
     """
     return Application(settings or Settings(), log).asgi()
+
+
+def mounted_lifespan(app: Starlette) -> Callable[[Any], AbstractAsyncContextManager[Any]]:
+    """The lifespan of an application by `create_app`, for the one that it is mounted in: nothing else runs it.
+
+    llm = create_app()
+    app = FastAPI(lifespan=mounted_lifespan(llm))
+    app.mount("/llm", llm)
+
+    It ends the running streams, each with a terminal event, when the server is told to end. In a lifespan of your own:
+    `async with mounted_lifespan(llm)(app): yield`.
+    """
+    return lambda parent: app.router.lifespan_context(app)
 
 
 _log = logging.getLogger("msgmodel.server")
@@ -64,8 +80,9 @@ class Application:
         self.snapshots = Snapshots(self.log)
         self.directory = Directory(settings)
         self.guard = Guard(settings)
-        self.response = partial(StreamResponse, heartbeat_seconds=settings.heartbeat_seconds)
+        self._open: WeakSet[StreamResponse] = WeakSet()
         self._closing: asyncio.Future[None] | None = None
+        self._in_lifespan = False
 
     def asgi(self) -> Starlette:
         """As an ASGI application. `app.state.msgmodel` is this object."""
@@ -98,15 +115,33 @@ class Application:
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(_cost.load)  # else the first stream that ends holds up all others
-        yield
-        await self.close()
+        self._in_lifespan = True
+        with end_on_signals(self.close):
+            yield
+            await self.close()
 
     async def close(self, seconds: float | None = None) -> None:
-        """Takes no new streams; those that run get so long (the settings' grace), then a terminal event."""
+        """Takes no new streams; those that run get so long (the settings' grace), then a terminal event.
+
+        A second call with 0 ends those at once which the first one left some time.
+        """
+        if seconds == 0:
+            self.streams.end_now()
         if self._closing is None:
             grace = self.settings.grace_seconds if seconds is None else seconds
-            self._closing = asyncio.ensure_future(self.streams.close(grace))
-        await self._closing
+            self._closing = asyncio.ensure_future(self._close(grace))
+        await asyncio.shield(self._closing)
+
+    async def _close(self, grace: float) -> None:
+        await self.streams.close(grace)
+        for response in tuple(self._open):  # who has still not read its end would hold up the server's
+            response.gone()
+
+    def response(self, pieces: AsyncGenerator[Piece, None], **how: Any) -> StreamResponse:
+        """A response that this application ends."""
+        made = StreamResponse(pieces, heartbeat_seconds=self.settings.heartbeat_seconds, **how)
+        self._open.add(made)
+        return made
 
     async def panels(self, request: Request) -> Response:
         """`POST /v1/panels`: asks, and streams."""
@@ -163,6 +198,11 @@ class Application:
 
     async def _begin(self, request: Request, slot: str, head: Head, panels: AsyncBatch) -> bool:
         """Begins a stream; False if something is kept there already. Raises Refused if there is no room, and Lost."""
+        if not self._in_lifespan:
+            self._in_lifespan = True  # said once
+            _log.warning(
+                "this application is mounted and its lifespan does not run: see msgmodel.server.mounted_lifespan"
+            )
         client = _client(request, head.owner)
         self._room(client)
         self.readers.admit(request.scope, slot, client)
@@ -380,9 +420,10 @@ class _Guarded:
             return
         request = Request(scope)
         try:
-            if scope["path"] not in _OPEN:
+            path = _own_path(scope)
+            if path not in _OPEN:
                 self._guard.host(request)
-                if scope["path"] != "/":  # a link to the page may come from anywhere
+                if path not in ("", "/"):  # a link to the page may come from anywhere
                     self._guard.origin(request)
         except Refused as refused:
             await _refused(request, refused)(scope, receive, send)
@@ -432,7 +473,15 @@ def _client(request: Request, owner: str) -> str:
 
 def _named(request: Request, id: str) -> dict[str, str]:
     """Where the stream can be found again."""
-    return {"x-stream-id": id, "location": f"{request.scope.get('root_path', '')}/v1/streams/{id}"}
+    root = quote(request.scope.get("root_path", ""), safe="/!$&'()*+,;=:@~")  # it may be what the client wrote
+    return {"x-stream-id": id, "location": f"{root}/v1/streams/{id}"}
+
+
+def _own_path(scope: Scope) -> str:
+    """The path within this application, wherever it is mounted."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if path == root or path.startswith(f"{root}/") else path
 
 
 def _digest(*parts: str) -> str:

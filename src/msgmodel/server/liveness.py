@@ -137,12 +137,24 @@ def release(receive: Callable[..., Any]) -> None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
 
 
+def abort(receive: Callable[..., Any]) -> bool:
+    """Cuts the connection of a request, with what waits to be sent on it. False where it can't be found."""
+    cut = getattr(_transport(receive), "abort", None)
+    if not callable(cut):
+        return False
+    cut()
+    return True
+
+
 def _socket(receive: Callable[..., Any]) -> Any:
-    """The socket of a request.
+    get_extra_info = getattr(_transport(receive), "get_extra_info", None)
+    return get_extra_info("socket") if callable(get_extra_info) else None
+
+
+def _transport(receive: Callable[..., Any]) -> Any:
+    """The connection of a request.
 
     ASGI has no word for it. uvicorn's `receive` is a method of an object that has the transport; servers where that is
     otherwise are left alone.
     """
-    transport = getattr(getattr(receive, "__self__", None), "transport", None)
-    get_extra_info = getattr(transport, "get_extra_info", None)
-    return get_extra_info("socket") if callable(get_extra_info) else None
+    return getattr(getattr(receive, "__self__", None), "transport", None)

@@ -74,6 +74,8 @@ class StreamResponse(Response):
         self._saying = True
         """Whether something is being sent: there is no room for a comment."""
         self._beating: asyncio.Task[None] | None = None
+        self._receive: Receive | None = None
+        """Of the request, while it is answered."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send: Send = scope.get(DIRECT, send)
@@ -82,6 +84,7 @@ class StreamResponse(Response):
             await self._begin(send)
             await send({"type": "http.response.body", "body": b""})
             return
+        self._receive = receive
         pulse = liveness.pulse()
         self._left = asyncio.ensure_future(_left(receive))
         sending = asyncio.ensure_future(self._send_all(send))
@@ -89,6 +92,7 @@ class StreamResponse(Response):
         try:
             await asyncio.wait((self._left, sending), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._receive = None
             pulse.remove(self)
             liveness.release(receive)
             self._left.cancel()
@@ -103,8 +107,9 @@ class StreamResponse(Response):
             self._beating = asyncio.ensure_future(self._say(self._comment))
 
     def gone(self) -> None:
-        """Nobody is there any more."""
-        self._left.cancel()
+        """Nobody is there any more, or nobody who reads: what was not sent is dropped."""
+        if self._receive is not None and not liveness.abort(self._receive):
+            self._left.cancel()
 
     async def _begin(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

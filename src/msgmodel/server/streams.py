@@ -73,6 +73,7 @@ class Streams:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         """Whether what runs is ended."""
+        self._ends_now = False
         self._readers = 0
         self._all_read = asyncio.Event()
         self._all_read.set()
@@ -130,10 +131,14 @@ class Streams:
         else:
             await self.log.tell(id, Command("stop", panel_id))
 
+    def end_now(self) -> None:
+        """Leave what runs no more time, if it was left some."""
+        self._ends_now = True
+
     async def close(self, seconds: float) -> None:
         """Takes no new streams; those that run get so long to finish, and are then ended as interrupted."""
         self.closing = True
-        await self._none_runs(seconds)
+        await self._none_runs(seconds, unless_told=True)
         self._closed = True
         for producer in list(self._running.values()):
             producer.interrupt(SHUT_DOWN)
@@ -143,11 +148,11 @@ class Streams:
                 await self._all_read.wait()
         await self.log.close()
 
-    async def _none_runs(self, seconds: float) -> None:
-        """Waits until no stream runs, nor is about to; no longer than that."""
+    async def _none_runs(self, seconds: float, *, unless_told: bool = False) -> None:
+        """Waits until no stream runs, nor is about to; no longer than that. unless_told: or until `end_now`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._tasks or self._starting:
+                while (self._tasks or self._starting) and not (unless_told and self._ends_now):
                     if self._tasks:
                         await asyncio.wait(self._tasks, timeout=STARTING_SECONDS)
                     else:
