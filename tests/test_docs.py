@@ -90,6 +90,26 @@ def test_all_examples_are_run() -> None:
     assert len(EXAMPLES) == 7
 
 
+def test_the_readme_is_short() -> None:
+    """What does not fit belongs into docs/."""
+    assert README.count("\n") <= 200
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "examples/deploy/README.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    """A link to a file of the repository, and to a heading in it."""
+    page = ROOT / name
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if link.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.M)
+            assert anchor in {re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") for heading in headings}, link
+
+
 def rows(heading: str) -> list[list[str]]:
     """The cells of the first table under a heading."""
     table = README.split(f"## {heading}\n", 1)[1].split("\n|", 1)[1].split("\n\n", 1)[0]
