@@ -24,6 +24,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 import msgmodel.testing
@@ -277,6 +278,103 @@ def _frames(shown: traceback.TracebackException) -> Iterator[traceback.FrameSumm
 
 
 # --- what a reply may cost ---
+
+
+LONG = "x" * 300_000
+TOOL = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}
+ASKED: dict[str, dict[str, Any]] = {
+    "/v1/panels": {
+        "prompt": "hi",
+        "messages": [
+            {"role": "user", "content": [{"type": "file", "name": "a.txt", "data": "aGk="}]},
+            {"role": "assistant", "content": [{"type": "tool_call", "id": "c", "name": "f", "arguments": "{}"}]},
+            {"role": "tool", "content": [{"type": "tool_result", "tool_call_id": "c", "content": "x"}]},
+        ],
+        "panels": [{"panel_id": "p", "provider": "openai", "model": "gpt-5"}],
+        "files": [{"name": "a.txt", "data": "aGk="}],
+        "options": {"reasoning": "low", "tools": [TOOL], "tool_choice": "auto", "fallbacks": ["anthropic"]},
+    },
+    "/adapters/ai-sdk/chat": {
+        "id": "chat",
+        "trigger": "submit-message",
+        "messages": [{"id": "m", "role": "user", "parts": [{"type": "text", "text": "hi"}]}],
+        "provider": "openai",
+        "panels": [{"panel_id": "p"}],
+    },
+    "/adapters/ag-ui": {
+        "threadId": "t",
+        "runId": "r",
+        "messages": [{"id": "m", "role": "user", "content": "hi"}],
+        "tools": [TOOL],
+        "forwardedProps": {"provider": "openai"},
+    },
+    "/v1/chat/completions": {
+        "model": "openai/gpt-5",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}],
+        "tools": [{"type": "function", "function": TOOL}],
+        "tool_choice": "auto",
+        "response_format": {"type": "text"},
+        "stream": True,
+    },
+}
+
+
+def lengthened(value: Any) -> Iterator[Any]:
+    """The value with one string, one name of a field or one item in it that is long."""
+    if isinstance(value, dict):
+        for name in value:
+            yield from (value | {name: each} for each in (*lengthened(value[name]), [LONG], {LONG: 1}))
+        yield value | {LONG: 1}
+    elif isinstance(value, list):
+        for at in range(len(value)):
+            yield from ([*value[:at], each, *value[at + 1 :]] for each in lengthened(value[at]))
+        yield [*value, LONG]
+    else:
+        yield LONG
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_answers_quote_little_of_a_request(
+    provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Neither in an error nor in each event of a stream."""
+    for name, value in provider.environment().items():
+        monkeypatch.setenv(name, value)
+    with Uvicorn(create_app()) as server:
+        for body in (ASKED[path], *lengthened(ASKED[path])):
+            answer = httpx2.post(server.url + path, json=body, timeout=60)
+            assert answer.status_code < 500
+            assert len(answer.content) < 20_000, answer.text[:200]
+        assert httpx2.post(server.url + path, json=ASKED[path], timeout=60).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        *(
+            {name: LONG}
+            for name in ("provider", "model", "reasoning", "tool_choice", "temperature", "max_tokens", "timeout")
+        ),
+        *({name: LONG} for name in ("files", "tools", "fallbacks", "messages", "max_retries", "deadline", LONG)),
+        *({"tools": each} for each in ([{"name": LONG}], [LONG], [{"name": [LONG] * 100}])),
+        *({"files": each} for each in ([(LONG, b"\0")], [(LONG + ".exe", b"MZ\0")], [(LONG, LONG)])),
+        {"fallbacks": [("openai", LONG)]},
+        {"fallbacks": [LONG]},
+        {"messages": [{"role": LONG, "content": "x"}]},
+        {"messages": [{"role": "user", "content": [{"type": LONG}]}]},
+        {"messages": [{"role": "tool", "tool_call_id": LONG, "content": "x"}]},
+        {"config": msgmodel.OpenAIConfig(headers={LONG + " ": "x"})},
+        {"config": msgmodel.OpenAIConfig(stop=LONG)},  # type: ignore[arg-type]
+        {"config": msgmodel.OpenAIConfig(base_url=LONG)},
+        {"config": msgmodel.OpenAIConfig(api=LONG)},  # type: ignore[arg-type]
+        {"temperature": 10**100_000},  # more digits than Python writes
+        {"panel_id": LONG.encode()},
+    ],
+)
+def test_errors_at_the_call_quote_little(keyed: ScriptedServer, colour: Sync | Async, more: dict[str, Any]) -> None:
+    with pytest.raises((msgmodel.MsgModelError, TypeError)) as raised:
+        colour.panels(**{"provider": "openai", "prompt": "hi"} | more)
+    assert len(str(raised.value)) < 5000
 
 
 @pytest.fixture(scope="module")

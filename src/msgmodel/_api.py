@@ -16,7 +16,7 @@ from . import _cost, _observers, _question
 from ._exchange import Exchange
 from ._question import Options
 from .config import LocalConfig, ProviderConfig
-from .errors import ConfigurationError
+from .errors import ConfigurationError, quoted
 from .events import PanelEvent
 from .response import LLMResponse
 
@@ -215,9 +215,9 @@ def begin(
     """The question for each route, and the exchange that asks it; nothing is sent yet."""
     unknown = options.keys() - SyncOptions.__annotations__.keys() - Options.__annotations__.keys()
     if unknown:
-        raise TypeError(f"there is no argument {min(unknown)!r}")
+        raise TypeError(f"there is no argument {quoted(min(unknown))}")
     if panel_id is not None and (not isinstance(panel_id, str) or not panel_id):
-        raise ConfigurationError(f"panel_id must be a string, and not empty, or left out: {panel_id!r}")
+        raise ConfigurationError(f"panel_id must be a string, and not empty, or left out: {quoted(panel_id)}")
     asks = _question.asks(arguments, options)
     id = token_hex(4) if panel_id is None else panel_id
     exchange = Exchange(

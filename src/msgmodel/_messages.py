@@ -17,7 +17,7 @@ import msgspec
 
 from . import _files
 from ._ask import Call, File, Kept, Marked, Part, Refused, Result, Role, Thought, Turn
-from .errors import ConfigurationError
+from .errors import ConfigurationError, quoted
 from .messages import JSON, Message
 
 _PARTS = {
@@ -128,7 +128,7 @@ class _Reader:
         """Sees to it that each call has its result before something else is said. Raises ConfigurationError."""
         if self._waiting and not self._partial:
             raise ConfigurationError(
-                f"the call {next(iter(self._waiting))!r} has no result: providers refuse that. Add "
+                f"the call {quoted(next(iter(self._waiting)))} has no result: providers refuse that. Add "
                 "{'role': 'tool', 'tool_call_id': ..., 'content': ...}"
             )
         if self._waiting:  # of a turn that broke off: nobody ran them
@@ -176,7 +176,7 @@ class _Reader:
     def _result(self, part: Mapping[str, Any]) -> Result:
         id = _string(part, "tool_call_id")
         if id not in self._waiting:
-            raise ConfigurationError(f"the message before it has no call {id!r} that waits for a result")
+            raise ConfigurationError(f"the message before it has no call {quoted(id)} that waits for a result")
         call = self._waiting[id].popleft()
         if not self._waiting[id]:
             del self._waiting[id]

@@ -18,7 +18,7 @@ from ._messages import Receiver
 from ._provider import Provider
 from ._tools import ToolLike
 from .config import LocalConfig, OpenAIConfig, ProviderConfig
-from .errors import ConfigurationError, FileError, MsgModelError
+from .errors import ConfigurationError, FileError, MsgModelError, quoted
 from .events import PanelEnd
 from .messages import Message
 
@@ -26,6 +26,7 @@ Callback = TypeVar("Callback", bound=Callable[..., object] | None)
 
 MAX_SECONDS = 1e8
 """Three years: timers take no more."""
+MAX_MODEL_CHARACTERS = 4096
 
 Arguments: TypeAlias = tuple[
     str,
@@ -134,7 +135,7 @@ def ask(arguments: Arguments, options: Options) -> Ask:
     if not isinstance(config.body, Mapping):
         raise ConfigurationError(f"body must be a dict, not {type(config.body).__name__}")
     if isinstance(config.stop, str):
-        raise ConfigurationError(f"stop must be a tuple of strings: ({config.stop!r},)")
+        raise ConfigurationError(f"stop must be a tuple of strings: ({quoted(config.stop)},)")
     tools, tool_choice = _tools.read(options.get("tools", ()), options.get("tool_choice"))
     name = _name(row, model, config.model)
     wire = _wire(row, config, name, bool(tools))
@@ -164,7 +165,9 @@ def ask(arguments: Arguments, options: Options) -> Ask:
     question = _located(question) if isinstance(config, LocalConfig) else _addressed(question, row, config, api_key)
     if question.reasoning and wire == "openai_chat" and question.reasoning not in question.dialect.reasoning:
         levels = ", ".join(question.dialect.reasoning) or "none of them"
-        raise ConfigurationError(f"reasoning={question.reasoning!r} can't be asked of {row.name}: it takes {levels}")
+        raise ConfigurationError(
+            f"reasoning={quoted(question.reasoning)} can't be asked of {row.name}: it takes {levels}"
+        )
     if question.reasoning == "none" and "always" in _rows.thinks(name):
         raise ConfigurationError(f"reasoning='none' can't be asked of {name}, which always reasons: 'low' is its least")
     return question
@@ -188,7 +191,7 @@ def _wire(row: Provider, config: ProviderConfig, model: str, tools: bool) -> str
     if not isinstance(config, OpenAIConfig):
         return row.wire
     if config.api not in (None, "chat", "responses"):
-        raise ConfigurationError(f'api must be "chat" or "responses", not {config.api!r}')
+        raise ConfigurationError(f'api must be "chat" or "responses", not {quoted(config.api)}')
     own = row.name in ("openai", "azure")
     if config.api != "responses" and not (config.api is None and own and _rows.speaks_responses(model, tools)):
         return "openai_chat"
@@ -270,7 +273,7 @@ def _turns(
 
 def _effort(value: object) -> Effort | None:
     if value is not None and (not isinstance(value, str) or value not in EFFORT):
-        raise ConfigurationError(f"reasoning must be none, low, medium or high, not {value!r}")
+        raise ConfigurationError(f"reasoning must be none, low, medium or high, not {quoted(value)}")
     return value  # type: ignore[return-value]
 
 
@@ -280,6 +283,8 @@ def _name(row: Provider, *names: str | None) -> str:
         raise ConfigurationError(f"{row.name} has no default model: name one with model=")
     if not isinstance(name, str) or not name.strip():
         raise ConfigurationError("model must be the name of a model, or left out for the default")
+    if len(name) > MAX_MODEL_CHARACTERS:  # it stands in every event that says who answered, and in errors
+        raise ConfigurationError(f"model has {len(name)} characters: a name has at most {MAX_MODEL_CHARACTERS}")
     return name.strip()
 
 
@@ -304,11 +309,11 @@ def _header_fields(headers: Mapping[str, str]) -> dict[str, str]:
         if not isinstance(name, str) or not isinstance(value, str):
             raise ConfigurationError("headers must map strings to strings")
         if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-            raise ConfigurationError(f"{name!r} is not the name of a header")
+            raise ConfigurationError(f"{quoted(name)} is not the name of a header")
         if not value.isascii() or not value.isprintable():
-            raise ConfigurationError(f"the value of the header {name!r} has characters that can't be sent")
+            raise ConfigurationError(f"the value of the header {quoted(name)} has characters that can't be sent")
         if name.lower() in ("connection", "content-length", "host", "transfer-encoding"):
-            raise ConfigurationError(f"the header {name!r} is written by the HTTP library")
+            raise ConfigurationError(f"the header {quoted(name)} is written by the HTTP library")
         fields[name.lower()] = value
     return fields
 
@@ -318,7 +323,7 @@ def _count(name: str, value: object) -> int | None:
         return None
     number = index(value) if hasattr(value, "__index__") and not isinstance(value, bool) else 0
     if number < 1:
-        raise ConfigurationError(f"{name} must be a whole number of at least 1, not {value!r}")
+        raise ConfigurationError(f"{name} must be a whole number of at least 1, not {quoted(value)}")
     return number
 
 
@@ -326,7 +331,7 @@ def _number(name: str, value: object) -> float | None:
     if value is None:
         return None
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= sys.float_info.max:
-        raise ConfigurationError(f"{name} must be a number of at least 0, not {value!r}")
+        raise ConfigurationError(f"{name} must be a number of at least 0, not {quoted(value)}")
     return value if isinstance(value, int) else float(value)  # numpy's are floats too, but not to a JSON encoder
 
 
@@ -334,7 +339,7 @@ def seconds(name: str, value: object) -> float:
     """A number of seconds above 0. Raises ConfigurationError."""
     number = _number(name, value)
     if not number:
-        raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
+        raise ConfigurationError(f"{name} must be a number of seconds above 0, not {quoted(value)}")
     return min(number, MAX_SECONDS)
 
 
@@ -368,5 +373,5 @@ def rules(options: Options) -> Rules:
 
 def _times(name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ConfigurationError(f"{name} must be a whole number of at least 0, not {value!r}")
+        raise ConfigurationError(f"{name} must be a whole number of at least 0, not {quoted(value)}")
     return value

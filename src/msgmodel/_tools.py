@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias, get_type_hints
 import msgspec
 
 from ._ask import Tool
-from .errors import ConfigurationError
+from .errors import ConfigurationError, quoted
 
 ToolLike: TypeAlias = Mapping[str, Any] | Callable[..., Any]
 """A dict with `name`, `description` and `parameters` (a JSON schema), also as the providers write it, or a function."""
@@ -30,10 +30,10 @@ def read(tools: Sequence[ToolLike], choice: str | None) -> tuple[tuple[Tool, ...
     read = tuple(_tool(number, tool) for number, tool in enumerate(tools))
     names = [tool.name for tool in read]
     if len(set(names)) < len(names):
-        raise ConfigurationError(f"two tools have the name {max(names, key=names.count)!r}")
+        raise ConfigurationError(f"two tools have the name {quoted(max(names, key=names.count))}")
     if choice is not None and (not read or choice not in (*_CHOICES, *names)):
         raise ConfigurationError(
-            f"tool_choice must be auto, none, required or the name of one of the tools, not {choice!r}"
+            f"tool_choice must be auto, none, required or the name of one of the tools, not {quoted(choice)}"
         )
     return read, choice
 
@@ -46,7 +46,9 @@ def _tool(number: int, tool: ToolLike) -> Tool:
     else:
         raise ConfigurationError(f"tools[{number}] must be a dict or a function, not {type(tool).__name__}")
     if not isinstance(read.name, str) or not _NAME.fullmatch(read.name):
-        raise ConfigurationError(f"tools[{number}]: name must be 1 to 64 letters, digits, _ or -, not {read.name!r}")
+        raise ConfigurationError(
+            f"tools[{number}]: name must be 1 to 64 letters, digits, _ or -, not {quoted(read.name)}"
+        )
     if not isinstance(read.description, str):
         raise ConfigurationError(f"tools[{number}]: description must be a string")
     if not isinstance(read.parameters, Mapping) or read.parameters.get("type", "object") != "object":

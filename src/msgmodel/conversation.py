@@ -16,7 +16,7 @@ import msgspec
 
 from . import _api, _json, _messages, _question, providers
 from ._api import AsyncOptions, SyncOptions
-from .errors import ConfigurationError
+from .errors import ConfigurationError, quoted
 from .messages import JSON, Message, Part, ToolCallPart
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Conversation:
         given: dict[str, Any] = dict(settings)
         unknown = given.keys() - SyncSettings.__annotations__.keys()
         if unknown:
-            raise TypeError(f"there is no argument {min(unknown)!r}")
+            raise TypeError(f"there is no argument {quoted(min(unknown))}")
         messages = given.pop("messages", ())
         _messages.check(messages)
         self.messages: list[Message] = list(messages)
@@ -191,7 +191,7 @@ class Conversation:
         """Keeps what a call gave; the next question, which may be empty, sends it. Raises ConfigurationError."""
         waiting = [call["id"] for call in self.pending_calls]
         if tool_call_id not in waiting:
-            raise ConfigurationError(f"no call {tool_call_id!r} waits for a result; waiting: {waiting}")
+            raise ConfigurationError(f"no call {quoted(tool_call_id)} waits for a result; waiting: {waiting}")
         message: Message = {"role": "tool", "tool_call_id": tool_call_id, "content": cast(str, content)}
         if is_error:
             message["is_error"] = True

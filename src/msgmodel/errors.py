@@ -5,6 +5,7 @@ Rule: no message, attribute or repr ever holds a key, a URL with a query, or a r
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,11 +15,45 @@ from .events import ErrorCode, PanelError
 TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504, 529})
 """HTTP statuses after which the same request may succeed a little later."""
 
+QUOTED_CHARACTERS = 200
+MESSAGE_CHARACTERS = 4000
+
+
+class _Quotes(reprlib.Repr):
+    """What is quoted may have many megabytes: of these no more is read than is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 2
+        self.maxstring = self.maxother = 100
+
+    repr_bytes = reprlib.Repr.repr_str
+
+    def repr_int(self, x: int, level: int) -> str:
+        return super().repr_int(x, level) if x.bit_length() < 1000 else f"<a number of {x.bit_length()} bits>"
+
+
+_quotes = _Quotes()
+
+
+def quoted(value: object) -> str:
+    """Return the repr of what a caller or a client sent, shortened."""
+    return shortened(_quotes.repr(value), QUOTED_CHARACTERS)
+
+
+def shortened(text: str, characters: int = MESSAGE_CHARACTERS) -> str:
+    """Return a text without its middle, if it has more characters than that. What to do often stands at its end."""
+    if len(text) <= characters:
+        return text
+    half = characters // 2
+    return f"{text[:half]} ... {text[-half:]}"
+
 
 class MsgModelError(Exception):
     """Root of everything that this library raises. `message`: what `str` says. `cause`: becomes `__cause__`."""
 
     def __init__(self, message: str, *, cause: Exception | None = None) -> None:
+        message = shortened(message)
         super().__init__(message)
         self.message = message
         if cause is not None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack, cast
 from . import _api, _files, providers
 from ._exchange import Exchange
 from .conversation import AsyncSettings
-from .errors import ConfigurationError, MsgModelError
+from .errors import ConfigurationError, MsgModelError, quoted
 from .events import BatchEvent, BatchFinal, PanelEnd, PanelEvent, PanelSummary
 
 if TYPE_CHECKING:
@@ -325,7 +325,7 @@ class _Merged:
         chosen = [job for job in self.jobs if panel_id is None or job.panel_id == panel_id]
         if not chosen:
             known = ", ".join(job.panel_id for job in self.jobs)
-            raise ConfigurationError(f"there is no panel {panel_id!r}; there are {known}")
+            raise ConfigurationError(f"there is no panel {quoted(panel_id)}; there are {known}")
         for job in chosen:
             job.cancelled = True
         self._on_the_loop(lambda: _stop(job for job in chosen if job.ended is None))
@@ -544,7 +544,7 @@ def _ids(panels: list[Panel]) -> list[str]:
         if panel.panel_id is not None:
             if not isinstance(panel.panel_id, str) or not panel.panel_id or panel.panel_id in taken:
                 raise ConfigurationError(
-                    f"panels[{number}]: panel_id must be a string of its own, and not empty: {panel.panel_id!r}"
+                    f"panels[{number}]: panel_id must be a string of its own, and not empty: {quoted(panel.panel_id)}"
                 )
             taken.add(panel.panel_id)
     ids = []

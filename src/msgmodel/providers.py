@@ -18,7 +18,7 @@ from ._deltas import Failure
 from ._provider import Policy as Policy
 from ._provider import Provider as Provider
 from .config import AnthropicConfig, GeminiConfig, OpenAIConfig, ProviderConfig
-from .errors import ConfigurationError
+from .errors import ConfigurationError, quoted
 from .events import Privacy
 
 _rows_by_name: Final = {row.name: row for row in _rows.ROWS}
@@ -93,7 +93,7 @@ def register_provider(
     for word in (name, *aliases):
         if not isinstance(word, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", word):
             raise ConfigurationError(
-                f"{word!r} can't name a provider: use lower-case letters, digits, '-', '.' and '_'"
+                f"{quoted(word)} can't name a provider: use lower-case letters, digits, '-', '.' and '_'"
             )
         taken = _names_by_alias.get(word, word) if word in _names_by_alias or word in _rows_by_name else None
         if taken and not (replace and taken == name):
@@ -101,7 +101,7 @@ def register_provider(
                 f"there is a provider {word!r} already; replace=True takes the place of the same name"
             )
     if wire not in _CONFIGS:
-        raise ConfigurationError(f"wire must be one of {', '.join(_CONFIGS)}, not {wire!r}")
+        raise ConfigurationError(f"wire must be one of {', '.join(_CONFIGS)}, not {quoted(wire)}")
     if not isinstance(base_url, str) or urlsplit(base_url).scheme not in ("http", "https"):
         raise ConfigurationError("base_url must be an address such as https://example.com/v1")
     if reasoning is not None and not reasoning.keys() <= EFFORT.keys():
@@ -142,10 +142,10 @@ def find(name: str) -> Provider:
     if row is None:
         from difflib import get_close_matches
 
-        near = get_close_matches(key, [*_rows_by_name, *_names_by_alias], cutoff=0.5)
+        near = get_close_matches(key[:64], [*_rows_by_name, *_names_by_alias], cutoff=0.5)
         meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise ConfigurationError(
-            f"there is no provider {name!r}; {meant}`msgmodel providers` lists all; any other server that speaks "
+            f"there is no provider {quoted(name)}; {meant}`msgmodel providers` lists all; any other server that speaks "
             "OpenAI's API: OpenAIConfig(base_url=...) or register_provider(...)"
         )
     return row
@@ -171,7 +171,7 @@ def _of_a_package(key: str) -> Provider | None:
         try:
             point.load()()
         except Exception as error:
-            raise ConfigurationError(f"the package that brings the provider {key!r} failed: {error!r}") from error
+            raise ConfigurationError(f"the package that brings the provider {quoted(key)} failed: {error!r}") from error
     return _known(key)
 
 
@@ -221,7 +221,7 @@ def hint(ask: Ask, failure: Failure) -> str:
         return f"check the key in {' or '.join(row.keys)}, or the one passed as api_key" if row.keys else ""
     if failure.code == "not_found":
         custom = "" if row.official(ask.base_url) else "; a base_url usually ends in /v1"
-        return f"the model asked for is {ask.model!r}: name another one with model={custom}"
+        return f"the model asked for is {quoted(ask.model)}: name another one with model={custom}"
     if failure.code == "context_length":
         return "shorten the prompt, the history or the file" + (", or lower max_tokens" if ask.max_tokens else "")
     if failure.status_code is not None and 300 <= failure.status_code < 400:
@@ -231,7 +231,7 @@ def hint(ask: Ask, failure: Failure) -> str:
     if failure.code == "invalid_request":
         named = next((word for word in _FIELDS if word in failure.message), None)
         if named:
-            return f"{ask.model!r} does not take this value of {named}: {_FIELDS[named]}"
+            return f"{quoted(ask.model)} does not take this value of {named}: {_FIELDS[named]}"
     return ""
 
 

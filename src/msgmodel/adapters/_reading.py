@@ -19,6 +19,7 @@ from ..messages import FilePart, Message
 Body: TypeAlias = bytes | str | Mapping[str, Any]
 """The body of a request: JSON, or what was read from it."""
 
+ID_CHARACTERS = 1000
 _TURN_PARTS = ("text", "refusal", "reasoning", "tool_call", "opaque")
 
 
@@ -45,6 +46,13 @@ class Fields:
     def maybe_text(self, name: str) -> str | None:
         """A string, or None where it is missing or null."""
         return None if self.values.get(name) is None else self.text(name)
+
+    def id_text(self, name: str) -> str:
+        """A string that must be there, and comes back in many events: so it may not be long."""
+        value = self.text(name)
+        if len(value) > ID_CHARACTERS:
+            self.wrong(f"{name} must have at most {ID_CHARACTERS} characters")
+        return value
 
     def flag(self, name: str) -> bool:
         """A boolean; false where it is missing or null."""

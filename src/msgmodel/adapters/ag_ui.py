@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ..errors import quoted
 from ..events import BatchEvent, PanelEnd, PanelToolCall, Usage
 from ..messages import JSON, FilePart, Message
 from . import _reading, _turns, framing
@@ -288,7 +289,7 @@ def read(body: Body, *, panel_id: str | None = None) -> Request:
             messages += _message(message, answered)
     tools = [_tool(tool) for tool in request.objects("tools")]
     call_ids = frozenset(call.text("id") for message in found for call in message.objects("toolCalls"))
-    return Request(request.text("threadId"), request.text("runId"), messages, tools, call_ids)
+    return Request(request.id_text("threadId"), request.id_text("runId"), messages, tools, call_ids)
 
 
 def _owners(found: list[Fields], panel_id: str | None) -> list[str | None]:
@@ -359,7 +360,7 @@ def _content(message: Fields) -> list[Any]:
         elif kind in ("image", "audio", "video", "document"):
             parts.append(_file(part))
         else:
-            part.wrong(f"a message can't hold {kind!r}")
+            part.wrong(f"a message can't hold {quoted(kind)}")
     return parts
 
 

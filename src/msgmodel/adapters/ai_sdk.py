@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, quoted
 from ..events import BatchEvent, PanelEnd, PanelRetry, PanelSource, PanelToolCall, PanelToolDelta, Status
 from ..messages import Message, ToolResultPart
 from . import _reading, _turns, framing
@@ -346,7 +346,7 @@ def _user(message: Fields) -> list[Message]:
         elif kind == "file":
             content.append(part.file(part.maybe_text("filename") or "file", part.text("url")))
         elif not kind.startswith("data-"):
-            part.wrong(f"a message of the user can't hold {kind!r}")
+            part.wrong(f"a message of the user can't hold {quoted(kind)}")
     return [{"role": "user", "content": content}] if content else []
 
 
@@ -385,7 +385,7 @@ def _assistant(step: list[Fields], panel_id: str | None) -> list[Message]:
             content += _call(part, kind)
             results += _result(part)
         elif kind != "text" and not kind.startswith("data-"):
-            part.wrong(f"a message of the assistant can't hold {kind!r}")
+            part.wrong(f"a message of the assistant can't hold {quoted(kind)}")
     if turn is None:
         turn = {"role": "assistant", "content": content}
     if not turn["content"]:

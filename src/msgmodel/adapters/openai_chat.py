@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .. import providers
-from ..errors import ConfigurationError, MsgModelError
+from ..errors import ConfigurationError, MsgModelError, quoted
 from ..events import BatchEvent, ErrorCode, PanelError, PanelFinal, PanelToolCall, Source, Status, ToolCall, Usage
 from ..messages import FilePart, Message
 from . import _reading, framing
@@ -262,7 +262,7 @@ def read(body: Body, *, provider: str | None = None) -> Request:
     request = _reading.read(body)
     for name, harmless in _REFUSED.items():
         if request.values.get(name) is not None and request.values[name] not in harmless:
-            request.wrong(f"{name}={request.values[name]!r} can't be asked of every provider, so it is refused")
+            request.wrong(f"{name}={quoted(request.values[name])} can't be asked of every provider, so it is refused")
     name, model = _model(request, provider)
     messages: list[Message] = []
     for message in request.objects("messages"):
@@ -400,7 +400,7 @@ def _part(part: Fields) -> Any:
         audio = part.object("input_audio")
         return audio.file_of_base64(f"audio.{audio.text('format')}", audio.text("data"))
     if kind != "file":
-        part.wrong(f"a message can't hold {kind!r}")
+        part.wrong(f"a message can't hold {quoted(kind)}")
     return _file(part.object("file"))
 
 

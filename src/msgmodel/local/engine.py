@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from .._ask import Broken, Request
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, quoted
 from . import weights
 
 if TYPE_CHECKING:
@@ -58,21 +58,23 @@ def check(model: str | None) -> Path:
         if model is None:
             raise ConfigurationError("the local model is not there yet: run `msgmodel local pull`") from None
         raise ConfigurationError(
-            f"there is no model file {str(path)!r}: the model of provider local is the path of a GGUF file"
+            f"there is no model file {quoted(str(path))}: the model of provider local is the path of a GGUF file"
         ) from None
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigurationError(f"the model file {path.name!r} can't be read: {reason}") from None
+        raise ConfigurationError(f"the model file {quoted(path.name)} can't be read: {reason}") from None
     if magic != b"GGUF":
-        raise ConfigurationError(f"{path.name!r} is not a GGUF model file")
+        raise ConfigurationError(f"{quoted(path.name)} is not a GGUF model file")
     return path
 
 
 def _in_range(context: int, threads: int | None) -> None:
     if context not in _CONTEXT:
-        raise ConfigurationError(f"context_tokens must be from {_CONTEXT[0]} to {_CONTEXT[-1]:,}, not {context!r}")
+        raise ConfigurationError(
+            f"context_tokens must be from {_CONTEXT[0]} to {_CONTEXT[-1]:,}, not {quoted(context)}"
+        )
     if threads is not None and threads not in _THREADS:
-        raise ConfigurationError(f"threads must be from {_THREADS[0]} to {_THREADS[-1]}, not {threads!r}")
+        raise ConfigurationError(f"threads must be from {_THREADS[0]} to {_THREADS[-1]}, not {quoted(threads)}")
 
 
 def _xllamacpp_is_installed() -> None:
@@ -159,8 +161,8 @@ class Engine:
             server = xllamacpp.Server(params)
         except Exception:  # C++ throws what it likes, and its text says nothing
             raise ConfigurationError(
-                f"{self.path.name!r} can't be loaded as a GGUF model with a context of {self.context} tokens: it is "
-                "damaged, of a kind that the engine does not know, or too large for the memory"
+                f"{quoted(self.path.name)} can't be loaded as a GGUF model with a context of {self.context} tokens: "
+                "it is damaged, of a kind that the engine does not know, or too large for the memory"
             ) from None
         self._settled = _settled(server.listening_address)
         return server

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from ..errors import MsgModelError
+from ..errors import MsgModelError, quoted, shortened
 from ..many import AsyncBatch, Panel, astream_many
 from ..messages import Message
 from ..providers import PROVIDERS, Provider, find
@@ -94,6 +94,7 @@ class Refused(Exception):
     """A request that can't be met. `code`: one word for programs; `status`: of HTTP."""
 
     def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+        message = shortened(message)
         super().__init__(message)
         self.status, self.code, self.message, self.headers = status, code, message, headers or {}
 
@@ -206,7 +207,7 @@ def _panel(
 def _check_model(row: Provider, model: str | None, settings: Settings, where: str) -> None:
     asked = model or row.default_model
     if not settings.allows(asked):
-        raise Refused(403, "model_not_allowed", f"{where}: {asked!r} may not be asked for here")
+        raise Refused(403, "model_not_allowed", f"{where}: {quoted(asked)} may not be asked for here")
     # A model of the engine in this process is the path of a file: not for a request to choose.
     if row.name == "local" and asked != row.default_model and not settings.models:
         raise Refused(403, "model_not_allowed", f"{where}: local offers {PROVIDERS['local'].default_model} alone")
@@ -235,7 +236,7 @@ def _file(file: File) -> tuple[str, bytes]:
     try:
         return file.name, base64.b64decode(file.data, validate=True)
     except (binascii.Error, ValueError):
-        raise Refused(422, "invalid_request", f"the data of the file {file.name!r} is not base64") from None
+        raise Refused(422, "invalid_request", f"the data of the file {quoted(file.name)} is not base64") from None
 
 
 def _measure(request: PanelsRequest, settings: Settings) -> None:
