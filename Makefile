@@ -1,6 +1,6 @@
 # The whole interface to this repository. Every target makes what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test ci format check types docs web clients load bench faults differential soak fuzz audit wheel clean
+.PHONY: help demo serve test ci format check types docs web clients load bench faults differential soak attack fuzz audit environments wheel clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -68,6 +68,9 @@ differential: $(VENV)/tools  ## every recorded stream, read by us and by the off
 soak: $(VENV)/tools  ## 500 streams at once through the server and Redis, a fifth of them faulty (20 minutes)
 	$(BIN)/python proofs/soak.py
 
+attack: $(VENV)/tools  ## floods, bombs, silent readers and costly requests, and what a bystander feels (four minutes)
+	$(BIN)/python proofs/attack.py
+
 fuzz: $(VENV)/tools  ## the parsers and the server's requests under a fuzzer (ten minutes of CPU each)
 	$(BIN)/python proofs/fuzz/run.py
 
@@ -89,6 +92,10 @@ types: $(VENV)/tools  ## mypy on the code, pyright on a caller's
 docs: $(VENV)/tools  ## builds the documentation site into build/site, warnings as errors
 	$(BIN)/python -m pip install --quiet --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+environments: $(VENV)/tools  ## the quick tests on other Pythons, and with the lowest versions of all dependencies
+	@$(BIN)/msgmodel local pull
+	$(BIN)/python tests/environments.py
 
 wheel: $(BIN)/python  ## builds the wheel and tries it in a clean environment
 	rm -rf dist build/wheel
@@ -113,7 +120,7 @@ covered: $(VENV)/tools
 	$(BIN)/coverage erase
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line covered-half covered-others
 
-ci: check types docs web clients wheel covered  ## everything that CI runs
+ci: check types docs web clients wheel covered environments  ## everything that CI runs
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/python tests/core_coverage.py
