@@ -210,7 +210,11 @@ def aquery(
 
 
 def begin(
-    arguments: _question.Arguments, timeout: float, panel_id: str | None, options: Options
+    arguments: _question.Arguments,
+    timeout: float,
+    panel_id: str | None,
+    options: Options,
+    readings: _question.Readings | None = None,
 ) -> tuple[list[Ask], Exchange]:
     """The question for each route, and the exchange that asks it; nothing is sent yet."""
     unknown = options.keys() - SyncOptions.__annotations__.keys() - Options.__annotations__.keys()
@@ -218,7 +222,7 @@ def begin(
         raise TypeError(f"there is no argument {quoted(min(unknown))}")
     if panel_id is not None and (not isinstance(panel_id, str) or not panel_id):
         raise ConfigurationError(f"panel_id must be a string, and not empty, or left out: {quoted(panel_id)}")
-    asks = _question.asks(arguments, options)
+    asks = _question.asks(arguments, options, readings)
     id = token_hex(4) if panel_id is None else panel_id
     exchange = Exchange(
         asks[0],
@@ -235,12 +239,14 @@ def begin(
     return asks, exchange
 
 
-def begin_by_name(panel_id: str | None, settings: Mapping[str, Any]) -> tuple[list[Ask], Exchange]:
+def begin_by_name(
+    panel_id: str | None, settings: Mapping[str, Any], readings: _question.Readings | None = None
+) -> tuple[list[Ask], Exchange]:
     """`begin` of arguments that are all in one dict, `provider` and `prompt` among them."""
     options = dict(settings)
     arguments = tuple(options.pop(name, None) for name in _ARGUMENTS)
     timeout = options.pop("timeout", 300)
-    return begin(cast(Any, arguments), timeout, panel_id, cast(Options, options))
+    return begin(cast(Any, arguments), timeout, panel_id, cast(Options, options), readings)
 
 
 _ARGUMENTS = (

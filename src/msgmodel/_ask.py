@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -24,7 +25,31 @@ class File:
     media_type: str
     data: bytes = field(repr=False)
     text: str | None = field(default=None, repr=False)
+    _encoded: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    def in_base64(self, prefix: str = "") -> msgspec.Raw:
+        """Return the place of the data in a request, as one JSON string with its prefix; text goes as UTF-8."""
+        return self._placed(prefix, "base64")
+
+    def as_text(self, prefix: str = "") -> msgspec.Raw:
+        """Return the place of the text in a request, as one JSON string with its prefix."""
+        return self._placed(prefix, "text")
+
+    def _placed(self, prefix: str, way: str) -> msgspec.Raw:
+        return msgspec.Raw(b'%b%b%x %b%b"' % (msgspec.json.encode(prefix)[:-1], _MARK, id(self), way.encode(), _MARK))
+
+    def encoded(self, way: str) -> bytes:
+        """Return the data or the text as it stands within a JSON string. Made once, for all requests that carry it."""
+        if way not in self._encoded:
+            if way == "text":
+                self._encoded[way] = msgspec.json.encode(self.text or "")[1:-1]
+            else:
+                self._encoded[way] = base64.b64encode(self.data if self.text is None else self.text.encode())
+        return self._encoded[way]
+
+
+_MARK = b"\xff"
+"""What stands before and after the place of a file in a body. No JSON holds this byte, as it is no UTF-8."""
 
 Effort: TypeAlias = Literal["none", "low", "medium", "high"]
 
@@ -180,18 +205,38 @@ class Request:
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    pieces: tuple[bytes, ...] = field(repr=False)
+    """The body. Every second piece is a file's, and belongs to all requests that carry it."""
     stored: bool | None = None
     """The value of the provider's storage switch in the body; None where it has none."""
 
     @classmethod
-    def post(cls, url: str, headers: Mapping[str, str], payload: Mapping[str, Any]) -> Request:
-        """Raises ConfigurationError for what JSON can't hold."""
+    def post(
+        cls, url: str, headers: Mapping[str, str], payload: Mapping[str, Any], files: Sequence[File] = ()
+    ) -> Request:
+        """Return the request. files: those whose places are in the payload.
+
+        Raises ConfigurationError for what JSON can't hold.
+        """
         try:
             body = msgspec.json.encode(payload)
         except (TypeError, ValueError, RecursionError) as error:
             raise ConfigurationError(f"the request can't be written as JSON: {error}") from None
-        return cls(url, headers, body, payload.get("store"))
+        pieces = body.split(_MARK) if files else [body]
+        by_id = {b"%x" % id(file): file for file in files}
+        for number in range(1, len(pieces), 2):
+            id_of_file, _, way = pieces[number].partition(b" ")
+            pieces[number] = by_id[id_of_file].encoded(way.decode())
+        return cls(url, headers, tuple(pieces), payload.get("store"))
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
+
+    @property
+    def text_characters(self) -> int:
+        """How many characters the body has without what it has of files."""
+        return sum(len(piece.decode()) for piece in self.pieces[::2])
 
 
 class Broken(Exception):

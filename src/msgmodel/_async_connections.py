@@ -266,10 +266,14 @@ class _Request(HTTPConnection):
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
-        self.sent = bytearray()
+        self.sent: list[bytes] = []
 
     def send(self, data: Any) -> None:
-        self.sent += data
+        """Keep a small piece with the one before it, so that they go together; a large one is not copied."""
+        if self.sent and len(self.sent[-1]) + len(data) <= READ_BYTES:
+            self.sent[-1] += data
+        else:
+            self.sent.append(data)
 
 
 def _address(request: Request) -> _Address:
@@ -382,8 +386,9 @@ class _Open:
         _, host, port = self._address
         writing = _Request(host, port)
         path, headers = _transport.written(self._request)
-        writing.request("POST", path, self._request.body, headers)
-        self._connection.write(bytes(writing.sent))
+        writing.request("POST", path, self._request.pieces, headers)
+        for piece in writing.sent:
+            self._connection.write(piece)
         return _Reply(self._request, await self._connection.head(), self._connection)
 
 

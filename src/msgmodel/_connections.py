@@ -239,7 +239,7 @@ def _asked(
         path, headers = _transport.written(request)
         sent = False
         try:
-            connection.request("POST", path, request.body, headers)
+            connection.request("POST", path, request.pieces, headers)
             sent = True
         except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             if alarm.rang:

@@ -154,8 +154,10 @@ LIMITS: Final[Mapping[str, Limits]] = MappingProxyType(
 )
 
 
-def read(file: FileLike, filename: str | None = None) -> File:
+def read(file: FileLike | File, filename: str | None = None) -> File:
     """The attachment as data. Raises FileError for what can't be read, is empty, or whose type nobody can tell."""
+    if isinstance(file, File):  # it was read for another who is asked the same
+        return file
     data, own_name = _bytes(file)
     name = PurePath(filename or own_name or "file").name or "file"
     if not data:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
@@ -66,8 +66,8 @@ class HTTP(_transport.Pool):
                 message = client.build_request(
                     "POST",
                     request.url,
-                    content=request.body,
-                    headers=HEADERS | dict(request.headers),
+                    content=request.pieces,
+                    headers=HEADERS | dict(request.headers) | _transport.length(request),
                     timeout=_timeout(patience, patience),
                     extensions={"trace": _watching(alarm)},
                 )
@@ -152,6 +152,17 @@ class AsyncHTTP:
         return _AsyncOpen(self._client, request, patience)
 
 
+class _Pieces:
+    """A body for asyncio. It can be sent again, as a client with an `auth` of its own may want."""
+
+    def __init__(self, pieces: tuple[bytes, ...]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+
+
 class _AsyncOpen:
     """A class, not a generator: a loop that ends closes all generators at once, so one must not wait for another."""
 
@@ -169,8 +180,8 @@ class _AsyncOpen:
             message = client.build_request(
                 "POST",
                 self._request.url,
-                content=self._request.body,
-                headers=HEADERS | dict(self._request.headers),
+                content=_Pieces(self._request.pieces),
+                headers=HEADERS | dict(self._request.headers) | _transport.length(self._request),
                 timeout=_timeout(self._patience, None),
             )
             with self._limit.of(self._patience):

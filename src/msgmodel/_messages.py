@@ -39,18 +39,39 @@ class Receiver(NamedTuple):
 
 def read(messages: Sequence[Message], receiver: Receiver) -> tuple[list[str], list[Turn]]:
     """System texts, and turns. Raises ConfigurationError."""
-    reader = _Reader(receiver)
-    _read(messages, reader)
-    try:
-        reader.answered()
-    except ConfigurationError as error:
-        raise ConfigurationError(f"messages: {error.message}") from None
-    return reader.systems, [Turn(role, tuple(parts)) for role, parts in reader.turns if any(map(_says, parts))]
+    return Readings().read(messages, receiver)
+
+
+class Readings:
+    """Reads the messages of one call. The same list is read once for all who are asked, and each file in it once: so
+    a long conversation does not cost its length again for each panel and each fallback."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[int, Receiver | None], tuple[list[str], list[Turn]]] = {}
+        self._lists: list[object] = []  # alive as long as their ids are used
+        self._files: dict[int, File] = {}
+
+    def read(self, messages: Sequence[Message], receiver: Receiver) -> tuple[list[str], list[Turn]]:
+        """System texts, and turns. Raises ConfigurationError."""
+        for whom in (None, receiver):
+            if (found := self._read.get((id(messages), whom))) is not None:
+                return found[0], [*found[1]]
+        reader = _Reader(receiver, self._files)
+        _read(messages, reader)
+        try:
+            reader.answered()
+        except ConfigurationError as error:
+            raise ConfigurationError(f"messages: {error.message}") from None
+        turns = [Turn(role, tuple(parts)) for role, parts in reader.turns if any(map(_says, parts))]
+        self._lists.append(messages)
+        # Only what is opaque is read in another way for another receiver.
+        self._read[id(messages), receiver if reader.has_opaque else None] = reader.systems, turns
+        return reader.systems, [*turns]
 
 
 def check(messages: Sequence[Message]) -> None:
     """Raises ConfigurationError for what no provider could be sent. Calls may still wait for their results."""
-    _read(messages, _Reader(Receiver()))
+    _read(messages, _Reader(Receiver(), {}))
 
 
 def _read(messages: Sequence[Message], reader: _Reader) -> None:
@@ -64,9 +85,12 @@ def _read(messages: Sequence[Message], reader: _Reader) -> None:
 
 
 class _Reader:
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, receiver: Receiver, files: dict[int, File]) -> None:
         self.systems: list[str] = []
         self.turns: list[tuple[Role, list[Part]]] = []
+        self.has_opaque = False
+        self._files = files
+        """By the id of their part."""
         self._receiver = receiver
         self._ids: set[str] = set()
         self._repeated: Counter[str] = Counter()  # ids that were said again, and how many numbers they have used up
@@ -153,7 +177,9 @@ class _Reader:
             opaque = self._opaque(part)
             return Kept(opaque) if isinstance(opaque, dict) else None
         if kind == "file":
-            return _file(part)
+            if id(part) not in self._files:
+                self._files[id(part)] = _file(part)
+            return self._files[id(part)]
         return self._call(part) if kind == "tool_call" else self._result(part)
 
     def _call(self, part: Mapping[str, Any]) -> Call:
@@ -189,6 +215,7 @@ class _Reader:
         opaque = part.get("opaque")
         if opaque is None:
             return None
+        self.has_opaque = True
         if not isinstance(opaque, Mapping) or not {"provider", "wire", "data"} <= opaque.keys():
             raise ConfigurationError("opaque must be a dict with provider, wire and data, as it came")
         to = self._receiver

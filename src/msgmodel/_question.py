@@ -88,15 +88,32 @@ class Options(TypedDict, total=False):
     What it raises is logged, by its type alone, and harms no stream; SystemExit and KeyboardInterrupt go through."""
 
 
-def asks(arguments: Arguments, options: Options) -> list[Ask]:
+class Readings(_messages.Readings):
+    """Reads files and messages once for all who are asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._attached: dict[tuple[int, int, int], tuple[File, ...]] = {}
+
+    def attachments(self, file_like: FileLike | None, filename: str | None, files: Sequence[Any]) -> tuple[File, ...]:
+        """The files of a call. Raises FileError."""
+        key = id(file_like), id(filename), id(files)
+        if key not in self._attached:
+            self._attached[key] = attachments(file_like, filename, files)
+            self._lists += (file_like, filename, files)
+        return self._attached[key]
+
+
+def asks(arguments: Arguments, options: Options, readings: Readings | None = None) -> list[Ask]:
     """The question, and the same for each fallback. Raises ConfigurationError, AuthenticationError or FileError."""
-    found = [ask(arguments, options)]
+    readings = readings or Readings()
+    found = [ask(arguments, options, readings)]
     fallbacks = options.get("fallbacks", ())
     if not isinstance(fallbacks, Sequence) or isinstance(fallbacks, (str, bytes)):
         raise ConfigurationError(f"fallbacks must be a list of providers, not {type(fallbacks).__name__}")
     for number, fallback in enumerate(fallbacks):
         try:
-            found.append(ask(_instead(arguments, fallback), options))
+            found.append(ask(_instead(arguments, fallback), options, readings))
         except MsgModelError as error:
             raise type(error)(f"fallbacks[{number}]: {error.message}") from None
     return found
@@ -121,8 +138,9 @@ def _instead(arguments: Arguments, fallback: str | tuple[str, str] | Fallback) -
     )  # type: ignore[return-value]
 
 
-def ask(arguments: Arguments, options: Options) -> Ask:
+def ask(arguments: Arguments, options: Options, readings: Readings | None = None) -> Ask:
     """The question. Raises ConfigurationError, AuthenticationError or FileError."""
+    readings = readings or Readings()
     provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature = (
         arguments
     )
@@ -139,10 +157,11 @@ def ask(arguments: Arguments, options: Options) -> Ask:
     tools, tool_choice = _tools.read(options.get("tools", ()), options.get("tool_choice"))
     name = _name(row, model, config.model)
     wire = _wire(row, config, name, bool(tools))
-    attached = attachments(file_like, filename, options.get("files", ()))
+    attached = readings.attachments(file_like, filename, options.get("files", ()))
     base_url = row.base_url if isinstance(config, LocalConfig) else _base_url(row, config)
     receiver = Receiver(row.name, wire, urlsplit(base_url).hostname or "", row.official(base_url))
-    system, turns = _turns(prompt, system_instruction, attached, options.get("messages", ()), receiver)
+    systems, said = readings.read(options.get("messages", ()), receiver)
+    system, turns = _turns(prompt, system_instruction, attached, systems, said)
     question = Ask(
         provider=row.name,
         wire=wire,
@@ -255,14 +274,13 @@ def _turns(
     prompt: str,
     system: str | None,
     files: tuple[File, ...],
-    messages: Sequence[Message],
-    receiver: Receiver,
+    systems: list[str],
+    turns: list[Turn],
 ) -> tuple[str | None, tuple[Turn, ...]]:
     if not isinstance(prompt, str):
         raise ConfigurationError(f"prompt must be a string, not {type(prompt).__name__}")
     if system is not None and not isinstance(system, str):
         raise ConfigurationError(f"system_instruction must be a string, not {type(system).__name__}")
-    systems, turns = _messages.read(messages, receiver)
     parts: tuple[Part, ...] = (*files, *((prompt,) if prompt.strip() else ()))
     if parts:
         turns.append(Turn("user", parts))

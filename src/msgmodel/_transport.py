@@ -120,7 +120,12 @@ def written(request: Request) -> tuple[str, dict[str, str]]:
     """Its path, and its headers with ours."""
     parts = urlsplit(request.url)
     path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    return path, {**USER_AGENT, **HEADERS, **request.headers}
+    return path, {**USER_AGENT, **HEADERS, **request.headers, **length(request)}
+
+
+def length(request: Request) -> dict[str, str]:
+    """The header that says how long a body in pieces is."""
+    return {"Content-Length": str(sum(map(len, request.pieces)))}
 
 
 def broken(request: Request, code: ErrorCode, reason: str) -> Broken:

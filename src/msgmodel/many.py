@@ -19,7 +19,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack, cast
 
-from . import _api, _files, providers
+from . import _api, _files, _question, providers
 from ._exchange import Exchange
 from .conversation import AsyncSettings
 from .errors import ConfigurationError, MsgModelError, quoted
@@ -510,16 +510,17 @@ def _prepared(
         if name in common:
             raise ConfigurationError(f"{name} belongs to one panel: Panel(provider, {name}=...)")
     # Read once: the second panel would find a pipe empty.
-    files = [(file.name, file.data) for file in _files.attachments(file_like, filename, common.pop("files", ()))]
-    common["filename"], common["file_like"] = (None, None) if file_like is None else files.pop(0)
+    files: list[Any] = [*_files.attachments(file_like, filename, common.pop("files", ()))]
+    common["filename"], common["file_like"] = None, None if file_like is None else files.pop(0)
     common["files"] = files
+    readings = _question.Readings()
     chosen = [_panel(number, panel) for number, panel in enumerate(panels)]
     jobs = []
     for number, (panel, panel_id) in enumerate(zip(chosen, _ids(chosen), strict=True)):
         arguments: dict[str, Any] = common | dict(panel.settings)
         arguments |= {"provider": panel.provider, "prompt": prompt if panel.prompt is None else panel.prompt}
         try:
-            asks, exchange = _api.begin_by_name(panel_id, arguments)
+            asks, exchange = _api.begin_by_name(panel_id, arguments, readings)
             events = _api.async_panels(asks, exchange, arguments.get("http_client"))
             jobs.append(_Job(panel_id, exchange, events))
         except MsgModelError as error:

@@ -8,7 +8,6 @@ JSON, so a proxy that strips `event:` lines does no harm. Numbers in `usage` are
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -86,7 +85,7 @@ def request(ask: Ask, token: str | None = None) -> Request:
     sampling = not payload.keys().isdisjoint(("temperature", "top_p", "top_k"))
     version = config.api_version or (VERSION_WITH_SAMPLING if sampling else VERSION)
     base = ask.base_url.rstrip("/").removesuffix("/v1")
-    return Request.post(f"{base}/v1/messages", {"anthropic-version": version, **ask.headers}, payload)
+    return Request.post(f"{base}/v1/messages", {"anthropic-version": version, **ask.headers}, payload, ask.files)
 
 
 def _unless(default: float, value: float | None) -> float | None:
@@ -165,10 +164,10 @@ def _file(file: File) -> dict[str, Any]:
     if file.text is not None:
         return {
             "type": "document",
-            "source": {"type": "text", "media_type": "text/plain", "data": file.text},
+            "source": {"type": "text", "media_type": "text/plain", "data": file.as_text()},
             "title": file.name,
         }
-    source = {"type": "base64", "media_type": file.media_type, "data": base64.b64encode(file.data).decode()}
+    source = {"type": "base64", "media_type": file.media_type, "data": file.in_base64()}
     if file.media_type.startswith("image/"):
         return {"type": "image", "source": source}
     return {"type": "document", "source": source, "title": file.name}

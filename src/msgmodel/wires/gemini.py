@@ -9,7 +9,6 @@ may lack its blank line. CONTINUATION, and a cut after a checkpoint token, go on
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -77,7 +76,7 @@ def request(ask: Ask, token: str | None = None) -> Request:
         # The moving aliases exist only on v1beta (https://ai.google.dev/gemini-api/docs/models).
         base += "/" + (config.api_version or ("v1beta" if model.endswith("-latest") else "v1"))
     url = f"{base}/models/{quote(model)}:streamGenerateContent?alt=sse"
-    return Request.post(url, ask.headers, merged(payload, config.body))
+    return Request.post(url, ask.headers, merged(payload, config.body), ask.files)
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
@@ -155,8 +154,7 @@ def _value(content: str) -> Any:
 def _file(file: File) -> Iterator[dict[str, Any]]:
     if file.text is not None:
         yield {"text": f"File {file.name}:"}  # inline data has no field for a name on this API
-    data = file.data if file.text is None else file.text.encode()
-    yield {"inlineData": {"mimeType": file.media_type, "data": base64.b64encode(data).decode()}}
+    yield {"inlineData": {"mimeType": file.media_type, "data": file.in_base64()}}
 
 
 class _Content(msgspec.Struct):

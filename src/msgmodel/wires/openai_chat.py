@@ -8,7 +8,6 @@ alone proves nothing: vLLM sends it after an error, Ollama ends cleanly after on
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -85,7 +84,8 @@ def request(ask: Ask, token: str | None = None) -> Request:
         store = store if config.store is None else config.store
         include_usage = include_usage if config.include_usage is None else config.include_usage
     payload |= given(store=store, stream_options={"include_usage": True} if include_usage else None)
-    return Request.post(endpoint(ask.base_url, "chat/completions"), ask.headers, merged(payload, config.body))
+    url = endpoint(ask.base_url, "chat/completions")
+    return Request.post(url, ask.headers, merged(payload, config.body), ask.files)
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
@@ -149,18 +149,17 @@ def _assistant(turn: Turn, dialect: Dialect) -> dict[str, Any]:
 def _file(file: File) -> dict[str, Any]:
     if file.text is not None:
         # Files that are not PDF are refused by this API: their text goes in as text.
-        return {"type": "text", "text": f"File {file.name}:\n\n{file.text}"}
-    data = base64.b64encode(file.data).decode()
+        return {"type": "text", "text": file.as_text(f"File {file.name}:\n\n")}
     if file.media_type.startswith("image/"):
-        return {"type": "image_url", "image_url": {"url": f"data:{file.media_type};base64,{data}"}}
+        return {"type": "image_url", "image_url": {"url": file.in_base64(f"data:{file.media_type};base64,")}}
     if file.media_type.startswith("audio/"):
         return {
             "type": "input_audio",
-            "input_audio": {"data": data, "format": "mp3" if file.media_type == "audio/mpeg" else "wav"},
+            "input_audio": {"data": file.in_base64(), "format": "mp3" if file.media_type == "audio/mpeg" else "wav"},
         }
     return {
         "type": "file",
-        "file": {"filename": file.name, "file_data": f"data:{file.media_type};base64,{data}"},
+        "file": {"filename": file.name, "file_data": file.in_base64(f"data:{file.media_type};base64,")},
     }
 
 

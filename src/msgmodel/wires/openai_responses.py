@@ -8,7 +8,6 @@ and `error` are failures. Events are known by the `type` in their JSON; the `eve
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -62,7 +61,7 @@ def request(ask: Ask, token: str | None = None) -> Request:
             "reasoning": {"effort": ask.reasoning, "summary": "auto"},
             "include": ["reasoning.encrypted_content"],  # what goes back in the next turn, as nothing is stored
         }
-    return Request.post(endpoint(ask.base_url, "responses"), ask.headers, merged(payload, config.body))
+    return Request.post(endpoint(ask.base_url, "responses"), ask.headers, merged(payload, config.body), ask.files)
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
@@ -128,7 +127,7 @@ def _content(turn: Turn) -> str | list[dict[str, Any]]:
 
 
 def _file(file: File) -> dict[str, Any]:
-    data = f"data:{file.media_type};base64,{base64.b64encode(file.data).decode()}"
+    data = file.in_base64(f"data:{file.media_type};base64,")
     if file.media_type.startswith("image/"):
         return {"type": "input_image", "image_url": data, "detail": "auto"}
     return {"type": "input_file", "filename": file.name, "file_data": data}
