@@ -7,8 +7,6 @@ left out: servers refuse it.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from . import _files
-from ._ask import Call, File, Kept, Marked, Part, Refused, Result, Role, Thought, Turn
+from ._ask import Call, File, Kept, Marked, Part, Refused, Result, Role, Thought, Turn, decode_base64
 from .errors import ConfigurationError, quoted
 from .messages import JSON, Message
 
@@ -249,8 +247,8 @@ def _file(part: Mapping[str, Any]) -> File:
     data = part.get("data")
     if isinstance(data, str):
         try:
-            data = base64.b64decode(data, validate=True)
-        except (binascii.Error, ValueError):
+            data = decode_base64(data)
+        except ValueError:
             raise ConfigurationError("the data of a file must be bytes, or their base64 text") from None
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise ConfigurationError("the data of a file must be bytes, or their base64 text")

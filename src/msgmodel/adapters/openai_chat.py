@@ -78,6 +78,10 @@ def bad_request(wrong: MsgModelError) -> dict[str, Any]:
     }
 
 
+MAX_MODEL: Final = 300
+"""Characters in the name of a model with its provider."""
+
+
 class Chunks:
     """The events of one reply to chunks of a stream.
 
@@ -291,6 +295,8 @@ def read(body: Body, *, provider: str | None = None) -> Request:
 
 def _model(request: Fields, provider: str | None) -> tuple[str, str | None]:
     asked = request.text("model").strip()
+    if len(asked) > MAX_MODEL:
+        request.wrong(f"model must have {MAX_MODEL} characters at most")
     separators = [place for mark in "/:" if (place := asked.find(mark)) > 0]
     head = asked[: min(separators)] if separators else asked
     try:

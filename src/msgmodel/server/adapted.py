@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from hashlib import sha256
 from time import time
@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..adapters import ag_ui, ai_sdk, openai_chat
+from ..adapters import ag_ui, ai_sdk, openai_chat, read_body
 from ..errors import MsgModelError
 from ..events import BatchEvent, PanelError
 from ..many import AsyncBatch
@@ -68,9 +68,14 @@ class Adapted:
         target = request.query_params.get("target", "v7")
         if target not in get_args(ai_sdk.Target):
             raise Refused(422, "invalid_request", f"target must be one of {', '.join(get_args(ai_sdk.Target))}")
-        choice = decode(body, Choice)
-        read = _read(ai_sdk.read, body)
-        batch = self._batch(ai_sdk.read, body, choice, read.messages)
+
+        def made() -> tuple[ai_sdk.Request, AsyncBatch]:
+            choice = decode(body, Choice)
+            fields = _read(read_body, body)
+            read = _read(ai_sdk.read, fields)
+            return read, self._batch(ai_sdk.read, fields, choice, read.messages)
+
+        read, batch = await self._app.prepared(len(body), made)
         id = await self._app.begin(request, owner, batch)
         kept = _Resumable(id, target, read.message_id or id, sorted(read.call_ids), len(batch.panel_ids))
         alias, said = _alias(owner, read.chat_id), msgspec.json.encode(kept).decode()
@@ -109,12 +114,17 @@ class Adapted:
     async def ag_ui(self, request: Request) -> Response:
         """AG-UI 1.0. Who is asked, and how, is in `forwardedProps`."""
         owner, body = await self._posted(request)
-        read = _read(ag_ui.read, body)
-        props = decode(body, _Forwarded).forwardedProps
-        choice = Choice() if props is None else props
-        if read.tools and choice.options.tools is msgspec.UNSET:
-            choice.options.tools = read.tools
-        batch = self._batch(ag_ui.read, body, choice, read.messages)
+
+        def made() -> tuple[ag_ui.Request, AsyncBatch]:
+            fields = _read(read_body, body)
+            read = _read(ag_ui.read, fields)
+            props = decode(body, _Forwarded).forwardedProps
+            choice = Choice() if props is None else props
+            if read.tools and choice.options.tools is msgspec.UNSET:
+                choice.options.tools = read.tools
+            return read, self._batch(ag_ui.read, fields, choice, read.messages)
+
+        read, batch = await self._app.prepared(len(body), made)
         id = await self._app.begin(request, owner, batch)
         panels = len(batch.panel_ids)
         chunks = ag_ui.Chunks(read.thread_id, read.run_id, call_ids=read.call_ids, panels=panels)
@@ -123,9 +133,13 @@ class Adapted:
     async def completions(self, request: Request) -> Response:
         """OpenAI's chat completions, streamed or not; the model is `provider/model`."""
         owner, body = await self._posted(request)
-        try:
+
+        def made() -> tuple[openai_chat.Request, AsyncBatch]:
             read = openai_chat.read(body, provider=self._app.directory.default().name)
-            batch = one(read.provider, read.arguments, self._app.directory, self._app.settings)
+            return read, one(read.provider, read.arguments, self._app.directory, self._app.settings)
+
+        try:
+            read, batch = await self._app.prepared(len(body), made)
         except MsgModelError as error:
             return JSONResponse(openai_chat.bad_request(error), status_code=400)
         id = await self._app.begin(request, owner, batch)
@@ -199,13 +213,12 @@ class Adapted:
         owner = self._app.guard.owner(request)
         return owner, await self._app.guard.body(request)
 
-    def _batch(self, read: Any, body: bytes, choice: Choice, messages: list[Message]) -> AsyncBatch:
+    def _batch(self, read: Any, fields: Any, choice: Choice, messages: list[Message]) -> AsyncBatch:
         """The panels that were chosen, each with its own parts of the messages that several panels wrote."""
         settings = self._app.settings
         check_number(choice.panels, settings)  # before all is read for each of them
-        posted = msgspec.json.decode(body)  # once, so that they share the texts
         named = [panel.panel_id for panel in choice.panels if panel.panel_id]
-        by_panel = {name: _read(read, posted, panel_id=name).messages for name in named}
+        by_panel = {name: _read(read, fields, panel_id=name).messages for name in named}
         return asked(choice, {"": messages} | by_panel, self._app.directory, settings)
 
     def _pieces(self, owner: str, id: str, chunks: Any) -> AsyncGenerator[bytes, None]:
@@ -236,7 +249,7 @@ def _openai_error(error: PanelError) -> Response:
     return JSONResponse(openai_chat.error(error), status_code=openai_chat.status_of(error), headers=waits)
 
 
-def _read(read: Any, body: bytes | Mapping[str, Any], **how: Any) -> Any:
+def _read(read: Any, body: Any, **how: Any) -> Any:
     try:
         return read(body, **how)
     except MsgModelError as error:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 from weakref import WeakSet
 
@@ -40,6 +40,11 @@ from .settings import Settings
 from .shutdown import end_on_signals
 from .snapshots import Snapshots
 from .streams import Streams, grace
+
+T = TypeVar("T")
+
+SMALL_BODY = 16 * 1024
+"""Bytes of a body of which questions are made at once: that takes a few milliseconds."""
 
 _OPEN = ("/healthz", "/readyz")
 """Asked by load balancers, by whatever name, without a token."""
@@ -83,6 +88,7 @@ class Application:
         self._open: WeakSet[StreamResponse] = WeakSet()
         self._closing: asyncio.Future[None] | None = None
         self._in_lifespan = False
+        self._preparing = asyncio.Lock()
 
     def asgi(self) -> Starlette:
         """As an ASGI application. `app.state.msgmodel` is this object."""
@@ -147,7 +153,19 @@ class Application:
         """`POST /v1/panels`: asks, and streams."""
         owner = self.guard.owner(request)
         body = await self.guard.body(request)
-        return await self.ask(request, owner, decode(body, PanelsRequest), body)
+        question = await self.prepared(len(body), lambda: decode(body, PanelsRequest))
+        return await self.ask(request, owner, question, body)
+
+    async def prepared(self, size: int, make: Callable[[], T]) -> T:
+        """Return what `make` makes of a body of so many bytes.
+
+        What takes long is made beside the event loop, one at a time: nothing else waits for it, and the memory that it
+        takes for a moment is taken once.
+        """
+        if size <= SMALL_BODY:
+            return make()
+        async with self._preparing:
+            return await asyncio.to_thread(make)
 
     async def ask(self, request: Request, owner: str, question: PanelsRequest, body: bytes) -> Response:
         """Starts a stream, or joins the one that the request's `Idempotency-Key` names, and follows it."""
@@ -155,18 +173,21 @@ class Application:
         if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
             raise Refused(400, "invalid_request", "idempotency-key must be 1 to 200 printable ASCII characters")
         position = read_position(request)
-        digest = _digest(body.decode("utf-8", "replace"))
+        size = len(body)
+        digest = await self.prepared(size, lambda: _digest(body.decode("utf-8", "replace")))
         if key is not None:
             slot = _digest(owner, key)[:24]
             name = await self._joined(slot, owner, digest)
             if position is not None and position.stream != name:
                 raise _misplaced() if not position.stream else Expired(owner)  # never the tail of another reply
             if name is None:
-                name = await self._begin_keyed(request, slot, owner, question, digest)
+                panels = await self.prepared(size, lambda: batch(question, self.directory, self.settings))
+                name = await self._begin_keyed(request, slot, owner, panels, digest)
         elif position is not None:
             raise _misplaced()
         else:
-            name = await self.begin(request, owner, batch(question, self.directory, self.settings), digest)
+            panels = await self.prepared(size, lambda: batch(question, self.directory, self.settings))
+            name = await self.begin(request, owner, panels, digest)
         return self.following(request, owner, name, 0 if position is None else position.number)
 
     async def begin(self, request: Request, owner: str, panels: AsyncBatch, digest: str = "") -> str:
@@ -176,9 +197,8 @@ class Application:
             raise Refused(503, "unavailable", "the stream could not be begun: ask again", {"retry-after": "1"})
         return name
 
-    async def _begin_keyed(self, request: Request, slot: str, owner: str, question: PanelsRequest, digest: str) -> str:
+    async def _begin_keyed(self, request: Request, slot: str, owner: str, panels: AsyncBatch, digest: str) -> str:
         """Begins the stream of an `Idempotency-Key`, or joins the one of a request that was faster."""
-        panels = batch(question, self.directory, self.settings)
         head = Head(owner, tuple(panels.panel_ids), digest, instance=new_id())
         if await self._begin(request, slot, head, panels):
             return stream_name(slot, head)

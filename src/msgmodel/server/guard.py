@@ -7,6 +7,7 @@ one must be shown. A body is read no further than the limit.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from hashlib import sha256
 
@@ -14,6 +15,9 @@ from starlette.requests import HTTPConnection, Request
 
 from .question import MAX_OBJECTS, Refused
 from .settings import Settings
+
+CHECKED_AT_ONCE = 256 * 1024
+"""Bytes of a body that is looked at on the event loop; to look at a larger one takes milliseconds."""
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SAME_SITE = ("same-origin", "none", "")
@@ -71,6 +75,11 @@ class Guard:
             body += chunk
             if len(body) > limit:
                 raise _too_large(limit)
+        if len(body) <= CHECKED_AT_ONCE:
+            return self._checked(body)
+        return await asyncio.to_thread(self._checked, body)
+
+    def _checked(self, body: bytearray) -> bytes:
         self._values(body)
         return bytes(body)
 
