@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -157,6 +158,7 @@ def ask(arguments: Arguments, options: Options, readings: Readings | None = None
     tools, tool_choice = _tools.read(options.get("tools", ()), options.get("tool_choice"))
     name = _name(row, model, config.model)
     wire = _wire(row, config, name, bool(tools))
+    _check_address_parts(wire, name, config)
     attached = readings.attachments(file_like, filename, options.get("files", ()))
     base_url = row.base_url if isinstance(config, LocalConfig) else _base_url(row, config)
     receiver = Receiver(row.name, wire, urlsplit(base_url).hostname or "", row.official(base_url))
@@ -236,7 +238,7 @@ def _addressed(question: Ask, row: Provider, config: Any, api_key: str | None) -
     """With the key, and what may be sent to that address."""
     official = row.official(question.base_url)
     key = _settings.key(row, ("the argument api_key", api_key), ("api_key in the config", config.api_key))
-    headers: dict[str, str] = _settings.extra_headers(row) if official else {}
+    headers = _header_fields(_settings.extra_headers(row)) if official else {}
     if key is not None:
         bearer = key.header == "authorization"
         headers[key.header] = f"Bearer {key.value}" if bearer else key.value
@@ -299,11 +301,20 @@ def _name(row: Provider, *names: str | None) -> str:
     name = next((name for name in names if name is not None), row.default_model)
     if not name and not row.default_model:
         raise ConfigurationError(f"{row.name} has no default model: name one with model=")
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not name.strip() or not name.strip().isprintable():
         raise ConfigurationError("model must be the name of a model, or left out for the default")
     if len(name) > MAX_MODEL_CHARACTERS:  # it stands in every event that says who answered, and in errors
         raise ConfigurationError(f"model has {len(name)} characters: a name has at most {MAX_MODEL_CHARACTERS}")
     return name.strip()
+
+
+def _check_address_parts(wire: str, model: str, config: ProviderConfig) -> None:
+    """Raises ConfigurationError for what would lead out of its place in an address or a header."""
+    if wire == "gemini" and not {"", ".", ".."}.isdisjoint(re.split(r"[/\\]", model)):
+        raise ConfigurationError(f"{model!r} is not the name of a model: it is a part of the address")
+    version = getattr(config, "api_version", None)
+    if version not in (None, "") and not (isinstance(version, str) and re.fullmatch(r"[A-Za-z0-9_-]+", version)):
+        raise ConfigurationError("api_version must be one of the API's own, such as v1beta: letters, digits, - and _")
 
 
 def _address(base_url: str) -> str:

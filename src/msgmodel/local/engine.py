@@ -58,7 +58,7 @@ def check(model: str | None) -> Path:
         if model is None:
             raise ConfigurationError("the local model is not there yet: run `msgmodel local pull`") from None
         raise ConfigurationError(
-            f"there is no model file {quoted(str(path))}: the model of provider local is the path of a GGUF file"
+            f"there is no model file {quoted(model)}: the model of provider local is the path of a GGUF file"
         ) from None
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -75,7 +75,7 @@ def request(ask: Ask, token: str | None = None) -> Request:
     if config.api_version or not re.search(r"/v\d+\w*(/|$)", base):
         # The moving aliases exist only on v1beta (https://ai.google.dev/gemini-api/docs/models).
         base += "/" + (config.api_version or ("v1beta" if model.endswith("-latest") else "v1"))
-    url = f"{base}/models/{quote(model)}:streamGenerateContent?alt=sse"
+    url = f"{base}/models/{quote(model, safe='')}:streamGenerateContent?alt=sse"
     return Request.post(url, ask.headers, merged(payload, config.body), ask.files)
 
 
