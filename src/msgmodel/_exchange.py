@@ -84,7 +84,7 @@ class Exchange:
         *("pause", "reading", "route", "_clocks", "_rules", "_clock", "_random", "_fallbacks", "_observers"),
         *("_ask", "_asked", "_wire", "_retries", "_token", "_ended", "_overlap", "_next", "_panel", "_begin"),
         *("_silent_since", "_news", "_last", "_handed", "_stale", "_tokens", "_continued", "_progressed", "_seen"),
-        *("together", "_plain", "_status", "_headers", "_decoder", "_parser", "_body", "_refused_at"),
+        *("together", "max_requests", "_plain", "_status", "_headers", "_decoder", "_parser", "_body", "_refused_at"),
     )
 
     def __init__(
@@ -107,6 +107,8 @@ class Exchange:
         """Whether the shell shall read on."""
         self.route = 0
         """Whom the next request is for: 0, or which of the fallbacks counted from 1."""
+        self.max_requests: int | None = None
+        """How many requests all of it may take; None: as many as the rules allow."""
         self.together = False
         """Whether texts that came in one piece of the body make one event, where nothing else is between them."""
         self._clocks = clocks
@@ -143,6 +145,19 @@ class Exchange:
     def silence(self) -> float:
         """Seconds that no single wait is longer than."""
         return max(self._clocks.first_token, self._clocks.idle)
+
+    @property
+    def most_requests(self) -> int:
+        """How many requests the rules allow; a provider that asks to go on by a token can cause more."""
+        parts = 1 + len(self._fallbacks) + self._rules.continue_truncated
+        return parts * (1 + self._rules.max_retries)
+
+    def text_characters(self) -> int:
+        """Count the characters that the caller has put into the longest request: all but the data of files that are
+        no text, and what a request has of its own. Raises ConfigurationError for a fallback that can't be asked."""
+        assert self._next is not None, "asked before the first request is sent"
+        found = _text_characters(self._ask, self._next)
+        return max(found, *(_text_characters(ask, None) for ask in self._fallbacks), 0)
 
     def request(self) -> Request | None:
         """The request to send now; None when the panel has ended."""
@@ -314,7 +329,7 @@ class Exchange:
             if self._progressed:
                 self._stale, self._silent_since = 0, None
             self._tokens += 1
-            if self._stale < MAX_STALE_CONTINUATIONS and self._tokens <= MAX_CONTINUATIONS:
+            if self._stale < MAX_STALE_CONTINUATIONS and self._tokens <= MAX_CONTINUATIONS and not self._spent():
                 self._news = list(self._flushed())
                 self._go_on(Finish(delta.reason, "paused"), delta.token)
                 return
@@ -392,7 +407,7 @@ class Exchange:
             self._ask_on(paused=False)
             return news
         final = failure.code in ("content_policy", "cancelled")
-        if self._fallbacks and not self._panel.said and self._left() > 0 and not final:
+        if self._fallbacks and not self._panel.said and self._left() > 0 and not final and not self._spent():
             self.route += 1
             self._asks(self._fallbacks.pop(0))
             request = self._wire.request(self._ask, None)
@@ -424,7 +439,7 @@ class Exchange:
 
     def _may_go_on(self, delta: Finish) -> bool:
         """Whether a reply that was truncated or paused is to be continued."""
-        if self._continued >= self._rules.continue_truncated or self._left() <= 0:
+        if self._continued >= self._rules.continue_truncated or self._left() <= 0 or self._spent():
             return False
         if delta.status == "paused":
             return delta.reason == "pause_turn" and not self._panel.called
@@ -438,11 +453,12 @@ class Exchange:
             and not failure.answered
             and self._panel.ends_in_text
             and self._left() > 0
+            and not self._spent()
         )
 
     def _retry_pause(self, failure: Failure) -> float | None:
         """Seconds to wait before the same is asked again; None when it is not to be."""
-        if self._handed or self._retries <= 0 or not failure.retryable:
+        if self._handed or self._retries <= 0 or not failure.retryable or self._spent():
             return None
         pause = failure.retry_after
         if pause is None:
@@ -499,6 +515,10 @@ class Exchange:
             left = min(left, self._refused_at + ERROR_BODY_SECONDS - self._clock())
         return left
 
+    def _spent(self) -> bool:
+        """Whether no more requests may be sent."""
+        return self.max_requests is not None and self._panel.attempts >= self.max_requests
+
     def _left(self) -> float:
         """Seconds until the deadline."""
         deadline = self._clocks.deadline
@@ -510,3 +530,16 @@ class Exchange:
                 "timeout", f"not done within the deadline of {self._clocks.deadline:g} seconds", retryable=True
             )
         return Failure("timeout", f"no text for {self._limit():g} seconds", retryable=True)
+
+
+def _text_characters(ask: Ask, request: Request | None) -> int:
+    """Count the characters of a question beyond those of the shortest one that could be asked in its place."""
+    shortest = replace(
+        ask, system=None, turns=_NOTHING, tools=(), tool_choice=None, config=replace(ask.config, stop=None)
+    )
+    wire = WIRES[ask.wire]
+    found = (request or wire.request(ask, None)).text_characters - wire.request(shortest, None).text_characters
+    return found + sum(len(file.text) for file in ask.files if file.text is not None)
+
+
+_NOTHING = (Turn("user", ("",)),)

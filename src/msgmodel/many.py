@@ -198,6 +198,29 @@ class AsyncBatch:
             job.exchange.together = together
         return await self._merged.for_each(take)
 
+    def text_characters(self) -> int:
+        """Count the characters of text in the longest request that a panel may send, of a fallback too: all that the
+        caller has put into its body, but for the data of files that are no text. Before the batch is begun.
+
+        Raises ConfigurationError for a fallback that can't be asked.
+        """
+        return max(job.exchange.text_characters() for job in self._merged.jobs)
+
+    def limit_requests(self, most: int) -> None:
+        """Let the panels send no more requests together, with all retries, fallbacks and continuations.
+
+        Raises ConfigurationError where they may want more.
+        """
+        jobs = self._merged.jobs
+        wanted = [job.exchange.most_requests for job in jobs]
+        if sum(wanted) > most:
+            raise ConfigurationError(
+                f"up to {sum(wanted)} requests to providers could come of this, and {most} are allowed: ask fewer "
+                "panels, or lower max_retries, fallbacks or continue_truncated"
+            )
+        for job, own in zip(jobs, wanted, strict=True):
+            job.exchange.max_requests = own + (most - sum(wanted)) // len(jobs)
+
     def cancel(self, panel_id: str | None = None) -> None:
         """Ends a panel, or all, with a `panel_error` of code `cancelled` that holds the text so far.
 

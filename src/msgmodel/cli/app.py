@@ -244,7 +244,10 @@ Bound to 127.0.0.1 unless --host says otherwise; then whoever asks must show a t
 @click.option("--max-streams-per-client", type=int, metavar="N", help="That run at a time for one client.")
 @click.option("--max-readers-per-stream", type=int, metavar="N", help="That read one stream at a time.")
 @click.option("--max-readers-per-client", type=int, metavar="N", help="Answers that one client reads at a time.")
-@click.option("--max-tokens", type=int, metavar="N", help="Of one reply.")
+@click.option("--max-tokens", type=int, metavar="N", help="Of one reply, with its continuations.")
+@click.option(
+    "--max-provider-requests", type=int, metavar="N", help="That one request may cause, with retries and fallbacks."
+)
 @click.option("--max-seconds", type=float, metavar="SECONDS", help="Of one reply.")
 def serve(**options: Any) -> int:
     from .serve import run

@@ -133,6 +133,7 @@ SETTINGS: Final = (
     "max_readers_per_stream",
     "max_readers_per_client",
     "max_tokens",
+    "max_provider_requests",
     "max_seconds",
 )
 """The options that are fields of `Settings` by the same name."""

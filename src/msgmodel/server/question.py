@@ -5,30 +5,40 @@ Rule: a request chooses among what the server offers. It never brings a key, a c
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Iterable
+import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, cast
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from .._ask import decode_base64
 from ..errors import MsgModelError, quoted, shortened
 from ..many import AsyncBatch, Panel, astream_many
 from ..messages import Message
-from ..providers import PROVIDERS, Provider, find
+from ..providers import Provider, find
 from .directory import Directory
+from .opaque import find_foreign
 from .settings import Settings
 
 T = TypeVar("T")
 
 MAX_OBJECTS = 250_000
-"""Objects and lists in one request, and messages and their parts for all who are asked: more than a conversation has,
-and less than holds up everybody else."""
+"""Objects and lists in one request: more than a conversation has, and less than holds up everybody else."""
+
+MAX_PARTS = 100_000
+"""Messages and their parts, each counted for each who may be asked."""
+
+MAX_RETRIES = 2
+"""What `msgmodel.stream_panels` does if a request says nothing."""
+
+MAX_NAME = 200
+"""Characters in the name of a model."""
 
 Id = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
-Model = Annotated[str, Meta(min_length=1, max_length=200)]
+Model = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=0, le=100)]
 
@@ -128,14 +138,16 @@ def batch(request: PanelsRequest, directory: Directory, settings: Settings) -> A
     panels = request.panels or [PanelRequest()]
     check_number(panels, settings)
     _measure(request, settings)
+    _check_opaque(request)
     files = [_file(file) for file in request.files]
     common = _set(request.options)
+    made = [
+        _panel(panel, request, common, directory, settings, f"panels[{number}]") for number, panel in enumerate(panels)
+    ]
     try:
-        made = [
-            _panel(panel, request, common, directory, settings, f"panels[{number}]")
-            for number, panel in enumerate(panels)
-        ]
-        return astream_many(made, request.prompt, files=files)
+        found = astream_many(made, request.prompt, files=files)
+        _check_cost(found, settings)
+        return found
     except MsgModelError as error:  # its message names what is wrong, and holds no secret
         raise Refused(422, "invalid_request", error.message) from None
 
@@ -164,11 +176,15 @@ def one(
     """One panel, by the arguments of a call. Raises Refused, and what `astream_many` raises."""
     row = provider(name, directory)
     _check_model(row, arguments.get("model"), settings, "model")
-    if _length(arguments.get("messages", [])) > settings.max_prompt_chars:
+    texts = [*arguments.get("tools", []), *(getattr(arguments.get("config"), "stop", None) or ())]
+    if _characters_of_messages(arguments["messages"]) + _characters(texts) > settings.max_prompt_chars:
         raise _too_long(settings)
+    _check_parts(len(arguments["messages"]) + sum(map(_parts, arguments["messages"])))
     fields = dict(arguments)
     _limit(fields, settings)
-    return astream_many([Panel(row.name, **fields)])
+    found = astream_many([Panel(row.name, **fields)])
+    _check_cost(found, settings)
+    return found
 
 
 def provider(name: str | None, directory: Directory, where: str = "provider") -> Provider:
@@ -205,22 +221,45 @@ def _panel(
 
 
 def _check_model(row: Provider, model: str | None, settings: Settings, where: str) -> None:
-    asked = model or row.default_model
-    if not settings.allows(asked):
-        raise Refused(403, "model_not_allowed", f"{where}: {quoted(asked)} may not be asked for here")
-    # A model of the engine in this process is the path of a file: not for a request to choose.
-    if row.name == "local" and asked != row.default_model and not settings.models:
-        raise Refused(403, "model_not_allowed", f"{where}: local offers {PROVIDERS['local'].default_model} alone")
+    name = (model or row.default_model).strip()
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise Refused(422, "invalid_request", f"{where}: a model has {MAX_NAME} characters at most, all printable")
+    if name == row.default_model and settings.allows(name):
+        return
+    # A model of the engine in this process is the path of a file: the operator must have listed this very one.
+    if not settings.allows(name) or (row.name == "local" and not settings.names(name)):
+        raise Refused(403, "model_not_allowed", f"{where}: {quoted(name)} may not be asked for here")
+    # A pattern allows names, not ways out of the folder in which a gateway, or the provider, looks names up.
+    if not settings.names(name) and not {".", ".."}.isdisjoint(re.split(r"[/\\]", unquote(name))):
+        raise Refused(403, "model_not_allowed", f"{where}: the name of a model may not hold '.' or '..' as a step")
 
 
 def _limit(fields: dict[str, Any], settings: Settings) -> None:
     if settings.max_tokens is not None:
+        most, times = settings.max_tokens, _responses(fields)
         asked = fields.get("max_tokens")
-        if asked is not None and asked > settings.max_tokens:
-            raise Refused(422, "too_many_tokens", f"max_tokens may be at most {settings.max_tokens} here")
-        fields["max_tokens"] = asked or settings.max_tokens
+        if (asked or 1) * times > most:
+            counted = f", and each of up to {times} continuations may take them" if times > 1 else ""
+            raise Refused(422, "too_many_tokens", f"max_tokens may be at most {most // times} here{counted}")
+        fields["max_tokens"] = asked or most // times
     deadline = fields.get("deadline")
     fields["deadline"] = min(deadline or settings.max_seconds, settings.max_seconds)
+
+
+def _responses(fields: Mapping[str, Any]) -> int:
+    """Of how many responses one reply may be made: each may take all the tokens that are asked for."""
+    resumed = fields.get("max_retries", MAX_RETRIES) if fields.get("resume_interrupted") else 0
+    return int((1 + fields.get("continue_truncated", 0)) * (1 + resumed))
+
+
+def _check_cost(batch: AsyncBatch, settings: Settings) -> None:
+    """Raises Refused if what would be sent has too much text, or may be sent too often; ConfigurationError."""
+    if batch.text_characters() > settings.max_prompt_chars:
+        raise _too_long(settings)
+    try:
+        batch.limit_requests(settings.max_provider_requests)
+    except MsgModelError as error:
+        raise Refused(422, "too_many_requests", error.message) from None
 
 
 def _set(options: Options) -> dict[str, Any]:
@@ -234,45 +273,68 @@ def _set(options: Options) -> dict[str, Any]:
 
 def _file(file: File) -> tuple[str, bytes]:
     try:
-        return file.name, base64.b64decode(file.data, validate=True)
-    except (binascii.Error, ValueError):
-        raise Refused(422, "invalid_request", f"the data of the file {quoted(file.name)} is not base64") from None
+        return file.name, decode_base64(file.data)
+    except ValueError:
+        raise Refused(422, "invalid_request", f"the data of the file {file.name!r} is not base64") from None
 
 
 def _measure(request: PanelsRequest, settings: Settings) -> None:
-    """Raises Refused where all the text of a request together is too long; files have their own limits."""
-    messages = [request.messages, *(panel.messages or [] for panel in request.panels)]
-    texts = [request.prompt, *(panel.prompt or "" for panel in request.panels)]
-    instructions = [request.options, *request.panels]
-    texts += [found for each in instructions if isinstance(found := each.system_instruction, str)]
-    if sum(map(len, texts)) + _length(messages) > settings.max_prompt_chars:
+    """Raises Refused if all the text that a request brings is too long, or is to be sent too often.
+
+    This is cheap, and goes before anything is built; what is built is counted again, see `_check_cost`.
+    """
+    texts = [_characters(request.prompt), _characters_of_messages(request.messages)]
+    for panel in request.panels:
+        texts += _characters(panel.prompt or ""), _characters_of_messages(panel.messages or [])
+    for each in (request.options, *request.panels):
+        texts += _characters(each.system_instruction or ""), _characters(each.tools or [])
+    if sum(texts) > settings.max_prompt_chars:
         raise _too_long(settings)
-    if sum(_objects(request, panel) for panel in request.panels or [PanelRequest()]) > MAX_OBJECTS:
+    _check_parts(sum(_parts_for_all(request, panel) for panel in request.panels or [PanelRequest()]))
+
+
+def _check_opaque(request: PanelsRequest) -> None:
+    """Raises Refused for opaque parts that no provider made: a provider would follow what they say."""
+    lists = {id(each): each for each in (request.messages, *(panel.messages or [] for panel in request.panels))}
+    for messages in lists.values():
+        if place := find_foreign(messages):
+            raise Refused(422, "opaque_not_allowed", f"{place}: no provider that is known here made this opaque part")
+
+
+def _check_parts(number: int) -> None:
+    if number > MAX_PARTS:
         raise Refused(
-            413, "prompt_too_long", f"at most {MAX_OBJECTS} messages and parts, each counted for each who is asked"
+            413, "prompt_too_long", f"at most {MAX_PARTS} messages and parts, each counted for each who may be asked"
         )
 
 
-def _objects(request: PanelsRequest, panel: PanelRequest) -> int:
+def _parts_for_all(request: PanelsRequest, panel: PanelRequest) -> int:
     """Messages and parts of them, for all whom a panel may ask."""
-    contents = [each.get("content") for each in (request.messages if panel.messages is None else panel.messages)]
+    messages = request.messages if panel.messages is None else panel.messages
     fallbacks = request.options.fallbacks if panel.fallbacks is UNSET else panel.fallbacks
     asks = 1 + (0 if fallbacks is UNSET else len(fallbacks))
-    return asks * (len(contents) + sum(len(content) for content in contents if isinstance(content, list)))
+    return asks * (len(messages) + sum(map(_parts, messages)))
+
+
+def _parts(message: Mapping[str, Any]) -> int:
+    content = message.get("content")
+    return len(content) if isinstance(content, list) else 0
 
 
 def _too_long(settings: Settings) -> Refused:
     return Refused(413, "prompt_too_long", f"at most {settings.max_prompt_chars} characters of text at a time")
 
 
-def _length(value: object) -> int:
-    """Characters of the text in messages, but for the data of files."""
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, dict):
-        return _sum(found for name, found in value.items() if not (name == "data" and value.get("type") == "file"))
-    return _sum(value) if isinstance(value, list) else 0
+def _characters(value: str | list[Any]) -> int:
+    """Count the characters of a value as JSON, but for its quotes or brackets."""
+    try:
+        return len(msgspec.json.encode(value).decode()) - 2
+    except (TypeError, ValueError, RecursionError):
+        raise Refused(422, "invalid_request", "the request is nested too deeply") from None
 
 
-def _sum(values: Iterable[object]) -> int:
-    return sum(map(_length, values))
+def _characters_of_messages(messages: list[Any]) -> int:
+    """The same for messages, without the data of files."""
+    parts = (part for message in messages if isinstance(message.get("content"), list) for part in message["content"])
+    files = (part.get("data") for part in parts if isinstance(part, dict) and part.get("type") == "file")
+    return _characters(messages) - sum(len(data) for data in files if isinstance(data, str))

@@ -12,6 +12,8 @@ from .log import TTL_SECONDS
 from .response import HEARTBEAT_SECONDS
 from .streams import grace
 
+_WILDCARDS = frozenset("*?[")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -24,7 +26,8 @@ class Settings:
     providers: tuple[str, ...] = ()
     """Providers that may be asked; without, all that have a key, and the embedded model."""
     models: tuple[str, ...] = ()
-    """Patterns of models that may be asked for, such as "gpt-6-*"; without, all."""
+    """Patterns of models that may be asked for, such as "gpt-6-*"; without, all. A model file of the embedded engine
+    can be asked for only if its path stands here, without a wildcard."""
     default_provider: str = ""
     """Who is asked where a request names nobody; without, the first that is ready."""
     on_disconnect: str = "grace:30"
@@ -37,7 +40,8 @@ class Settings:
     """A comment is sent after so long a silence, at most 15: less where a proxy is less patient."""
     max_body_bytes: int = 32 * 1024 * 1024
     max_prompt_chars: int = 1_000_000
-    """Of everything in a request that is text for the model, together."""
+    """Of all text that a request brings, and of all text in what is sent to a provider for it, as JSON: messages, tools
+    with their schemas, results, names, text files. Files that are no text don't count: `max_body_bytes` limits them."""
     max_panels: int = 8
     max_streams: int = 2_000
     """That run at a time, in one worker."""
@@ -49,7 +53,11 @@ class Settings:
     max_readers_per_client: int | None = None
     """Answers that one client reads at a time, in one worker. None: four times as many as it may have streams."""
     max_tokens: int | None = None
-    """Of one reply: the most a request may ask for, and what is asked for where it doesn't say."""
+    """Of one reply, with all its continuations: the most a request may ask for, and what is asked for if it doesn't
+    say."""
+    max_provider_requests: int = 64
+    """Requests to providers that one request may cause: those of all panels, with their retries, fallbacks and
+    continuations. A request that could cause more is refused with 422."""
     max_seconds: float = 3600.0
     """The longest that a panel may take."""
 
@@ -67,7 +75,7 @@ class Settings:
             raise ConfigurationError(f"heartbeat_seconds must be at most {HEARTBEAT_SECONDS:g}")
         if not 0 <= self.grace_seconds < math.inf:
             raise ConfigurationError("grace_seconds must be a number of at least 0")
-        for name in ("max_tokens", "max_streams_per_client", "max_readers_per_client"):
+        for name in ("max_tokens", "max_provider_requests", "max_streams_per_client", "max_readers_per_client"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} must be at least 1")
         for token in self.tokens:
@@ -95,4 +103,8 @@ class Settings:
 
     def allows(self, model: str) -> bool:
         """Whether this model may be asked for."""
-        return not self.models or any(fnmatchcase(model, pattern) for pattern in self.models)
+        return not self.models or self.names(model) or any(fnmatchcase(model, pattern) for pattern in self.models)
+
+    def names(self, model: str) -> bool:
+        """Whether the operator listed this model by its name, not by a pattern."""
+        return model in self.models and _WILDCARDS.isdisjoint(model)
