@@ -122,6 +122,7 @@ class Application:
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(_cost.load)  # else the first stream that ends holds up all others
         self._in_lifespan = True
+        await self.log.ready()  # if it is not, the log says why
         with end_on_signals(self.close):
             yield
             await self.close()

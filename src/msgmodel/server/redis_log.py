@@ -24,7 +24,7 @@ import msgspec
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.exceptions import ClusterCrossSlotError, NoPermissionError, OutOfMemoryError
 
 from .._sse import line
 from ..errors import ConfigurationError
@@ -44,8 +44,9 @@ from .log import (
     page_after,
 )
 from .panels import Panels
+from .redis_faults import FAULTS, FaultLog, may_pass
 from .redis_script import Script
-from .redis_tail import BLOCK_SECONDS, COALESCE_SECONDS, FAULTS, Subscription, Tail
+from .redis_tail import BLOCK_SECONDS, COALESCE_SECONDS, Subscription, Tail
 
 _log = logging.getLogger("msgmodel.server")
 
@@ -120,6 +121,9 @@ class RedisLog:
             )
         except ValueError:
             raise ConfigurationError("the address of Redis can't be read") from None
+        where = pool.connection_kwargs
+        self.faults = FaultLog(where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}")
+        self._is_cluster: bool | None = None
         self.process = secrets.token_hex(8)
         self.ttl_ms = int(ttl_seconds * 1000)
         self.meta_ms = self.ttl_ms + int(TOMBSTONE_SECONDS * 1000)
@@ -134,7 +138,7 @@ class RedisLog:
         self._writers: dict[str, _RedisWriter] = {}
         self._reading: dict[str, int] = {}
         self._shared: WeakValueDictionary[tuple[str, str], _SharedLines] = WeakValueDictionary()
-        self._tail = Tail(self.redis, self._waiting, self._commands(self.process), self._command)
+        self._tail = Tail(self.redis, self._waiting, self._commands(self.process), self._command, self.faults)
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -145,6 +149,7 @@ class RedisLog:
         try:
             begun = await self._begin.run([*self.keys(id), *fields])
         except FAULTS as error:
+            self.faults.say(error)
             raise (Full if isinstance(error, OutOfMemoryError) else Lost) from None
         if not begun:
             return None
@@ -266,11 +271,27 @@ class RedisLog:
         return id.decode() if id else None
 
     async def ready(self) -> bool:
+        """Whether streams can be kept now. If not, the log says why."""
         try:
             async with asyncio.timeout(2.0):
-                return bool(await cast(Any, self.redis.ping()))
-        except FAULTS:
+                if self._is_cluster is None:
+                    self._is_cluster = await self._cluster()
+                # As a stream is written: an answer alone would not tell that it can't be, as on a replica.
+                await self.redis.set(f"{self._prefix}:ready:{self.process}", b"", px=int(LEASE_SECONDS * 1000))
+                if self._is_cluster:
+                    raise ClusterCrossSlotError("", status_code="CROSSSLOT")
+        except FAULTS as error:
+            self.faults.say(error)
             return False
+        self.faults.over()
+        return True
+
+    async def _cluster(self) -> bool:
+        """Whether it is a cluster, even of one, which refuses what concerns several streams at once."""
+        try:
+            return bool((await cast(Any, self.redis.info("cluster"))).get("cluster_enabled"))
+        except NoPermissionError:
+            return False  # what it refuses will show
 
     async def close(self) -> None:
         self._closed = True
@@ -488,17 +509,17 @@ class _RedisWriter:
             try:
                 await self._log.write(self._keys, self._token, last, lines, ended)
                 break
-            except OutOfMemoryError:
+            except OutOfMemoryError as error:
+                self._log.faults.say(error)
                 if self._ending and not ended:
                     return  # they go with the end, for which there is room
                 if monotonic() >= until:
                     raise Full from None
                 await self._renew_lease()
                 await asyncio.sleep(0.5)
-            except ResponseError:
-                raise Lost from None
-            except FAULTS:
-                if monotonic() >= until:
+            except FAULTS as error:
+                self._log.faults.say(error)
+                if not may_pass(error) or monotonic() >= until:
                     raise Lost from None
                 await asyncio.sleep(0.2)
         del self._lines[: len(lines)]

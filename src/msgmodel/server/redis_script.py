@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from redis.exceptions import NoScriptError, RedisError
 
-from .redis_tail import FAULTS
+from .redis_faults import FAULTS
 
 
 class Script:

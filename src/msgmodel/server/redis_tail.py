@@ -7,21 +7,14 @@ comes late or is slow, reads for itself until it is there: what waits for it is 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from .._patience import Alarm
 from .log import PAGE_BYTES, Lines
-
-_log = logging.getLogger("msgmodel.server")
-
-FAULTS = (RedisError, OSError, asyncio.TimeoutError)
-"""What may come out of a call to Redis."""
+from .redis_faults import FAULTS, FaultLog
 
 COALESCE_SECONDS = 0.03
 KEY_SECONDS = 0.00005
@@ -121,7 +114,10 @@ class Subscription:
 class Tail:
     """Waits for news of all streams that this process reads, and for what its producers are told."""
 
-    def __init__(self, client: Any, waiting: Any, commands: str, command: Callable[[dict[bytes, bytes]], None]) -> None:
+    def __init__(
+        self, client: Any, waiting: Any, commands: str, command: Callable[[dict[bytes, bytes]], None], faults: FaultLog
+    ) -> None:
+        self._faults = faults
         self.task: asyncio.Task[None] | None = None
         self._client, self._waiting = client, waiting
         self._page = client.register_script(_PAGE)
@@ -204,7 +200,7 @@ class Tail:
                 if task is not None and task.cancelling():  # which the library may have made a timeout of
                     return
                 self._connection = None
-                _log.warning("Redis can't be reached: %s", type(error).__name__)
+                self._faults.say(error)
                 await asyncio.sleep(0.5)
 
     async def _once(self) -> None:
