@@ -39,15 +39,20 @@ async def read_stream(port: int, waits: Waits) -> None:
     waits.wrong.append(f"a healthy stream ended {monotonic() - begun:.1f} s after its last piece")
 
 
-async def attacked(port: int, name: str) -> None:
-    """Ask for the flood; tell how it ended, after how many seconds, and how many characters were asked to be kept."""
+async def attacked(port: int, name: str) -> dict[str, Any]:
+    """Ask for the flood; return how it ended, after how many seconds, and how many characters were asked to be kept."""
     config = OpenAIConfig(base_url=f"http://127.0.0.1:{port}/v1", api_key=KEY, api="chat")
     limits: Any = {"timeout": TIMEOUT_SECONDS, "deadline": DEADLINE_SECONDS, "max_retries": 0}
     begun = monotonic()
     async for event in astream_panels("openai", f"attack {name} end", config=config, **limits):
         last = event
     ended = last.get("code") or last.get("status")
-    print(json.dumps({"ended": ended, "seconds": monotonic() - begun, "kept": size(last)}), flush=True)
+    return {"ended": ended, "seconds": monotonic() - begun, "kept": size(last)}
+
+
+async def tell(port: int, name: str) -> None:
+    """Print what is to be told of a flood."""
+    print(json.dumps(await attacked(port, name)), flush=True)
 
 
 def size(value: object) -> int:
@@ -61,13 +66,14 @@ def size(value: object) -> int:
 
 async def main(healthy: int, hostile: int) -> None:
     waits = Waits()
+    await attacked(hostile, "say:10")  # the first reply that ends loads the table of prices
     tasks = [asyncio.ensure_future(read_stream(healthy, waits)) for _ in range(HEALTHY)]
     loop = asyncio.get_running_loop()
     while word := await loop.run_in_executor(None, sys.stdin.readline):
         if word.strip() == "?":
             print(json.dumps(waits.take()), flush=True)
         else:
-            tasks.append(asyncio.ensure_future(attacked(hostile, word.strip())))
+            tasks.append(asyncio.ensure_future(tell(hostile, word.strip())))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ What we write keeps to what every reader takes: one line of JSON, without the ch
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 LIMIT = 32 * 1024 * 1024
@@ -19,6 +21,7 @@ STRAY_LIMIT = 64 * 1024
 _BREAKS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
 _encoder = msgspec.json.Encoder()
 
+_OTHER_LINE = re.compile(rb"\n[^:\n]")
 _BOM = b"\xef\xbb\xbf"
 _IGNORED = (b"", b"event", b"id", b"retry")  # comments start with the colon; the type is in the JSON of every wire
 
@@ -88,6 +91,9 @@ class Decoder:
         if b"\r" in chunk:
             self._after_cr = chunk[-1] == 0x0D
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if self._data is None and not self._start and self._says_nothing(chunk):
+            self._line = bytearray(chunk[chunk.rfind(b"\n") + 1 :])
+            return events
         head, *lines = chunk.split(b"\n")
         self._line += head
         if lines:
@@ -99,6 +105,10 @@ class Decoder:
             if not events:
                 raise self._fault
         return events
+
+    def _says_nothing(self, chunk: bytes) -> bool:
+        """Tell whether all lines that end in it are comments or blank: a flood of pings costs no look at each."""
+        return (self._line or chunk)[:1] in (b":", b"\n") and b"\n" in chunk and not _OTHER_LINE.search(chunk)
 
     @property
     def pending(self) -> bool:
