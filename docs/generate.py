@@ -348,12 +348,16 @@ _CODES = {
         "Keep `content`; ask again, or use `resume_interrupted`.",
     ),
     "protocol": ("The bytes are not a stream of this API.", "Check `base_url`; it is probably another API."),
+    "reply_too_large": (
+        "The reply takes more memory than `max_reply_bytes`.",
+        "Keep `content`; lower `max_tokens`, or allow more.",
+    ),
     "cancelled": ("You left, or the provider stopped the reply.", "Nothing."),
 }
 
-_ERROR_TYPES = dict.fromkeys(("network", "timeout", "interrupted", "protocol"), "`StreamingError`") | {
-    "cancelled": "`StreamingError` if you left, `APIError` if the provider stopped it"
-}
+_ERROR_TYPES = dict.fromkeys(
+    ("network", "timeout", "interrupted", "protocol", "reply_too_large"), "`StreamingError`"
+) | {"cancelled": "`StreamingError` if you left, `APIError` if the provider stopped it"}
 
 
 def _providers(rows: Iterable[Provider]) -> str:

@@ -277,8 +277,8 @@ def test_ai_sdk_a_panel_that_never_spoke() -> None:
 @pytest.mark.parametrize(
     ("code", "content", "last"),
     [
-        *((code, "Hel", "finish") for code in ("interrupted", "network", "timeout", "protocol")),
-        *((code, "", "error") for code in ("interrupted", "network", "timeout", "protocol")),
+        *((code, "Hel", "finish") for code in ("interrupted", "network", "timeout", "protocol", "reply_too_large")),
+        *((code, "", "error") for code in ("interrupted", "network", "timeout", "protocol", "reply_too_large")),
         *((code, "Hel", "error") for code in ("server", "overloaded", "quota", "rate_limit", "content_policy")),
         ("cancelled", "", "abort"),
     ],
@@ -598,6 +598,7 @@ def test_openai_every_error_has_a_status() -> None:
         "timeout": 504,
         "interrupted": 502,
         "protocol": 502,
+        "reply_too_large": 502,
         "cancelled": 499,
     }
 

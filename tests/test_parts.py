@@ -783,7 +783,7 @@ def test_what_is_kept_for_the_provider_may_be_nested_deeply() -> None:
     came.turn.seal("text", {"provider": "p", "wire": "w", "host": "h", "data": nested(900)})
     copy = came.copy()
     copy.turn.say("text", "b")
-    assert [len(each.turn.message(partial=False)["content"]) for each in (came, copy)] == [1, 2]
+    assert [len(each.turn.message("", partial=False)["content"]) for each in (came, copy)] == [1, 2]
 
 
 # --- what is held back as a possible repetition ---

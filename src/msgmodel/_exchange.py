@@ -24,7 +24,7 @@ from typing import NamedTuple, Protocol
 
 from . import _messages, _verdict, providers
 from ._ask import Ask, Broken, Request, Turn
-from ._deltas import CUT, Continue, Delta, Failure, Finish, Started, Text, ToolFragment, Used
+from ._deltas import CUT, Continue, Delta, Failure, Finish, Reasoning, Refusal, Started, Text, ToolFragment, Used
 from ._json import Malformed, parsed
 from ._overlap import Overlap
 from ._panel import Panel, Price
@@ -39,6 +39,12 @@ MAX_CONTINUATIONS = 100
 """Of one reply: at 65,536 tokens each far more than any model says."""
 MAX_STALE_CONTINUATIONS = 3
 """Continuations in a row that bring no text before it is called a cut; Google's own client allows as many."""
+
+MAX_REPLY_BYTES = 64 * 1024 * 1024
+"""Far more than a model says: ten million characters, or a generated image four times as large as any of today."""
+
+_WORDS = Text, Reasoning, Refusal, ToolFragment
+"""What brings words, in its last field, that are not kept if there is no room for them."""
 
 GO_ON = (
     "Your answer above was cut off. Go on exactly where it stopped, in the middle of the word if need be. "
@@ -61,6 +67,8 @@ class Rules(NamedTuple):
     """Before the first event, with each provider, and of each continuation."""
     continue_truncated: int = 0
     resume_interrupted: bool = False
+    max_reply_bytes: int = MAX_REPLY_BYTES
+    """Of memory, that a panel may take at a time."""
 
 
 class Observer(Protocol):
@@ -120,7 +128,9 @@ class Exchange:
         self._asks(ask)
         self._next: Request | None = self._wire.request(ask, None)
         privacy = providers.privacy(ask, self._next)
-        self._panel = Panel(panel_id, ask, privacy, clock, price, tool_deltas=tool_deltas)
+        self._panel = Panel(
+            panel_id, ask, privacy, clock, price, max_bytes=rules.max_reply_bytes, tool_deltas=tool_deltas
+        )
         self._begin = clock()
         self._silent_since: float | None = None
         self._plain = False
@@ -200,7 +210,11 @@ class Exchange:
             data = self._decoder.one(chunk)  # a live stream brings nearly all of its text like this
             if data is not None and (text := self._parser.plain(data)):
                 self._silent_since = None
-                return (self._panel.more(text),)
+                event = self._panel.more(text)
+                if event is not None:
+                    return (event,)
+                self._end(self._too_large())
+                return ()
         return self._fed(chunk)
 
     def _fed(self, chunk: bytes) -> Iterator[PanelEvent]:
@@ -218,12 +232,16 @@ class Exchange:
                     if together:
                         said.append(text)
                         continue
-                    yield more(text)
+                    event = more(text)
+                    if event is None:
+                        self._end(self._too_large())
+                        return
+                    yield event
                     if not self.reading:
                         return
                     continue
                 if said:
-                    yield more("".join(said))
+                    yield from self._more("".join(said))
                     if not self.reading:
                         return
                     said.clear()
@@ -234,9 +252,12 @@ class Exchange:
                     yield from self._add(delta)
                     if not self.reading:
                         return
+                if self._panel.room < self._parser.held:
+                    self._end(self._too_large())
+                    return
                 self._plain = bool(plain) and self._overlap is None
             if said:
-                yield more("".join(said))
+                yield from self._more("".join(said))
                 if not self.reading:
                     return
         except (Malformed, TooLarge) as error:
@@ -251,6 +272,14 @@ class Exchange:
             self._clocks.deadline is not None and self._left() <= 0
         ):
             self._end(self._late())
+
+    def _more(self, text: str) -> Sequence[PanelEvent]:
+        """More text by the short way."""
+        event = self._panel.more(text)
+        if event is not None:
+            return (event,)
+        self._end(self._too_large())
+        return ()
 
     def _catch_up(self) -> None:
         """Takes in what the short way put off."""
@@ -306,6 +335,9 @@ class Exchange:
             self._panel.overlap = self._overlap.removed
             if not delta.text:
                 return ()
+        if isinstance(delta, _WORDS) and delta[-1].__sizeof__() > self._panel.room:
+            self._end(self._too_large())
+            return ()
         events = self._panel.add(delta)
         # A call becomes an event when it is whole, which may take long.
         if events or (isinstance(delta, ToolFragment) and delta.arguments):
@@ -488,6 +520,10 @@ class Exchange:
             # A spending cap looks like a rate limit, but names no time and does not clear (Anthropic, "Rate limits").
             failure = failure._replace(retryable=False)
         return failure
+
+    def _too_large(self) -> Failure:
+        limit = self._rules.max_reply_bytes
+        return Failure("reply_too_large", f"the reply takes more memory than the {limit} bytes it may")
 
     def _explained(self, failure: Failure) -> str:
         """The message for people: what happened, in the provider's own words where it has any, and what to do."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
@@ -30,7 +29,7 @@ from ._deltas import (
     ToolFragment,
     Used,
 )
-from ._json import loads
+from ._json import loads, memory
 from .events import (
     ErrorCode,
     PanelEnd,
@@ -52,6 +51,17 @@ Price = Callable[[str, str, Usage], float | None]
 """US dollars for a provider, a model and its usage; None where it is unknown."""
 
 
+PIECE_BYTES = 32
+"""What a piece of text costs besides itself: its places in lists."""
+PART_BYTES = 768
+CALL_BYTES = 4096
+SOURCE_BYTES = 1024
+SEGMENT_BYTES = 1024
+"""What each of these costs besides its words, whoever keeps some of it: the panel, the wire, a server."""
+VALUE_BYTES = 96
+"""What a value in a call's arguments costs once they are decoded."""
+
+
 At: TypeAlias = Literal["reasoning", "text", "tool_call"]
 
 
@@ -60,12 +70,18 @@ class _Call:
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    size: int = 0
+    """Bytes that the arguments take."""
     given: bool = False
     """Whether its id is final."""
     ended: bool = False
     """Whether the provider said that no more of it comes."""
     done: bool = False
     """Whether it was handed on."""
+
+    def copy(self) -> _Call:
+        """Return another one that grows by itself."""
+        return replace(self, arguments=[*self.arguments])
 
     @property
     def parsed(self) -> JSON:
@@ -94,8 +110,9 @@ class _Came:
     """All words of this response that are no text, for an estimate of its tokens."""
 
     def copy(self) -> _Came:
-        """Another one that grows by itself. What is kept for the provider never changes, and may be nested deeply."""
-        return deepcopy(self, {id(kept): kept for kept in self.turn.sealed()})
+        """Return another one that grows by itself."""
+        calls = {key: call.copy() for key, call in self.calls.items()}
+        return replace(self, turn=self.turn.copy(), calls=calls, other=[*self.other])
 
 
 _WORDS = Text, Reasoning, Refusal
@@ -131,8 +148,11 @@ class Panel:
         clock: Callable[[], float],
         price: Price,
         *,
+        max_bytes: int,
         tool_deltas: bool = False,
     ) -> None:
+        self.room = max_bytes
+        """Bytes that may still be kept: of text, of all else that came, and of what it takes to keep each piece."""
         self.started = False
         """Whether an event was handed on: from then on the same may not be asked again."""
         self.said = False
@@ -144,6 +164,7 @@ class Panel:
         self._clock = clock
         self._price = price
         self._tool_deltas = tool_deltas
+        self._max_bytes = self._room_before = max_bytes
         self._begin = clock()
         self._first: float | None = None
         self._text: list[str] = []
@@ -176,6 +197,7 @@ class Panel:
         if isinstance(delta, Sealed):
             opaque = _turn.opaque(self._ask.provider, self._ask.wire, self._ask.host, delta.data)
             self._came.turn.seal(delta.kind, opaque, self._key(delta.key))
+            self.room -= PART_BYTES + memory(delta.data)
             return ()
         if isinstance(delta, Boundary):
             self._came.turn.boundary()
@@ -185,6 +207,7 @@ class Panel:
             if mark in self._cited:
                 return ()
             self._cited.add(mark)
+            self.room -= SOURCE_BYTES + memory([*mark])
             self._sources.append(delta.source)
             self._note("text")
             return ({"event": "panel_source", "panel_id": self._id, **delta.source},)
@@ -192,13 +215,18 @@ class Panel:
             self._came.usage = delta.usage
             return ()
         if isinstance(delta, Started):
+            before = _size(self._model, self._request_id)
             self._model = delta.model or self._model
             self._request_id = delta.request_id or self._request_id
+            self.room += before - _size(self._model, self._request_id)
             return ()
         return self._final(delta) if isinstance(delta, Finish) else self._error(delta)
 
-    def more(self, text: str) -> PanelEvent:
-        """The event of text that follows text."""
+    def more(self, text: str) -> PanelEvent | None:
+        """The event of text that follows text; None, and nothing is kept, if there is no room for it."""
+        self.room -= text.__sizeof__() + PIECE_BYTES
+        if self.room < 0:
+            return None
         self._text.append(text)
         self._came.turn.open_text.append(text)
         return {"event": "panel_delta", "panel_id": self._id, "delta": text}
@@ -206,6 +234,7 @@ class Panel:
     def start_over(self) -> None:
         """The response is asked for again: what came of it, none of which was handed on, does not count."""
         self._came, self._before = self._before, self._before.copy()
+        self.room = self._room_before
         self.overlap = 0
 
     def fall_back(self, ask: Ask, privacy: Privacy, failure: Failure) -> PanelEvent:
@@ -213,6 +242,7 @@ class Panel:
         if self.started:
             self._spend(failure.code, None, broken=True, refused=_refused(failure))
         self._ask_of(ask, privacy)
+        self.room = self._room_before = self._max_bytes - SEGMENT_BYTES * len(self._segments)
         self.started = False
         return self._retry("fallback", failure)
 
@@ -233,7 +263,7 @@ class Panel:
 
     def message(self) -> Message:
         """The assistant's turn so far."""
-        return self._came.turn.message(partial=False)
+        return self._came.turn.message(self.text, partial=False)
 
     @property
     def text(self) -> str:
@@ -272,22 +302,27 @@ class Panel:
         }
 
     def _said(self, delta: Text | Reasoning | Refusal) -> PanelEvent:
+        self.room -= delta.text.__sizeof__() + PIECE_BYTES
         if isinstance(delta, Text):
             self._text.append(delta.text)
-            self._came.turn.say("text", delta.text)
+            self._say("text", delta.text)
             self._note("text")
             return {"event": "panel_delta", "panel_id": self._id, "delta": delta.text}
         if isinstance(delta, Reasoning):
             self._reasoning.append(delta.text)
             self._came.other.append(delta.text)
-            self._came.turn.say("reasoning", delta.text)
+            self._say("reasoning", delta.text)
             self._note("reasoning")
             return {"event": "panel_reasoning", "panel_id": self._id, "delta": delta.text}
         self._refusal.append(delta.text)
         self._came.other.append(delta.text)
-        self._came.turn.say("refusal", delta.text)
+        self._say("refusal", delta.text)
         self._note("text")
         return {"event": "panel_refusal", "panel_id": self._id, "delta": delta.text}
+
+    def _say(self, kind: Literal["text", "reasoning", "refusal"], text: str) -> None:
+        if self._came.turn.say(kind, text):
+            self.room -= PART_BYTES
 
     def _fragment(self, delta: ToolFragment) -> Sequence[PanelEvent]:
         key = self._key(delta.key)
@@ -296,13 +331,18 @@ class Panel:
             call = self._came.calls[key] = _Call()
             self._came.turn.place(key)
             self._came.latest = "tool_call"
-        if not call.given:
-            call.id = call.id or delta.id
-        call.name = call.name or delta.name
-        if not delta.arguments:
+            self.room -= CALL_BYTES
+        if not call.given and not call.id and delta.id:
+            call.id = delta.id
+            self.room -= 2 * _size(call.id)  # and once more, where another call has the same
+        if not call.name and delta.name:
+            call.name = delta.name
+            self.room -= _size(call.name)
+        if not delta.arguments or call.done:
             return ()
         call.arguments.append(delta.arguments)
-        if not self._tool_deltas or not call.name or call.done:
+        self._resize(call, call.size + _argument_bytes(delta.arguments))
+        if not self._tool_deltas or not call.name:
             return ()
         self._note("tool_call")
         piece: PanelToolDelta = {
@@ -321,11 +361,16 @@ class Panel:
             return ()
         if end.arguments is not None:
             call.arguments = [end.arguments]
+            self._resize(call, _argument_bytes(end.arguments))
         if end.whole:
             call.ended, self._came.ended = True, key
             return ()
         self._came.ended = None
         return self._called(key, call, False)
+
+    def _resize(self, call: _Call, size: int) -> None:
+        self.room += call.size - size
+        call.size = size
 
     def _proven(self, key: str | None = None) -> Sequence[PanelEvent]:
         """The call that ended last is whole: there is more of the reply, and not of this call."""
@@ -348,6 +393,7 @@ class Panel:
             "arguments_json": call.parsed if complete else None,
             "complete": complete,
         }
+        call.arguments = []  # whole now, and no more of it is taken
         self._finished.append(tool_call)
         self._came.other.append(tool_call["arguments"])
         if complete:
@@ -435,7 +481,7 @@ class Panel:
         self._segment(status, reason)
         self._spent.append(self._part(broken=broken, refused=refused))
         self._came.usage, self._came.since, self._came.other = None, len(self._text), []
-        self._before = self._came.copy()
+        self._before, self._room_before = self._came.copy(), self.room
 
     def _segment(self, status: Status | ErrorCode, reason: str | None) -> None:
         length = len(self.text)
@@ -452,12 +498,14 @@ class Panel:
             }
         )
         self._begun, self.overlap = length, 0
+        self.room -= SEGMENT_BYTES
 
     def _ending(self, parts: Sequence[tuple[str, str, Usage]], *, partial: bool) -> _Ending:
         """`parts`: the usage of each response, with its provider and model."""
         prices = [self._price(*part) for part in parts]
+        text = self.text
         ending: _Ending = {
-            "content": self.text,
+            "content": text,
             "provider": self._ask.provider,
             "wire": self._ask.wire,
             "model": self._model,
@@ -469,7 +517,7 @@ class Panel:
                 "attempts": self.attempts,
             },
             "request_id": self._request_id,
-            "message": self._came.turn.message(partial=partial),
+            "message": self._came.turn.message(text, partial=partial),
         }
         if self._reasoning:
             ending["reasoning"] = "".join(self._reasoning)
@@ -503,6 +551,17 @@ class Panel:
         if usage["input_tokens"] is None:
             usage = usage | {"input_tokens": 0 if refused else self._ask.estimated_tokens, "source": "estimated"}
         return self._ask.provider, self._model, usage
+
+
+def _size(*words: str | None) -> int:
+    """Bytes of memory that the words take."""
+    return sum(word.__sizeof__() for word in words if word)
+
+
+def _argument_bytes(arguments: str) -> int:
+    """Bytes that arguments take, as text and decoded."""
+    values = arguments.count(",") + arguments.count("[") + arguments.count("{")
+    return arguments.__sizeof__() + PIECE_BYTES + VALUE_BYTES * values
 
 
 def _refused(failure: Failure) -> bool:

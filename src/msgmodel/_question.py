@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from . import _files, _messages, _rows, _settings, _tools, providers
 from ._ask import EFFORT, Ask, Effort, File, Part, Turn
-from ._exchange import Clocks, Rules
+from ._exchange import MAX_REPLY_BYTES, Clocks, Rules
 from ._files import FileLike
 from ._messages import Receiver
 from ._provider import Provider
@@ -28,6 +28,9 @@ Callback = TypeVar("Callback", bound=Callable[..., object] | None)
 MAX_SECONDS = 1e8
 """Three years: timers take no more."""
 MAX_MODEL_CHARACTERS = 4096
+
+LEAST_REPLY_BYTES = 1024
+"""Nothing fits into less: a reply of one word takes this much."""
 
 Arguments: TypeAlias = tuple[
     str,
@@ -83,6 +86,9 @@ class Options(TypedDict, total=False):
     """Seconds that a silence after it may take; `timeout` without."""
     deadline: float | None
     """Seconds that all of it may take; no limit without."""
+    max_reply_bytes: int
+    """Bytes of memory that a reply may take, with its reasoning, tool calls, sources and all else that is kept of it;
+    64 MiB by default. A larger one ends with the code `reply_too_large` and the text so far."""
     on_end: Callable[[PanelEnd], object] | None
     """Called with the terminal event, also where you leave early: then it is a `panel_error` with code `cancelled`.
 
@@ -397,7 +403,17 @@ def rules(options: Options) -> Rules:
         _times("max_retries", options.get("max_retries", 2)),
         _times("continue_truncated", options.get("continue_truncated", 0)),
         bool(options.get("resume_interrupted", False)),
+        reply_bytes(options.get("max_reply_bytes", MAX_REPLY_BYTES)),
     )
+
+
+def reply_bytes(value: object) -> int:
+    """Bytes that a reply may take. Raises ConfigurationError."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < LEAST_REPLY_BYTES:
+        raise ConfigurationError(
+            f"max_reply_bytes must be a whole number of at least {LEAST_REPLY_BYTES}, not {value!r}"
+        )
+    return value
 
 
 def _times(name: str, value: object) -> int:

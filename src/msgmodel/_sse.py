@@ -17,6 +17,8 @@ LIMIT = 32 * 1024 * 1024
 """Bytes that one event may have. Generated images come as several MB of base64."""
 
 STRAY_LIMIT = 64 * 1024
+LONG_LINE = 64 * 1024
+"""Bytes of a line that has begun from which it is not copied more often than it must be."""
 
 _BREAKS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
 _encoder = msgspec.json.Encoder()
@@ -81,7 +83,7 @@ class Decoder:
             self._start = chunk[0] == _BOM[0]
         events: list[bytes] = []
         end = b"\r\n" if b"\r" in chunk else b"\n"
-        if self._data is None and not self._start and end + end in chunk:
+        if self._data is None and not self._start and len(self._line) < LONG_LINE and end + end in chunk:
             head, _, tail = (bytes(self._line) + chunk).rpartition(end + end)
             if found := _alike(head, end):
                 self._line = bytearray()
@@ -97,9 +99,9 @@ class Decoder:
         head, *lines = chunk.split(b"\n")
         self._line += head
         if lines:
-            tail = lines.pop()
-            events += self._events([bytes(self._line), *lines])
-            self._line = bytearray(tail)
+            lines.insert(0, bytes(self._line))
+            self._line = bytearray(lines.pop())
+            events += self._events(lines)
         if len(self._line) + len(self._data or b"") > self._limit:
             self._fault = TooLarge(f"one event is larger than {self._limit} bytes")
             if not events:

@@ -23,13 +23,15 @@ class Turn:
         """The pieces of the part that was opened last; more of them may be put here until something else comes."""
         self._calls: dict[str, dict[str, Any]] = {}
 
-    def say(self, kind: Literal["text", "reasoning", "refusal"], text: str) -> None:
-        """More of the open part, or a new one."""
-        if self._open is None or self._open["type"] != kind:
+    def say(self, kind: Literal["text", "reasoning", "refusal"], text: str) -> bool:
+        """Append to the open part, or to a new one. Return whether it is a new one."""
+        new = self._open is None or self._open["type"] != kind
+        if new:
             self.open_text = []
             self._open = {"type": kind, "text": self.open_text}
             self._parts.append(self._open)
         self.open_text.append(text)
+        return new
 
     def boundary(self) -> None:
         """What comes now is a part of its own."""
@@ -57,19 +59,30 @@ class Turn:
         part["opaque"] = opaque
         self._open = None
 
-    def sealed(self) -> list[Opaque]:
-        """What is to be sent back, of all parts."""
-        return [part["opaque"] for part in self._parts if "opaque" in part]
+    def copy(self) -> Turn:
+        """Return another one that grows by itself. What is kept for the provider never changes, so both have it."""
+        copy = Turn()
+        copies = {id(part): dict(part) for part in self._parts}
+        for part in copies.values():
+            if "text" in part:
+                part["text"] = [*part["text"]]
+        copy._parts = [*copies.values()]
+        copy._calls = {key: copies[id(part)] for key, part in self._calls.items()}
+        if self._open is not None:
+            copy._open = copies[id(self._open)]
+            copy.open_text = copy._open["text"]
+        return copy
 
-    def message(self, *, partial: bool) -> Message:
-        """The turn as a message. Text alone is a string."""
-        parts = [
-            part | {"text": "".join(part["text"])} if "text" in part else dict(part)
-            for part in self._parts
-            if part["type"] != "tool_call" or "id" in part
-        ]
-        plain = all(part["type"] == "text" and "opaque" not in part for part in parts)
-        content: Any = "".join(part["text"] for part in parts) if plain else parts
+    def message(self, text: str, *, partial: bool) -> Message:
+        """The turn as a message. Text alone is a string: `text`, which is that of all parts."""
+        whole = [part for part in self._parts if part["type"] != "tool_call" or "id" in part]
+        plain = all(part["type"] == "text" and "opaque" not in part for part in whole)
+        parts = (
+            []
+            if plain
+            else [part | {"text": "".join(part["text"])} if "text" in part else dict(part) for part in whole]
+        )
+        content: Any = text if plain else parts
         message: Message = {"role": "assistant", "content": content}
         if partial:
             message["partial"] = True

@@ -35,6 +35,7 @@ ErrorCode: TypeAlias = Literal[
     "timeout",
     "interrupted",
     "protocol",
+    "reply_too_large",
     "cancelled",
 ]
 """What went wrong. The first eleven are answers of the provider; `network` to `cancelled` are about the stream."""

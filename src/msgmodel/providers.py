@@ -228,6 +228,8 @@ def hint(ask: Ask, failure: Failure) -> str:
         return "the server redirects, which is not followed with a key: set base_url to where it really is"
     if failure.code == "quota":
         return "this does not clear by waiting: see the plan and the billing of the account"
+    if failure.code == "reply_too_large":
+        return "ask for less with max_tokens, or allow more with max_reply_bytes"
     if failure.code == "invalid_request":
         named = next((word for word in _FIELDS if word in failure.message), None)
         if named:

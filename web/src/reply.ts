@@ -72,6 +72,8 @@ export function advice(code: string): string | null {
       return "The account has used up what it may use.";
     case "context_length":
       return "The conversation has become too long for this model. Start a new one, or choose a larger model.";
+    case "reply_too_large":
+      return "The reply was stopped: it was longer than this server allows.";
     default:
       return null;
   }

@@ -111,6 +111,7 @@ export type ErrorCode =
   | "timeout"
   | "interrupted"
   | "protocol"
+  | "reply_too_large"
   | "cancelled";
 
 /** Tokens of one reply, over all the requests that it took. null where nobody knows. */

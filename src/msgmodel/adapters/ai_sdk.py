@@ -37,7 +37,7 @@ _FINISH: Final[dict[Status, str]] = {
     "paused": "other",
     "unknown": "other",
 }
-_BROKE: Final = ("interrupted", "network", "timeout", "protocol")
+_BROKE: Final = ("interrupted", "network", "timeout", "protocol", "reply_too_large")
 _Kind: TypeAlias = Literal["text", "reasoning", "refusal"]
 
 

@@ -52,6 +52,7 @@ _ERRORS: Final[dict[ErrorCode, tuple[int, str, str]]] = {
     "timeout": (504, "server_error", "timeout"),
     "interrupted": (502, "server_error", "interrupted"),
     "protocol": (502, "server_error", "protocol"),
+    "reply_too_large": (502, "server_error", "reply_too_large"),
     "cancelled": (499, "cancelled", "cancelled"),
 }
 """HTTP status, type and code, as OpenAI says them where it does."""

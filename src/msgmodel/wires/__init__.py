@@ -20,6 +20,10 @@ __all__ = ["WIRES", "Parser", "Wire"]
 class Parser(Protocol):
     """Reads one response."""
 
+    @property
+    def held(self) -> int:
+        """Bytes of memory for what came and is not handed on as a delta, so that no panel counts it."""
+
     def feed(self, data: bytes, whole: bool = True) -> Iterable[Delta]:
         """The deltas in one event. `whole`: whether its blank line came."""
 

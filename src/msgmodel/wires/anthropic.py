@@ -47,7 +47,7 @@ from .._deltas import (
     cited,
     used,
 )
-from .._json import Decoder, Malformed, count, loads, mapping, text
+from .._json import Decoder, Malformed, count, loads, mapping, memory, text
 from .._rows import thinks
 from ..config import AnthropicConfig
 from ..errors import ConfigurationError
@@ -199,6 +199,7 @@ class _Plain(msgspec.Struct, gc=False):
 _plain = msgspec.json.Decoder(_Plain).decode
 _EVENT = Decoder(_Event)
 _OBJECT = Decoder(dict[str, Any])
+_COUNTS = "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens"
 
 
 class Parser:
@@ -206,12 +207,14 @@ class Parser:
 
     def __init__(self, ask: Ask, token: str | None = None) -> None:
         self._reason: str | None = None
-        self._usage: dict[str, Any] = {}
+        self._usage: dict[str, int] = {}
         self._calls: dict[int | None, str] = {}
         self._blocks = 0
         self._kept: dict[str, Any] | None = None
         self._thinking: list[str] = []
         self._input: list[str] = []
+        self.held = 0
+        """Bytes of memory for the block that is open, unless it is text or a call."""
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
@@ -275,6 +278,7 @@ class Parser:
         elif isinstance(kind, str):  # wanted back as it came
             yield Boundary()
             self._kept, self._thinking, self._input = block, [], []
+            self.held = memory(block)
             if kind == "thinking" and text(block.get("thinking")):
                 yield Reasoning(block["thinking"])
 
@@ -282,7 +286,7 @@ class Parser:
         if event.index in self._calls:
             yield ToolEnd(self._calls.pop(event.index))
             return
-        block, self._kept = self._kept, None
+        block, self._kept, self.held = self._kept, None, 0
         if block is None:
             return
         if self._input:
@@ -303,19 +307,20 @@ class Parser:
         elif kind == "thinking_delta":
             if text(delta.get("thinking")):
                 if self._kept is not None:
-                    self._thinking.append(delta["thinking"])
+                    self._thinking.append(delta["thinking"])  # a place in one more list, which the panel's has room for
                 yield Reasoning(delta["thinking"])
         elif kind == "signature_delta":
             if self._kept is not None:
-                self._kept["signature"] = text(delta.get("signature"))
+                self._keep(signature=text(delta.get("signature")))
         elif kind == "compaction_delta":
             if self._kept is not None:
-                self._kept |= given(content=delta.get("content"), encrypted_content=delta.get("encrypted_content"))
+                self._keep(content=delta.get("content"), encrypted_content=delta.get("encrypted_content"))
         elif kind == "input_json_delta":
             if event.index in self._calls:
                 yield ToolFragment(self._calls[event.index], "", "", text(delta.get("partial_json")))
-            else:
+            elif self._kept is not None:
                 self._input.append(text(delta.get("partial_json")))
+                self.held += 2 * memory(self._input[-1])  # and once more, when they are decoded
         elif kind == "citations_delta":
             citation = mapping(delta.get("citation"))
             yield from cited(
@@ -324,18 +329,25 @@ class Parser:
                 text(citation.get("cited_text")),
             )
 
+    def _keep(self, **fields: Any) -> None:
+        """Fields of the block that is open; what is None keeps its earlier value."""
+        assert self._kept is not None
+        for name, value in given(**fields).items():
+            self.held += memory(value) - memory(self._kept.get(name))
+            self._kept[name] = value
+
     def _used(self, usage: dict[str, Any]) -> Iterator[Delta]:
         if not usage:
             return
-        self._usage |= given(**usage)  # an absent count keeps its earlier value
-        usage = self._usage
-        fresh = count(usage.get("input_tokens"))
-        cached = count(usage.get("cache_read_input_tokens"))
-        written = count(usage.get("cache_creation_input_tokens"))
+        details = mapping(usage.get("output_tokens_details"))
+        said = {name: usage.get(name) for name in _COUNTS} | {"thinking_tokens": details.get("thinking_tokens")}
+        self._usage |= given(**{name: count(number) for name, number in said.items()})  # an absent one stays as it was
+        counts = self._usage.get
+        fresh, cached, written = map(counts, _COUNTS[:3])
         yield used(
             input=None if fresh is None else fresh + (cached or 0) + (written or 0),
-            output=count(usage.get("output_tokens")),
-            reasoning=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
+            output=counts("output_tokens"),
+            reasoning=counts("thinking_tokens"),
             cached=cached,
             cache_write=written,
         )

@@ -35,7 +35,7 @@ from .._deltas import (
     cited,
     used,
 )
-from .._json import Decoder, Malformed, count, loads, mapping, parsed, text
+from .._json import Decoder, Malformed, count, loads, mapping, memory, parsed, text
 from ..config import GeminiConfig
 
 NO_SIGNATURE = "skip_thought_signature_validator"
@@ -215,6 +215,8 @@ _CHUNK = Decoder(_Chunk)
 _OBJECT = Decoder(dict[str, Any])
 _BY_REFERENCE = {"executableCode", "codeExecutionResult", "toolCall", "toolResponse"}
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d{1,9})\]")
+_GROWTH = 4
+"""How many times the memory of a piece what it makes of the tree may take: a dict for each name of its path."""
 _DEEPEST = 100
 """Steps of a path: no schema of arguments nests deeper, and what is built from it is walked by recursion."""
 
@@ -233,6 +235,8 @@ class Parser:
         self._calls = 0
         self._arguments: dict[Any, Any] = {}
         self._ended = False  # whether the last call did
+        self.held = 0
+        """Bytes of memory for the arguments of a call that is open."""
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
@@ -332,6 +336,7 @@ class Parser:
         if call.get("name") or not self._calls:
             self._calls += 1
             self._arguments, self._ended = dict(mapping(call.get("args"))), False
+            self.held = memory(self._arguments)
             key = f"{self._calls}"
             yield ToolFragment(key, text(call.get("id")), text(call.get("name")), "")
             yield Sealed("tool_call", given(id=text(call.get("id")) or None) | signature, key)
@@ -342,9 +347,12 @@ class Parser:
             return
         for piece in pieces if isinstance(pieces, list) else ():
             _grow(self._arguments, mapping(piece))
+            self.held += _GROWTH * memory(piece)
         if not call.get("willContinue"):
             self._ended = True
-            yield ToolEnd(f"{self._calls}", msgspec.json.encode(_listed(self._arguments)).decode())
+            arguments = msgspec.json.encode(_listed(self._arguments)).decode()
+            self._arguments, self.held = {}, 0
+            yield ToolEnd(f"{self._calls}", arguments)
 
 
 def _listed_error(data: bytes) -> dict[str, Any] | None:

@@ -47,7 +47,7 @@ from .._deltas import (
     cited,
     used,
 )
-from .._json import Decoder, count, loads, mapping, text
+from .._json import Decoder, count, loads, mapping, memory, parsed, text
 from ..config import LocalConfig, OpenAIConfig
 
 
@@ -209,7 +209,7 @@ class _PlainChunk(msgspec.Struct, gc=False):
     choices: tuple[_PlainChoice]
     object: Literal["chat.completion.chunk"] | None = None
     type: None = None
-    usage: dict[str, Any] | None = None
+    usage: msgspec.Raw = msgspec.Raw()  # as it came: the last one counts alone
     error: None = None
     errors: None = None
     x_groq: None = None
@@ -219,6 +219,7 @@ class _PlainChunk(msgspec.Struct, gc=False):
 
 _plain = msgspec.json.Decoder(_PlainChunk).decode
 _CHUNK = Decoder(_Chunk)
+_CHOICE_BYTES = 128
 _OBJECT = Decoder(dict[str, Any])
 
 
@@ -230,7 +231,7 @@ class Parser:
         self._shown: int | None = None
         self._reasons: dict[int, str | None] = {}
         self._native = ""
-        self._usage: dict[str, Any] | None = None
+        self._usage = msgspec.Raw()
         self._open: int | None = None  # the choice of which more text may take the short way
         self._spoke = False
         self._went_on = False  # whether text came after a finish reason
@@ -238,6 +239,10 @@ class Parser:
         self._calls = _Calls()
         self._cited: set[str] = set()
         self._details = _Details()
+
+    @property
+    def held(self) -> int:
+        return _CHOICE_BYTES * len(self._reasons) + self._details.held
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
@@ -266,15 +271,15 @@ class Parser:
         choice = chunk.choices[0]
         if choice.index != self._open:
             return ""
-        if chunk.usage is not None:
+        if len(chunk.usage) not in (0, 4):  # null says nothing, and takes nothing back
             self._usage = chunk.usage
         return choice.delta.content
 
     def put_off(self) -> Iterator[Delta]:
         """The usage, which some servers say in every chunk, and of which the last one counts."""
-        usage, self._usage = self._usage, None
-        if usage is not None:
-            yield _used(usage)
+        usage, self._usage = bytes(self._usage), msgspec.Raw()
+        if usage and isinstance(counts := parsed(usage), dict):
+            yield _used(counts)
 
     def _chunk(self, chunk: _Chunk, usage: object) -> Iterator[Delta]:
         if not self._started and (chunk.model or chunk.id):
@@ -504,11 +509,14 @@ class _Details:
     def __init__(self) -> None:
         self._all: list[Any] = []
         self._grown: dict[str, list[str]] = {}  # fields of the last one, in pieces
+        self.held = 0
+        """Bytes of memory that they take."""
 
     def __bool__(self) -> bool:
         return bool(self._all)
 
     def add(self, detail: Any) -> None:
+        self.held += memory(detail)
         last = self._all[-1] if self._all else None
         if not (isinstance(detail, dict) and isinstance(last, dict) and _same(last, detail)):
             self._join()
@@ -522,7 +530,7 @@ class _Details:
     def take(self) -> list[Any]:
         """All there were; from then on there are none."""
         self._join()
-        taken, self._all = self._all, []
+        taken, self._all, self.held = self._all, [], 0
         return taken
 
     def _join(self) -> None:

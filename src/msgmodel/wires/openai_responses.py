@@ -35,6 +35,8 @@ from .._deltas import (
 from .._json import Decoder, Malformed, count, mapping, text
 from ..config import OpenAIConfig
 
+_PLACE_BYTES = 512
+"""For the pieces of one part, besides their words, which the panel counts."""
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 
 
@@ -192,6 +194,10 @@ class Parser:
         self._said = _Said()
         self._calls: set[str] = set()
 
+    @property
+    def held(self) -> int:
+        return _PLACE_BYTES * len(self._said)
+
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """The deltas in one event. Raises Malformed."""
         if not whole or not data.strip() or data.startswith(b"[DONE]"):
@@ -233,8 +239,11 @@ class Parser:
             event = _plain(data)
         except (ValueError, RecursionError):
             return ""
+        pieces = self._said.get((Text, str(event.output_index), event.content_index))
+        if pieces is None:  # a part of its own, which is to be counted
+            return ""
         if event.delta:
-            self._said[Text, str(event.output_index), event.content_index].append(event.delta)
+            pieces.append(event.delta)
         return event.delta
 
     def put_off(self) -> Sequence[Delta]:
