@@ -1,4 +1,4 @@
-"""What a peer costs before it is asked anything: time to import it, and what its installation puts on the disk."""
+"""Measure what a peer costs before its first request: the time to import it, and its size on the disk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DISTRIBUTIONS = {
 
 
 def import_seconds(peers: list[str], environment: Mapping[str, str]) -> dict[str, float]:
-    """CPU seconds that each takes to import, above those of a Python that imports nothing."""
+    """Return the CPU seconds to import each peer, minus those of a Python that imports nothing."""
     return {
         peer: _cpu(peer, f"import {PEERS[peer].module}", environment) - _cpu(peer, "pass", environment)
         for peer in peers
@@ -49,7 +49,7 @@ def _cpu(peer: str, code: str, environment: Mapping[str, str]) -> float:
 
 
 def installed(peer: str) -> dict[str, Any]:
-    """The version, and the packages and megabytes that come with it, without what Python compiles of them."""
+    """Return the version, the number of packages and the megabytes, without the files that Python compiles."""
     if peer not in DISTRIBUTIONS:
         return {}
     wanted = DISTRIBUTIONS[peer]

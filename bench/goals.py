@@ -16,8 +16,9 @@ Results = dict[str, Any]
 
 
 class Goal(NamedTuple):
-    """`figure` of `peer` under `load` is to be at most `most`; or `most` times that of `than`; or, without `most`,
-    below that of `than`, or of every peer."""
+    """A limit for `figure` of `peer` under `load`: at most `most`, or at most `most` times the figure of `than`.
+    Without `most`, it must be below that of `than`, or of every peer.
+    """
 
     name: str
     load: str
@@ -47,7 +48,7 @@ GOALS = (
 
 
 class Row(NamedTuple):
-    """A goal and what was measured, as people read them."""
+    """A goal and its result, as text."""
 
     name: str
     wanted: str
@@ -56,7 +57,7 @@ class Row(NamedTuple):
 
 
 def rows(results: Results) -> list[Row]:
-    """Of those goals for which everything was measured."""
+    """Return the goals for which everything was measured."""
     return [row for goal in GOALS if (row := _row(goal, results["loads"].get(goal.load, {})))]
 
 
@@ -82,13 +83,13 @@ def _row(goal: Goal, peers: Results) -> Row | None:
 
 
 def table(found: list[Row]) -> str:
-    """For a terminal."""
+    """Return the table for a terminal."""
     lines = [(row.name, row.wanted, row.measured, "met" if row.met else "NOT MET") for row in found]
     return _columns([("goal", "wanted", "measured", ""), *lines])
 
 
 def overview(results: Results) -> str:
-    """The main figure of each peer under each load, for a terminal."""
+    """Return the main figure of each peer under each load, for a terminal."""
     loads = results["loads"]
     lines = [("peer", *(f"{load} {_UNITS[MAIN.get(load, 'cpu_us')]}" for load in loads), "KB a stream", "MB")]
     for peer, installed in results["peers"].items():

@@ -32,7 +32,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Part:
-    """The processes of one part of the machine, and what they use."""
+    """The processes of one part of the machine, and the CPU time and memory that they use."""
 
     def __init__(self, name: str, pids: list[int]) -> None:
         self.name = name
@@ -44,7 +44,7 @@ class Part:
         self.rss_most_mb = max(self.rss_most_mb, self._rss())
 
     def seconds(self) -> tuple[float, float]:
-        """Of CPU since the start: in the programs, and in the kernel for them."""
+        """Return the CPU seconds since the start: in the programs, and in the kernel for them."""
         user, system = self._cpu()
         return user - self._used[0], system - self._used[1]
 
@@ -70,7 +70,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _machine() -> float:
-    """Seconds of CPU that all programs of this machine have used."""
+    """Return the CPU seconds that all programs of this machine have used."""
     user, nice, system, _, _, irq, softirq, *_ = map(
         int, Path("/proc/stat").read_text("utf-8").split("\n")[0].split()[1:]
     )
@@ -79,7 +79,7 @@ def _machine() -> float:
 
 @contextmanager
 def _upstream(rate: float, seconds: float) -> Iterator[tuple[int, int]]:
-    """The provider: its process and its port."""
+    """Start the provider, and return its process and port."""
     command = [sys.executable, str(HERE / "upstream.py"), str(rate), str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -108,7 +108,7 @@ def _profile(file: str, pid: int, seconds: float) -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Runs it once."""
+    """Run it once."""
     pieces = round(options.rate * options.seconds)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -187,7 +187,7 @@ SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 
 def _shares(ordered: array[float]) -> dict[str, int]:
-    """Milliseconds."""
+    """Return percentiles, in milliseconds."""
     last = len(ordered) - 1
     return {name: round(1000 * ordered[min(last, int(share * last))]) for name, share in SHARES.items() if ordered}
 

@@ -1,4 +1,4 @@
-"""Who is measured, under what. Runs in every peer's environment."""
+"""The peers and the loads. This module runs in every peer's environment."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ WIRES = ("openai", "anthropic", "gemini")
 
 
 class Peer(NamedTuple):
-    """What makes its async and its blocking side. `module`: what a user imports; `parts`: what its functions in
-    clients.py import besides. `wires`: the first is the one for loads that are not of one wire. `most_streams`: of the
-    thousand live ones, how many it keeps up with, and can open in a reasonable time."""
+    """How a peer is imported and used. `module`: what a user imports; `parts`: further modules that its functions in
+    clients.py import. `wires`: the first is for loads that name no wire. `most_streams`: how many of the thousand
+    live streams it can open in a reasonable time and keep up with.
+    """
 
     module: str
     asking: Callable[[str, str], AsyncAsk]
@@ -60,8 +61,9 @@ ENVIRONMENT = {
 
 
 class Load(NamedTuple):
-    """`kind`: the function of measure.py that runs it. `chunks` of a reply, `delay_us` between two of them, so many
-    `streams` at once; `seconds`: how long is measured, at least."""
+    """`kind`: the function of measure.py that runs it. `chunks` of a reply, `delay_us` between two of them, `streams`
+    at the same time; `seconds`: the shortest time to measure.
+    """
 
     kind: str
     blocking: bool = False
@@ -88,7 +90,7 @@ LOADS = {
 
 
 def takes(peer: str, load: str) -> bool:
-    """Whether a peer can be measured under a load."""
+    """Return whether a peer can be measured under a load."""
     who, what = PEERS[peer], LOADS[load]
     if what.kind == "linear":
         return peer == "msgmodel"  # nobody else promises it

@@ -1,4 +1,4 @@
-"""The machine of a measurement."""
+"""Facts about the machine of a measurement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def facts() -> dict[str, str | int]:
-    """What figures depend on."""
+    """Return the facts that the figures depend on."""
     return {
         "machine": platform.machine(),
         "cpu": _cpu(),
@@ -25,13 +25,15 @@ def facts() -> dict[str, str | int]:
 
 
 class Others:
-    """How much of the machine everybody else takes while we measure: at most a few per cent on a quiet one."""
+    """The share of the machine that other processes take while we measure: a few per cent at most, if it is quiet."""
 
     def __init__(self) -> None:
         self._begin, self._used, self._mine = time.monotonic(), _used(), _mine()
 
     def share(self) -> float:
-        """Of all cores, since the beginning. Our own is what this process and those used that it has waited for."""
+        """Return their share of all cores since the start. Our own part, which is subtracted, is what this process and
+        the children that it waited for used.
+        """
         spent = _used() - self._used - (_mine() - self._mine)
         return round(max(0.0, spent / (time.monotonic() - self._begin) / (os.cpu_count() or 1)), 3)
 

@@ -1,4 +1,4 @@
-"""Measures one peer under loads, in the peer's own environment: one line of JSON for each load.
+"""Measure one peer under loads, in the peer's own environment: one line of JSON for each load.
 
     build/peers/openai/bin/python bench/measure.py openai PORT TLS_PORT LOAD,LOAD,... ...
 
@@ -34,13 +34,13 @@ Report = Callable[[Figures], None]
 
 
 class Async:
-    """Asks from one thread, on the event loop."""
+    """Send requests from one thread, on the event loop."""
 
     def __init__(self, ask: AsyncAsk) -> None:
         self.ask = ask
 
     async def hold(self, model: str, watch: Watch) -> None:
-        """Asks as many times at once as are watched, until the watch ends the process."""
+        """Open as many streams as the watch counts, until the watch ends the process."""
 
         async def whole(take: Take) -> None:
             try:
@@ -53,7 +53,7 @@ class Async:
 
 
 class Blocking:
-    """The same with a thread for each. Nothing here waits for an event loop."""
+    """Send requests with one thread for each stream. Nothing here waits for an event loop."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
@@ -77,7 +77,7 @@ Colour = Async | Blocking
 
 
 async def burst(colour: Colour, load: Load, report: Report) -> None:
-    """Whole replies, one after the other, as fast as they come."""
+    """Read complete replies, one after the other, as fast as they arrive."""
     model = replay.name(load.chunks)
     await _whole(colour, replay.name(WARMING), WARMING)
     replies: list[list[str]] = []
@@ -92,7 +92,9 @@ async def burst(colour: Colour, load: Load, report: Report) -> None:
 
 
 async def first(colour: Colour, load: Load, report: Report) -> None:
-    """Small replies, one after the other on a warm connection: how long until the first text, and CPU of a request."""
+    """Read small replies, one after the other on a warm connection: the time to the first text, and the CPU time of a
+    request.
+    """
     model = replay.name(load.chunks)
     for _ in range(3):
         await _whole(colour, model, load.chunks)
@@ -106,8 +108,9 @@ async def first(colour: Colour, load: Load, report: Report) -> None:
 
 
 async def live(colour: Colour, load: Load, report: Report) -> None:
-    """Many streams at once, each at its speed. What it costs to open them is not in the CPU of a chunk: they begin to
-    flow when all are open. The last load of a process, which ends with it."""
+    """Read many streams at the same time, each at its own speed. They begin to flow when all are open, so the cost of
+    opening them is not part of the CPU time of a chunk. This is the last load of a process, which ends with it.
+    """
     await _whole(colour, replay.name(WARMING), WARMING)
     gc.collect()
     watch = Watch(load, report)
@@ -116,7 +119,7 @@ async def live(colour: Colour, load: Load, report: Report) -> None:
 
 
 async def linear(colour: Colour, load: Load, report: Report) -> None:
-    """A long reply that keeps on coming, and short ones: what ten times the chunks cost, all content kept."""
+    """Read a long reply and short ones, and compare the cost of ten times the chunks with all content kept."""
     short = load.chunks // 10
     cpu: dict[int, list[float]] = {short: [], load.chunks: []}
     await _whole(colour, replay.name(short, load.delay_us), short)

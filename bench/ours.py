@@ -1,4 +1,4 @@
-"""This checkout in an environment of its own beside those of the peers, installed as a user would: from its wheel."""
+"""Install this checkout from its wheel into its own environment beside those of the peers, as a user would."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "msgmodel"
 
 
 def install() -> None:
-    """Makes the environment, and puts this code into it where it has changed. Raises SystemExit with pip's words."""
+    """Create the environment, and install this code if it has changed. Raise SystemExit with the output of pip."""
     project = _fingerprint([ROOT / "pyproject.toml"])
     code = project + _fingerprint(sorted((ROOT / "src").rglob("*.py")))
     if _stamp() == code:
@@ -35,7 +35,7 @@ def install() -> None:
 
 
 def _stamp() -> str:
-    """Of the project and the code that the environment has."""
+    """Return the fingerprints of the project and the code that the environment has; empty if it has none."""
     file = PEERS / NAME / "installed"
     return file.read_text("utf-8") if file.is_file() else ""
 

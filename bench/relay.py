@@ -61,7 +61,7 @@ class Bench:
         self._readers = readers
 
     def run(self, server: Server, streams: int, window: float) -> dict[str, Any]:
-        """One load on one server, seen for so many seconds after it has settled."""
+        """Run one load on one server, and measure for so many seconds after it has settled."""
         order = {
             "port": server.port,
             "path": server.path,
@@ -109,22 +109,22 @@ def _ms(seconds: float | None) -> float | None:
 
 
 def _used(pid: int) -> float:
-    """Seconds of CPU that a process has used, to the microsecond; `Part` knows them to the hundredth.
+    """Return the CPU seconds that a process has used, to the microsecond; `Part` knows them to the hundredth.
 
-    The clock's number is what Linux makes of a process' (clock_getcpuclockid(3)).
+    The clock's number is the one that Linux derives from the process id (clock_getcpuclockid(3)).
     """
     return time.clock_gettime((~pid << 3) | 2)
 
 
 def _machine() -> float:
-    """Seconds of CPU that all programs of this machine have used."""
+    """Return the CPU seconds that all programs of this machine have used."""
     fields = Path("/proc/stat").read_text("utf-8").split("\n")[0].split()[1:]
     user, nice, system, _, _, irq, softirq, *_ = map(int, fields)
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def _settle(pid: int) -> None:
-    """Until the server has done what was left to do for those who went."""
+    """Wait until the server has finished its work for the readers that left."""
     for _ in range(100):
         before = _used(pid)
         time.sleep(0.3)
@@ -133,14 +133,15 @@ def _settle(pid: int) -> None:
 
 
 def carried(run: Mapping[str, Any]) -> bool:
-    """Whether a server kept up with the load of a run."""
+    """Return whether a server kept up with the load of a run."""
     in_time = run["p99_ms"] is not None and run["p99_ms"] < 1000 * LATE_SECONDS
     return bool(in_time and run["arrived"] >= ARRIVED and not run["bad"])
 
 
 def most(load: Callable[[int], dict[str, Any]], guess: int) -> list[dict[str, Any]]:
-    """Runs that close in on the largest load that is carried: as far as a core would go with it, in steps of at least a
-    quarter, then once between the last two."""
+    """Search for the largest load that the server carries: as far as one core would go, in steps of at least a quarter,
+    then once between the last two.
+    """
     runs: list[dict[str, Any]] = []
     streams, good, bad = guess, 0, 0
     until = time.monotonic() + SEARCH_SECONDS
@@ -158,7 +159,7 @@ def most(load: Callable[[int], dict[str, Any]], guess: int) -> list[dict[str, An
 
 
 def measure(rounds: int, window: float) -> dict[str, Any]:
-    """Everything."""
+    """Measure everything."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         saying = [sys.executable, str(HERE / "upstream.py"), str(RATE), str(LONGEST_SECONDS)]
@@ -172,7 +173,7 @@ def measure(rounds: int, window: float) -> dict[str, Any]:
             servers.start(name)
 
         def anew(name: str) -> None:
-            """One that had too much to do may hold on to it: LiteLLM's proxy does."""
+            """Start a server again: an overloaded one may keep its work, as LiteLLM's proxy does."""
             servers.start(name)
             bench.run(servers[name], WARMING, 0.5)
 
@@ -214,12 +215,12 @@ def _tell(what: str, name: str, run: Mapping[str, Any]) -> None:
 
 
 def _cpu(runs: list[dict[str, Any]]) -> float:
-    """The median; a run in which nothing came has none."""
+    """Return the median; a run in which nothing arrived has none."""
     return float(median(run["cpu_us"] for run in runs if run["cpu_us"] is not None))
 
 
 def figures(results: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What is compared, of each server: medians of the common load, and the largest run that was carried."""
+    """Return the compared figures of each server: medians of the common load, and the largest run that it carried."""
     found = {}
     for name, server in results["servers"].items():
         runs = server["common"]
@@ -240,7 +241,7 @@ def figures(results: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def goals(results: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
-    """Each goal, what was measured, and whether it is met."""
+    """Return each goal, its result, and whether it is met."""
     found = figures(results)
     ours, bare, litellm = found["msgmodel"], found["starlette"], found["litellm-proxy"]
     rows = [
@@ -270,7 +271,7 @@ def _at_least(title: str, larger: float, smaller: float, limit: float) -> tuple[
 
 
 def table(results: Mapping[str, Any]) -> str:
-    """The results in Markdown, and the goals below."""
+    """Return the results in Markdown, with the goals below."""
     found = figures(results)
     lines = [
         f"| one worker | CPU for a piece, {results['common']} streams | times the bare relay's "

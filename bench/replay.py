@@ -34,17 +34,17 @@ _GROUP = 8
 
 
 def text(chunks: int) -> str:
-    """What such a reply says."""
+    """Return the text of such a reply."""
     return "".join(WORDS) * (chunks // len(WORDS)) + "".join(WORDS[: chunks % len(WORDS)])
 
 
 def name(chunks: int, delay_us: int = 0, together: int = 1) -> str:
-    """The model of a load."""
+    """Return the model name of a load."""
     return f"replay-{chunks}-{delay_us}-{together}"
 
 
 class Reply(NamedTuple):
-    """A reply in frames. `frames` are the chunks of text, `groups` the same where speed is all."""
+    """A reply in frames. `frames` are the chunks of text; `groups` are the same, joined, for loads without a delay."""
 
     head: bytes
     frames: list[bytes]
@@ -132,7 +132,7 @@ def reply(wire: str, chunks: int, model: str) -> Reply:
 
 
 class Connection(asyncio.Protocol):
-    """One connection, one request after the other."""
+    """One connection, with one request after the other."""
 
     waiting: ClassVar[dict[str, list[Connection]]] = {}
     """By model: the streams that wait until as many as shall flow together are open."""
@@ -207,7 +207,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(self._reply.tail)
 
     def flow(self, after: float) -> None:
-        """Speaks at its speed, from so many seconds after now."""
+        """Send at its speed, starting so many seconds from now."""
         self._start = self._loop.time() + after - self._delay
         self._loop.call_later(after, self._speak)
 
@@ -228,7 +228,7 @@ class Connection(asyncio.Protocol):
 
 
 def certificate(folder: Path) -> ssl.SSLContext:
-    """A certificate for 127.0.0.1 that vouches for itself, in folder/certificate.pem."""
+    """Create a self-signed certificate for 127.0.0.1, in directory/certificate.pem."""
     key, pem = folder / "key.pem", folder / "certificate.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
     command += " -addext subjectAltName=IP:127.0.0.1,DNS:localhost -keyout"

@@ -1,6 +1,6 @@
-"""Puts the results of the benches into docs/benchmarks.md and draws its pictures: `python bench/report.py`.
+"""Put the results of the benches into docs/benchmarks.md and draw its pictures: `python bench/report.py`.
 
-The page is written by hand but for what is between its marks, which comes from results/*.json.
+The page is written by hand, except for the blocks between its marks, which come from results/*.json.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _title(peer: str) -> str:
 
 
 def _speed(results: dict[str, Any]) -> dict[str, str]:
-    """The tables of results/speed.json."""
+    """Return the tables of results/speed.json."""
     return {
         "machine": _machine(results),
         "goals": _goals(results),
@@ -133,7 +133,7 @@ SOURCES: dict[str, Callable[[dict[str, Any]], dict[str, str]]] = {"speed.json": 
 
 
 def fill(page: str, blocks: dict[str, str]) -> str:
-    """The page with the blocks between their marks. Raises ValueError for a block that the page has no place for."""
+    """Return the page with the blocks between their marks. Raise ValueError if the page has no place for a block."""
     for name, block in blocks.items():
         begin, end = f"<!-- {name}: made by bench/report.py -->", f"<!-- end of {name} -->"
         if begin not in page or end not in page:

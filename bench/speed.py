@@ -54,7 +54,7 @@ Samples = dict[str, dict[str, list[dict[str, float]]]]
 
 @contextmanager
 def _replaying() -> Iterator[tuple[list[str], dict[str, str]]]:
-    """The replay server: its ports, and the environment in which all peers trust it and none asks the internet."""
+    """Start the replay server: its ports, and an environment in which all peers trust it and none uses the internet."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(HERE / "replay.py"), folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -73,7 +73,7 @@ def _replaying() -> Iterator[tuple[list[str], dict[str, str]]]:
 def _measured(
     peer: str, groups: list[list[str]], ports: list[str], environment: dict[str, str]
 ) -> tuple[list[Any], str]:
-    """What one process says of a peer, and why it failed where it did."""
+    """Return what one process reports about a peer, and why it failed if it did."""
     lists = [",".join(group) for group in groups]
     command = [python(costs.ENVIRONMENTS.get(peer, peer)), HERE / "measure.py", peer, *ports, *lists]
     pipe = subprocess.PIPE
@@ -96,7 +96,7 @@ def _measured(
 
 
 def run(peers: list[str], loads: list[str], rounds: int) -> dict[str, Any]:
-    """Measures all of it."""
+    """Measure everything."""
     samples: Samples = {load: defaultdict(list) for load in loads}
     failures: dict[str, str] = {}
     begin, others = time.monotonic(), machine.Others()
@@ -134,7 +134,7 @@ def _medians(samples: Samples) -> dict[str, dict[str, Any]]:
 
 
 def _middle(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """The median of each figure, and of the first, which is the main one, the least and the most."""
+    """Return the median of each figure, and the lowest and highest of the first, which is the main one."""
     whole = {key: value for key, value in lines[0].items() if isinstance(value, str)}
     figures = [key for key in lines[0] if key not in whole]
     each = {key: [line[key] for line in lines] for key in figures}

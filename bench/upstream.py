@@ -1,4 +1,4 @@
-"""A provider that says when it said it: every piece of text is its number and the time.
+"""A provider that sends its number and the time in every piece of text.
 
 Speaks the wire of OpenAI's chat completions to any number of readers, at one speed, on one thread. Prints its port.
 Pieces go out on a clock of a few milliseconds, the readers spread over it, so that not all speak at once.
@@ -40,7 +40,7 @@ def _framed(data: bytes) -> bytes:
 
 
 class _Reader(asyncio.Protocol):
-    """One connection. A request has come when its body has: it ends with a brace."""
+    """One connection. A request is complete when its body is: it ends with a brace."""
 
     def __init__(self, clock: _Clock) -> None:
         self._clock = clock
@@ -72,7 +72,7 @@ class _Reader(asyncio.Protocol):
 
 
 class _Clock:
-    """Each tick it is the turn of some readers."""
+    """At each tick, send to some of the readers."""
 
     def __init__(self, rate: float, seconds: float) -> None:
         self.pieces = round(rate * seconds)

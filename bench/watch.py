@@ -1,7 +1,7 @@
-"""Looks at the clock while streams flow: CPU and chunks of a part of the flow, memory before and in it.
+"""Measure CPU time, chunks and memory while streams flow.
 
-A thread of its own: an event loop that has too much to do comes late to its timers, and how much a peer can do is not
-to decide how long it is measured.
+This is a separate thread, because the timers of a busy event loop run late, and the speed of a peer must not decide how
+long it is measured.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Figures = dict[str, float]
 
 
 def check(pieces: list[str], chunks: int) -> None:
-    """Raises RuntimeError where a text is not, whole, what was sent."""
+    """Raise RuntimeError if a text is not exactly what was sent."""
     said, sent = "".join(pieces), replay.text(chunks)
     if said != sent:
         raise RuntimeError(f"the text is not what was sent: {len(said)} characters of {len(sent)}, ...{said[-40:]!r}")
 
 
 class Clock:
-    """What this process has used since."""
+    """The resources that this process has used since the start."""
 
     def __init__(self) -> None:
         self._cpu, self._wall = time.process_time(), time.perf_counter()
@@ -47,7 +47,9 @@ class Clock:
 
 
 class Watch:
-    """Over streams whose pieces of text come into `held`. Ends the process, as nothing else would end the streams."""
+    """Watch streams whose pieces of text arrive in `held`. It ends the process, because nothing else would end the
+    streams.
+    """
 
     def __init__(self, load: Load, report: Callable[[Figures], None]) -> None:
         self.held: list[list[str]] = [[] for _ in range(load.streams)]

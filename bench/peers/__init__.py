@@ -1,1 +1,1 @@
-"""Other people's libraries, each at its newest version in an environment of its own."""
+"""Other libraries, each at its newest version in its own environment."""

@@ -1,4 +1,4 @@
-"""What it is to ask a peer: a model's name goes in, and each piece of its reply's text is handed over as it comes."""
+"""The type of a peer's function: it takes a model's name, and passes on each piece of text as it arrives."""
 
 from __future__ import annotations
 

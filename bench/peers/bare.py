@@ -1,6 +1,6 @@
-"""The limits of what a client can do here: bytes of a transport, cut into lines, each decoded by msgspec, and no more.
+"""The least that a client can do: split the bytes of a transport into lines, and decode each with msgspec.
 
-Nothing here checks how a reply ended, times out, tries again or tells one failure from another.
+Nothing here checks how a reply ended, applies a timeout, retries, or distinguishes failures.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Generated(msgspec.Struct):
 
 
 class Lines:
-    """Bytes in, texts out, on one wire."""
+    """Turn bytes into texts, on one wire."""
 
     def __init__(self, wire: str, take: Take) -> None:
         self._take = take
@@ -101,7 +101,7 @@ def _request(base: str, wire: str, model: str) -> bytes:
 
 
 def floor_async(base: str, wire: str) -> AsyncAsk:
-    """asyncio's own streams."""
+    """Read with the streams of asyncio."""
     parts = urlsplit(base)
     tls = ssl.create_default_context() if parts.scheme == "https" else None
     idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
@@ -120,7 +120,7 @@ def floor_async(base: str, wire: str) -> AsyncAsk:
 
 
 def floor(base: str, wire: str) -> Ask:
-    """A blocking socket."""
+    """Read from a blocking socket."""
     parts = urlsplit(base)
     idle: list[socket.socket] = []
 
@@ -138,7 +138,7 @@ def floor(base: str, wire: str) -> Ask:
 
 
 def aiohttp_async(base: str, wire: str) -> AsyncAsk:
-    """aiohttp with one session, whose bytes are taken as they come."""
+    """Read with aiohttp and one session, and take the bytes as they arrive."""
     import aiohttp
 
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))

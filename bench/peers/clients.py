@@ -1,7 +1,7 @@
-"""How each peer is asked: the way its own documentation shows, its client made once, nothing about it tuned.
+"""How each peer is used: as its own documentation shows, with one client and no tuning.
 
-Each function here imports its peer, and so runs in that peer's environment alone. It returns what asks a question; the
-name of the async one ends in `_async`. Where a peer has two ways, the one that costs it less is taken.
+Each function here imports its peer, and so runs only in that peer's environment. It returns a function that sends a
+question; the name of the async one ends in `_async`. If a peer has two ways, the cheaper one is used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from .asking import KEY, MAX_TOKENS, MESSAGES, PROMPT, Ask, AsyncAsk, Take
 
 
 def _based(base: str, wire: str) -> str:
-    """The base URL as most take it: with the version of the API on OpenAI's wire, without on the others."""
+    """Return the base URL as most peers expect it: with the version of the API on OpenAI's wire, without it on the
+    others.
+    """
     return f"{base}/v1" if wire == "openai" else base
 
 
@@ -65,8 +67,9 @@ def _config(base: str, wire: str) -> Any:
 
 
 def msgmodel4_async(base: str, wire: str) -> AsyncAsk:
-    """Its addresses are constants, set again for each question: another base may have been asked before. Its async
-    Gemini works with no server, ours or Google's."""
+    """Its addresses are constants, and are set again for each question, because the earlier one may have used another
+    base URL. Its async Gemini function works with no server, neither ours nor Google's.
+    """
     import msgmodel.async_core as core
 
     async def ask(model: str, take: Take) -> None:
@@ -159,7 +162,7 @@ def anthropic(base: str, wire: str) -> Ask:
 
 
 def google_genai_async(base: str, wire: str) -> AsyncAsk:
-    """It takes aiohttp by itself where that is installed, as it is here."""
+    """It uses aiohttp automatically if it is installed, as it is here."""
     from google import genai
 
     client = genai.Client(api_key=KEY, http_options={"base_url": base})
@@ -230,7 +233,7 @@ def _pydantic_model(base: str, wire: str, model: str) -> Any:
 
 
 def pydantic_ai_async(base: str, wire: str) -> AsyncAsk:
-    """Its direct requests, which cost less than its agents."""
+    """Its direct requests cost less than its agents."""
     from pydantic_ai import ModelRequest
     from pydantic_ai.direct import model_request_stream
     from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta

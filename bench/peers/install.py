@@ -1,7 +1,7 @@
-"""Installs the peers that the benches and proofs run beside this library: `python bench/peers/install.py [NAME ...]`.
+"""Install the peers that the benches and proofs run beside this library: `python bench/peers/install.py [NAME ...]`.
 
-Each has its own environment in build/peers/<name>, at its newest version, as their pins contradict each other. Does
-nothing where that was done for the same packages; to get newer versions, remove the folder.
+Each peer has its own environment in build/peers/<name>, at its newest version, because their pins contradict each
+other. If this was done for the same packages, nothing happens. Remove the directory to get newer versions.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ PACKAGES = {
 
 
 def python(name: str) -> Path:
-    """The interpreter of a peer's environment."""
+    """Return the interpreter of a peer's environment."""
     return PEERS / name / "bin" / "python"
 
 
 def install(names: Iterable[str] = PACKAGES) -> None:
-    """Makes those environments that are missing. Raises SystemExit with pip's words where one can't be made."""
+    """Create the missing environments. Raise SystemExit with the output of pip if one can't be created."""
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(_install, names))
 

@@ -44,7 +44,7 @@ _decode = msgspec.json.Decoder(_Event).decode
 
 
 class _Run:
-    """What the readers of one order have seen in its window."""
+    """What the readers of one order have received in its window."""
 
     def __init__(self) -> None:
         self.open = False
@@ -56,7 +56,7 @@ class _Run:
 
 
 class _Reader(asyncio.Protocol):
-    """One stream. The methods `on_...` are called by the parser of HTTP."""
+    """One stream. The HTTP parser calls the methods `on_...`."""
 
     def __init__(self, run: _Run, request: bytes) -> None:
         self._run, self._request = run, request

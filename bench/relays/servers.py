@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started, how it is asked, and in which versions."""
+"""The compared servers: how to start and use each, and in which versions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PANELS = json.dumps({"prompt": "go", "panels": [{"provider": "openai"}]})
 
 
 class Relay(NamedTuple):
-    """How one is started and asked. `command`: of a folder for its files, the provider's base URL, and a port."""
+    """How to start and use a server. `command` takes a directory for its files, the provider's base URL, and a port."""
 
     title: str
     command: Callable[[Path, str, int], list[str]]
@@ -94,7 +94,7 @@ STARTED = [name for name, relay in RELAYS.items() if not relay.same_as]
 
 
 class Server(NamedTuple):
-    """One that runs: its process, and how it is asked."""
+    """A running server: its process, and how to use it."""
 
     pid: int
     port: int
@@ -103,7 +103,7 @@ class Server(NamedTuple):
 
 
 class Servers:
-    """Those that run, each until it is started anew."""
+    """The running servers, each until it is started again."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self._folder, self._url = folder, url
@@ -115,7 +115,7 @@ class Servers:
         return self._servers[relay.same_as or name]._replace(path=relay.path, body=relay.body)
 
     def start(self, name: str) -> None:
-        """Starts one, in the place of the one that there was."""
+        """Start a server, and end the one that ran before."""
         if name in self._stacks:
             self._stacks[name].close()
         stack = self._stacks[name] = ExitStack()
@@ -128,7 +128,7 @@ class Servers:
 
 @contextmanager
 def running(command: list[str], log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A process with pipes, which is ended at the end."""
+    """Run a process with pipes, and end it afterwards."""
     with log.open("w") as errors:
         process = subprocess.Popen(
             command,
@@ -172,7 +172,7 @@ def _running(relay: Relay, folder: Path, url: str) -> Iterator[Server]:
 
 
 def _answers(url: str) -> bool:
-    """Waits until there is an answer, whatever it says; False where there is none for too long."""
+    """Wait until there is any response; return False if there is none for too long."""
     until = time.monotonic() + STARTING_SECONDS
     while time.monotonic() < until:
         try:
@@ -186,7 +186,7 @@ def _answers(url: str) -> bool:
 
 
 def versions(name: str) -> dict[str, str]:
-    """Of the packages of a relay."""
+    """Return the versions of the packages of a relay."""
     relay = RELAYS[name]
     interpreter = python(relay.environment) if relay.environment else sys.executable
     code = "import sys, importlib.metadata as m; print(*map(m.version, sys.argv[1:]))"

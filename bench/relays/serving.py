@@ -1,4 +1,4 @@
-"""Runs a relay as well as one worker of uvicorn can, and prints its port."""
+"""Run a relay as well as one worker of uvicorn can, and print its port."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ACCEPTS = 16
 
 
 def serve(app: Any) -> None:
-    """Until it is ended."""
+    """Serve until the process is ended."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=4096)
     config = uvicorn.Config(app, loop="uvloop", http="httptools", ws="none", access_log=False, log_level="warning")
     server = uvicorn.Server(config)

@@ -1,4 +1,5 @@
-"""The provider's bytes through Starlette's StreamingResponse, read by bare aiohttp: the least that a relay has to do.
+"""Pass the provider's bytes through Starlette's StreamingResponse, read with bare aiohttp: the least that a relay must
+do.
 
 It parses nothing, keeps nothing, and doesn't know how a stream ended.
 
