@@ -7,7 +7,7 @@ import tracemalloc
 import zlib
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from msgmodel._body import INFLATED_BYTES, LINE_BYTES, Dechunker, Inflater, Unreadable
@@ -22,6 +22,7 @@ def coded(chunks: list[bytes], extension: bytes = b"", trailer: bytes = b"", siz
     return body + b"0" + extension + b"\r\n" + trailer + b"\r\n"
 
 
+@settings(deadline=None)
 @given(
     *(CHUNKS, st.sampled_from([1, 200]), EXTENSIONS, TRAILERS, st.sampled_from([b"%x", b"%X"])),
     st.lists(st.integers(0, 1 << 16), max_size=8),
@@ -41,6 +42,7 @@ def test_any_cut_carries_the_same(
         assert dechunker.ended
 
 
+@settings(deadline=None)
 @given(CHUNKS, st.data())
 def test_what_came_of_a_body_that_breaks_off_is_there(chunks: list[bytes], data: st.DataObject) -> None:
     body = coded(chunks)
@@ -66,6 +68,7 @@ def test_what_is_not_chunked(body: bytes) -> None:
         b"".join(dechunker.feed(piece) for piece in (body, b""))
 
 
+@settings(deadline=None)
 @given(CHUNKS, st.lists(st.integers(0, 400), max_size=4))
 def test_what_came_before_a_fault_is_there(chunks: list[bytes], cuts: list[int]) -> None:
     body = coded(chunks).removesuffix(b"0\r\n\r\n") + b"no size\r\n"
@@ -82,6 +85,7 @@ ALIKE = st.sampled_from([b"data: x\n\n", b"data: x\r\n\r\n", b"\r", b"x", b"a lo
 ODD = st.sampled_from([b"\r", b"\n", b"\rx", b"", b"0", b"\r\r\r\r", b"\r\n", b"0\r\n\r\n", b"\n1\r\n", b"4;\n\r\n"])
 
 
+@settings(deadline=None)
 @given(ALIKE, st.integers(500, 999), st.integers(-3, 3), st.integers(0, 3), ODD, st.integers(0, 3))
 @example(b"data: x\n\n", 600, 2, 1, b"x", 0)  # the LF after a size
 def test_many_at_once_are_read_as_one_byte_after_another(
@@ -141,6 +145,7 @@ def raw(data: bytes) -> bytes:
     return zlib.compress(data, wbits=-zlib.MAX_WBITS)
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=300),
     st.sampled_from([1, 300, 3000]),

@@ -412,7 +412,18 @@ class _Reply:
     async def read(self, patience: float) -> bytes:
         self._alarm.begin(patience)
         try:
-            return await self._next()
+            body, connection = self._body, self._connection
+            while not body.ended:
+                if body.holds:
+                    await asyncio.sleep(0)  # other tasks, and the alarm
+                    found = body.more()
+                else:
+                    found = body.feed(await connection.read())
+                if found:
+                    return found
+                if connection.failed:
+                    raise TimeoutError
+            return b""
         except FAULTS as error:
             raise self._fault(error) from None
         finally:
@@ -420,25 +431,10 @@ class _Reply:
 
     async def drain(self) -> None:
         """Reads the rest of a body whose last event has been read; gives up soon, and on any fault."""
-        self._alarm.begin(DRAIN_SECONDS)
-        with suppress(*FAULTS):
-            while not (self._body.ended or self._connection.failed):
-                await self._next()
-        self._alarm.end()
-
-    async def _next(self) -> bytes:
-        body, connection = self._body, self._connection
-        while not body.ended:
-            if body.holds:
-                await asyncio.sleep(0)  # other tasks, and the alarm
-                found = body.more()
-            else:
-                found = body.feed(await connection.read())
-            if found:
-                return found
-            if connection.failed:
-                raise TimeoutError
-        return b""
+        until = monotonic() + DRAIN_SECONDS
+        with suppress(Broken):
+            while not self._body.ended and (left := until - monotonic()) > 0:
+                await self.read(left)
 
     def close(self) -> None:
         self._alarm.close()

@@ -54,7 +54,7 @@ class Body:
         """Whether there is more of what was fed, or a fault: call `more`, as nothing need come for it."""
         if self._inflater is not None and self._inflater.holds:
             return True
-        return self._chunks is not None and self._chunks.broken
+        return self._chunks is not None and self._chunks.fault is not None
 
     def feed(self, data: bytes) -> bytes:
         """May return nothing before the body has ended. Raises Truncated, Unreadable."""
@@ -156,7 +156,7 @@ def inflater(encoding: str, status: int) -> Inflater | None:
 class Dechunker:
     """Takes the chunked transfer coding off: feed it the bytes in any pieces, and it returns what they carry."""
 
-    __slots__ = ("_fault", "_in_chunk", "_in_trailer", "_left", "_pending", "_regular", "ended", "excess")
+    __slots__ = ("_in_chunk", "_in_trailer", "_left", "_pending", "_regular", "ended", "excess", "fault")
 
     def __init__(self) -> None:
         self.ended = self.excess = False
@@ -168,16 +168,12 @@ class Dechunker:
         self._in_trailer = False
         self._regular = True
         """Whether chunks that came many at once had as many CR each."""
-        self._fault: Unreadable | None = None
-
-    @property
-    def broken(self) -> bool:
-        return self._fault is not None
+        self.fault: Unreadable | None = None
 
     def feed(self, data: bytes) -> bytes:
         """Raises Unreadable, once what had come before the fault is handed on."""
-        if self._fault is not None:
-            raise self._fault
+        if self.fault is not None:
+            raise self.fault
         left = self._left
         if left >= len(data):  # more of a large chunk
             self._left = left - len(data)
@@ -189,7 +185,7 @@ class Dechunker:
             if end > 0 and data.endswith(b"\r\n") and data[:end] == _HEADS[len(data) - end - 3][1:]:
                 return data[end + 2 : -2]  # one chunk and nothing else, as a stream that is slow brings it
         at, found, many = 0, [], True
-        while not self.ended and self._fault is None:
+        while not self.ended and self.fault is None:
             if left:
                 piece = data[at : at + left]
                 found.append(piece)
@@ -211,9 +207,9 @@ class Dechunker:
         self._left = left
         self.excess = self.ended and at < len(data)
         if len(self._pending) > LINE_BYTES:
-            self._fault = Unreadable("a line without an end")
-        if self._fault is not None and not found:
-            raise self._fault
+            self.fault = Unreadable("a line without an end")
+        if self.fault is not None and not found:
+            raise self.fault
         return found[0] if len(found) == 1 else b"".join(found)
 
     def _whole(self, data: bytes, at: int) -> tuple[list[bytes], int]:
@@ -236,7 +232,7 @@ class Dechunker:
         """The size of the chunk that begins; 0 where none does."""
         if self._in_chunk:
             if line not in (b"", b"\r"):
-                self._fault = Unreadable("a chunk is longer than it says")
+                self.fault = Unreadable("a chunk is longer than it says")
             self._in_chunk = False
         elif self._in_trailer:
             self.ended = line in (b"", b"\r")
@@ -244,7 +240,7 @@ class Dechunker:
             try:
                 size = _size(line)
             except ValueError:
-                self._fault = Unreadable("a chunk does not say its size")
+                self.fault = Unreadable("a chunk does not say its size")
                 return 0
             self._in_chunk, self._in_trailer = size > 0, size == 0
             return size
