@@ -1,1 +1,1 @@
-"""What is claimed about this library, shown on real parts: each module is a proof that anyone can run."""
+"""Proofs of the claims about this library, on real parts. Each module is a program that anyone can run."""

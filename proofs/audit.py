@@ -1,8 +1,9 @@
-"""Asks whether a dependency has a known hole: `python proofs/audit.py`.
+"""Look for known vulnerabilities in the dependencies: `python proofs/audit.py`.
 
-pip-audit for every package of the environment that runs this, `npm audit` for the page, the JavaScript client and the
-clients of other people. Exits with 0 where all were looked up and none has a hole, 1 where one has, and 2 where a
-service could not be asked, or did not know a package: that is no answer, so it is no "clean".
+It runs pip-audit for every package of the environment that runs this program, and `npm audit` for the page, the
+JavaScript client and the other clients. It exits with 0 if all were looked up and none has a vulnerability, with 1 if
+one has, and with 2 if a service could not be reached or did not know a package: that is no result, so it is not
+"clean".
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main() -> int:
 
 
 def python() -> tuple[int, str]:
-    """What pip-audit says of the packages of this environment; its own are in another one."""
+    """Return what pip-audit reports about the packages of this environment. pip-audit itself runs in another one."""
     program = TOOL / "bin" / "pip-audit"
     if not program.is_file():
         venv.create(TOOL, with_pip=True, symlinks=True)
@@ -61,7 +62,7 @@ def python() -> tuple[int, str]:
 
 
 def npm(folder: Path) -> tuple[int, str]:
-    """What `npm audit` says of the packages of a lock file."""
+    """Return what `npm audit` reports about the packages of a lock file."""
     try:
         done = subprocess.run(["npm", "audit", "--json"], cwd=folder, capture_output=True, text=True)
         found = json.loads(done.stdout)

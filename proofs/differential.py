@@ -53,7 +53,7 @@ PIECE = 1_400
 
 
 def missing() -> str:
-    """What this proof lacks to be run here; empty where it has all."""
+    """Return what this proof lacks to run here; empty if nothing."""
     if not STREAMS.is_dir():
         return f"no recorded streams in {STREAMS}"
     absent = [peer for peer in SDKS.values() if not python(peer).is_file()]
@@ -61,14 +61,14 @@ def missing() -> str:
 
 
 def recordings() -> dict[str, bytes]:
-    """The recorded streams by their wire and name, `wire/name`."""
+    """Return the recorded streams by their wire and name, `wire/name`."""
     return {
         f"{wire}/{path.stem}": path.read_bytes() for wire in WIRES for path in sorted((STREAMS / wire).glob("*.sse"))
     }
 
 
 def read(streams: dict[str, bytes]) -> list[Case]:
-    """Every stream, read by both. Raises CalledProcessError where a program of `proofs/sdks` fails."""
+    """Read every stream with both readers. Raise CalledProcessError if a program of `proofs/sdks` fails."""
     names = list(streams)
 
     def answer(received: Received) -> Script:
@@ -84,7 +84,7 @@ def read(streams: dict[str, bytes]) -> list[Case]:
 
 
 def _folded(sdk: str, urls: dict[str, str]) -> dict[str, Any]:
-    """What one SDK makes of the streams of its wires."""
+    """Return what one SDK makes of the streams of its wires."""
     asked = [
         json.dumps({"name": name, "wire": name.partition("/")[0], "url": url})
         for name, url in urls.items()
@@ -96,7 +96,7 @@ def _folded(sdk: str, urls: dict[str, str]) -> dict[str, Any]:
 
 
 def _asked(name: str, url: str) -> Any:
-    """The last event of ours."""
+    """Return our last event."""
     wire = name.partition("/")[0]
     sdk = wire.partition("_")[0]
     config = replace(WIRES[wire], base_url=f"{url}/v1" if sdk == "openai" else url)
@@ -110,7 +110,7 @@ def _case(name: str, data: bytes, last: Any, folded: dict[str, Any]) -> Case:
 
 
 def version(sdk: str) -> str:
-    """The installed one of an SDK."""
+    """Return the installed version of an SDK."""
     site = [str(path) for path in (PEERS / SDKS[sdk]).glob("lib/python3*/site-packages")]
     return next(iter(distributions(name=SDKS[sdk], path=site))).version
 
@@ -119,7 +119,7 @@ def version(sdk: str) -> str:
 
 
 def wires(cases: list[Case]) -> Iterator[tuple[str, str, str, str, str]]:
-    """A line a wire: how many streams agree."""
+    """Return one line for each wire: how many streams agree."""
     for wire in WIRES:
         sdk = wire.partition("_")[0]
         here = [case for case in cases if case.wire == wire]
@@ -130,13 +130,13 @@ def wires(cases: list[Case]) -> Iterator[tuple[str, str, str, str, str]]:
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """In Markdown."""
+    """Return a table in Markdown."""
     lines = [head, ("---",) * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def page(cases: list[Case], by_cause: dict[str, list[str]]) -> str:
-    """The tables of the documentation."""
+    """Return the tables of the documentation."""
     reasons = [(f"`{cause.name}`", str(len(by_cause[cause.name])), cause.right, cause.why) for cause in CAUSES]
     return (
         table(("wire", "SDK", "streams", "equal", "different"), wires(cases))
@@ -146,7 +146,7 @@ def page(cases: list[Case], by_cause: dict[str, list[str]]) -> str:
 
 
 def main() -> str:
-    """Prints the summary. Returns what is wrong, empty where every difference is explained."""
+    """Print the summary. Return what is wrong, empty if every difference is explained."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--docs", action="store_true", help=f"write the tables of docs/{PAGE.name}")
     arguments = parser.parse_args()

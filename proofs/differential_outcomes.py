@@ -1,7 +1,7 @@
-"""What two readers of one stream have at its end, made comparable. Pure.
+"""The results of two readers of one stream, in comparable form. Pure.
 
-An `Outcome` is in the words of neither: usage is what went in and what came out, arguments are parsed. What is done to
-either side to that end is in this file, all of it, so that nothing is made equal elsewhere.
+An `Outcome` uses the words of neither reader: usage is input and output, and arguments are parsed. This file contains
+everything that is done to either side, so that nothing is made equal elsewhere.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Case:
 
     @cached_property
     def payloads(self) -> list[Any]:
-        """The JSON documents of the stream, by the plainest reading of it."""
+        """Return the JSON documents of the stream, read in the simplest way."""
         found = []
         for line in self.data.decode("utf-8", "replace").replace("\r", "\n").split("\n"):
             if line.startswith("data:"):
@@ -61,9 +61,9 @@ class Case:
         return found
 
     def differences(self) -> list[str]:
-        """The fields in which the two differ, and `accumulator` where the SDK's own can't take the stream.
+        """Return the fields in which the two differ, and `accumulator` if the SDK's own accumulator rejects the stream.
 
-        Where the reply is not whole for us we name no finish reason, whatever had come.
+        If the reply is incomplete for us, we report no finish reason, whatever arrived.
         """
         different = [
             field.name
@@ -75,7 +75,7 @@ class Case:
 
 
 def ours(last: Any) -> Outcome:
-    """Of the last event of `msgmodel.stream_panels`."""
+    """Return the outcome of the last event of `msgmodel.stream_panels`."""
     usage = last["usage"]
     return Outcome(
         text=last["content"],
@@ -89,7 +89,9 @@ def ours(last: Any) -> Outcome:
 
 
 def theirs(wire: str, folded: dict[str, Any], ids: Sequence[str] = ()) -> Outcome:
-    """Of a line that a program in `proofs/sdks` wrote. ids: ours, which stand in where a call came without one."""
+    """Return the outcome of a line that a program in `proofs/sdks` wrote. ids: ours, which replace missing ids of
+    calls.
+    """
     calls = folded["tool_calls"]
     made_up = [*ids, *[""] * len(calls)]
     return Outcome(
@@ -106,7 +108,7 @@ def theirs(wire: str, folded: dict[str, Any], ids: Sequence[str] = ()) -> Outcom
 
 
 def parsed(arguments: Any) -> Any:
-    """Arguments as JSON, none as an empty object; text that is no JSON as it is."""
+    """Return arguments as JSON, missing ones as an empty object, and invalid JSON as the text."""
     if isinstance(arguments, str):
         try:
             return json.loads(arguments or "{}")
@@ -116,7 +118,7 @@ def parsed(arguments: Any) -> Any:
 
 
 def counted(wire: str, usage: dict[str, Any]) -> tuple[int | None, int | None] | None:
-    """The SDK's fields as what went in, cached or not, and what came out, reasoning included."""
+    """Return the SDK's fields as input, cached or not, and output, including reasoning."""
     went, came = {
         "openai_chat": (("prompt_tokens",), ("completion_tokens",)),
         "openai_responses": (("input_tokens",), ("output_tokens",)),

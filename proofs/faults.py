@@ -27,7 +27,7 @@ PAGE = ROOT / "docs" / "faults.md"
 
 
 def report() -> None:
-    """Writes the tables of the page from the results."""
+    """Write the tables of the page from the results."""
     PAGE.write_text(in_page(PAGE.read_text("utf-8"), json.loads(RESULTS.read_text("utf-8"))), "utf-8")
 
 

@@ -1,7 +1,7 @@
-"""The ways in which a reply can end, on every wire, as bytes for a scripted server, and what each of them is. Pure.
+"""The ways in which a reply can end, on every wire, as bytes for a scripted server, with what each of them means. Pure.
 
-A case is one fault on one wire. Its name is the row of the table, and the prompt that a peer sends names it, which is
-how the server knows what to play.
+A case is one fault on one wire. Its name is the row of the table. The prompt of a peer contains the name, so the server
+knows what to play.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ LAST: dict[Wire, tuple[bytes, ...]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One fault on one wire: what the server plays, what it means, and the text that had arrived by then."""
+    """One fault on one wire: what the server plays, what it means, and the text that arrived before it."""
 
     wire: Wire
     fault: str
@@ -73,12 +73,12 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """All, in the order of the table."""
+    """Return all cases, in the order of the table."""
     return [case for wire in WIRES for build in _GROUPS for case in build(wire)]
 
 
 def faults(all_cases: list[Case]) -> dict[str, list[str]]:
-    """The names of the faults by group, each once."""
+    """Return the names of the faults by group, once each."""
     found: dict[str, list[str]] = {}
     for build in _GROUPS:
         for case in (case for case in all_cases if case.group == _TITLES[build]):
@@ -211,14 +211,14 @@ def _silence(wire: Wire) -> Iterator[Case]:
 
 
 def _begun(wire: Wire) -> list[bytes]:
-    """The events of a reply up to its second piece of text."""
+    """Return the events of a reply up to its second piece of text."""
     found = events(wire, PIECES)
     first = next(number for number, event in enumerate(found) if f'"{PIECES[0]}"'.encode() in event)
     return found[: first + 2]
 
 
 def _said(said: list[bytes], *then: Step) -> Script:
-    """Each event by itself, as providers send them, and then."""
+    """Send each event separately, as providers do, and then run the further steps."""
     return Script(steps=(*map(Send, said), *then))
 
 

@@ -32,7 +32,7 @@ WHOLE_WORDS = frozenset({"stop", "completed", "complete", "end_turn", "stop_sequ
 
 @dataclass(frozen=True)
 class Seen:
-    """What a caller got. `word`: the last finish reason or status; `error`: an error event in the stream."""
+    """What a caller received. `word`: the last finish reason or status; `error`: an error event in the stream."""
 
     text: str = ""
     word: str | None = None
@@ -52,7 +52,7 @@ class Seen:
 
 
 def judge(ending: Ending, text: str, seen: Seen) -> Verdict:
-    """The verdict on one reply that ended like that, after that text had arrived."""
+    """Return the verdict on one reply with this ending, after this text had arrived."""
     found = _faults(ending, text, seen)
     return min(found, key=VERDICTS.index, default="right")
 
@@ -81,13 +81,13 @@ def _faults(ending: Ending, text: str, seen: Seen) -> set[Verdict]:
 
 
 def _has_holes(seen: str, text: str) -> bool:
-    """Whether it is the text with nothing but something left out."""
+    """Return whether it is the text with parts left out, and nothing else."""
     rest = iter(text)
     return all(character in rest for character in seen)
 
 
 def detail(text: str, seen: Seen) -> str:
-    """The same in words."""
+    """Return the same in words."""
     if seen.hung:
         said = "no end"
     elif seen.raised is not None:

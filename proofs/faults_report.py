@@ -24,7 +24,7 @@ RIGHT = "✓"
 
 
 def summary(found: Found) -> Table:
-    """How often each verdict was given."""
+    """Count how often each verdict was given."""
     counts = {peer: Counter(_verdicts(wires)) for peer, wires in found["results"].items()}
     given = [verdict for verdict in VERDICTS if any(verdict in count for count in counts.values())]
     rows = []
@@ -39,7 +39,9 @@ def _verdicts(wires: dict[str, Any]) -> list[str]:
 
 
 def matrix(found: Found, wire: str) -> Table:
-    """A fault a row, a peer a column. Statuses on which all peers do the same as on the one before share its row."""
+    """Return a row for each fault and a column for each peer. Statuses with the same results as the one before share
+    its row.
+    """
     results = {peer: wires[wire] for peer, wires in found["results"].items() if wire in wires}
     rows: Table = [["", *results]]
     for group, faults in found["groups"].items():
@@ -55,18 +57,18 @@ def matrix(found: Found, wire: str) -> Table:
 
 
 def _cell(both: dict[str, Any]) -> str:
-    """Both colours, once where they are equal, else sync before async."""
+    """Return the verdicts of both colors: one word if they are equal, else sync before async."""
     words = [RIGHT if cell["verdict"] == "right" else cell["verdict"] for cell in both.values()]
     return words[0] if len(set(words)) == 1 else " / ".join(words)
 
 
 def terminal(found: Found) -> str:
-    """All tables with columns of one width."""
+    """Return all tables with columns of equal width."""
     return _all(found, lambda title: title, _padded).replace("**", "")
 
 
 def markdown(found: Found) -> str:
-    """All tables as a page of the documentation has them."""
+    """Return all tables for a page of the documentation."""
     return _all(found, lambda title: f"### {title}", _piped)
 
 
@@ -90,7 +92,7 @@ def _piped(table: Table) -> str:
 
 
 def in_page(page: str, found: Found) -> str:
-    """The page with the tables between its marks. Raises ValueError where it has none."""
+    """Return the page with the tables between its marks. Raise ValueError if it has none."""
     if BEGIN not in page or END not in page:
         raise ValueError(f"the page has no marks {BEGIN} and {END}")
     before, after = page.partition(BEGIN)[0], page.partition(END)[2]

@@ -1,4 +1,4 @@
-"""Plays the faults to the peers: one scripted server for all, and for each peer and colour a process of its own."""
+"""Play the faults to the peers: one scripted server for all, and a separate process for each peer and color."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ _PATHS = {
 
 
 def run(peers: Iterable[str], chosen: list[Case] | None = None) -> dict[str, Any]:
-    """All verdicts, as bench/results/faults.json has them. What is chosen must hold the plain reply of each wire."""
+    """Return all verdicts, as bench/results/faults.json has them. The chosen cases must include the plain reply of each
+    wire.
+    """
     chosen = cases() if chosen is None else chosen
     scripts: dict[tuple[str, str], Script] = {
         (case.wire, case.prompt): replace(case.script, keep_alive=False) for case in chosen
@@ -77,13 +79,13 @@ def run(peers: Iterable[str], chosen: list[Case] | None = None) -> dict[str, Any
 
 
 def _about(*reports: dict[str, Any]) -> dict[str, Any]:
-    """Of a peer: its version, and where the key appeared that can be told to no case."""
+    """Return the version of a peer, and the places of the key that belong to no single case."""
     elsewhere = sorted({place for report in reports for place in report["elsewhere"]})
     return {"version": reports[0]["version"]} | ({"leaks": elsewhere} if elsewhere else {})
 
 
 def wrong(found: dict[str, Any], peer: str = OURS) -> list[str]:
-    """What a peer did not do right, a line each."""
+    """Return what a peer did wrong, one line for each fault."""
     lines = [f"the key is in {place}" for place in found["peers"][peer].get("leaks", ())]
     for wire, results in found["results"][peer].items():
         for fault, both in results.items():
@@ -96,7 +98,7 @@ def wrong(found: dict[str, Any], peer: str = OURS) -> list[str]:
 
 
 def _asked(request: Received) -> tuple[str, str]:
-    """The wire by the path, the fault by the prompt, wherever in its body a peer puts it."""
+    """Find the wire by the path, and the fault by the prompt, anywhere in the body."""
     path = request.path.partition("?")[0]
     wire = next((wire for end, wire in _PATHS.items() if path.endswith(end)), "")
     prompt = re.search(rb"fault-[a-z0-9-]+", request.body)
@@ -104,7 +106,7 @@ def _asked(request: Received) -> tuple[str, str]:
 
 
 def _ask(peer: str, colour: str, url: str, chosen: list[Case]) -> dict[str, Any]:
-    """What the callers of one peer got."""
+    """Return what the callers of one peer received."""
     said = [{"wire": case.wire, "fault": case.fault, "prompt": case.prompt, "pace": case.pace} for case in chosen]
     limits = {"timeout": TIMEOUT_SECONDS, "limit": LIMIT_SECONDS}
     job = {"url": url, "key": KEY, "models": MODEL, "cases": said} | limits
@@ -126,7 +128,7 @@ def _ask(peer: str, colour: str, url: str, chosen: list[Case]) -> dict[str, Any]
 
 
 def _environment() -> dict[str, str]:
-    """This one, without keys, addresses and proxies."""
+    """Return the environment of this process without keys, addresses and proxies."""
     foreign = re.compile(r".*(_API_KEY|_AUTH_TOKEN|_BASE_URL|_API_BASE|_PROXY)", re.I)
     kept = {name: value for name, value in os.environ.items() if not foreign.fullmatch(name)}
     return kept | {"NO_PROXY": "*", "PYTHONWARNINGS": "ignore"}
@@ -150,6 +152,6 @@ def _judged(chosen: list[Case], outcomes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stable(text: str) -> str:
-    """On one line, without what differs from run to run, and without the key."""
+    """Return the text on one line, without the key and without what differs between runs."""
     changing = r"127\.0\.0\.1:\d+|port=\d+|0x[0-9a-f]+|\d+\.\d{2,}"
     return re.sub(changing, "...", " ".join(text.replace(KEY, "<key>").split()))

@@ -33,7 +33,7 @@ SHOWN = 90
 
 
 class Told:
-    """What the caller of a peer has got of one reply so far."""
+    """What the caller of a peer has received of one reply so far."""
 
     def __init__(self) -> None:
         self.pieces: list[str] = []
@@ -49,25 +49,25 @@ class Told:
             self.pieces.append(piece)
 
     def finish(self, word: Any) -> None:
-        """A finish reason: text, an enum, or None for none yet."""
+        """Return a finish reason: text, an enum, or None if there is none yet."""
         if word is not None:
             self.word = str(getattr(word, "value", word))
 
     def fails(self, said: str) -> None:
-        """An error event in the stream, in the words of the library."""
+        """Note an error event in the stream, in the library's words."""
         self.error = said
 
     def timed_out(self) -> bool:
         return self.hung or re.search(r"timed? ?out", f"{self.raised} {self.error}", re.I) is not None
 
     def chat(self, chunk: Any) -> None:
-        """A chunk of OpenAI's Chat Completions API, in which several peers speak."""
+        """Read a chunk of OpenAI's Chat Completions API, which several peers use."""
         for choice in chunk.choices or ():
             self.text(choice.delta.content)
             self.finish(choice.finish_reason)
 
     def response(self, event: Any) -> None:
-        """An event of OpenAI's Responses API. Its words for the end are events of their own."""
+        """Read an event of OpenAI's Responses API. Its words for the end are separate events."""
         kind = str(getattr(event.type, "value", event.type))
         if kind == "response.output_text.delta":
             self.text(event.delta)
@@ -80,7 +80,7 @@ class Told:
             self.fails(kind)
 
     def message(self, event: Any) -> None:
-        """An event of Anthropic's Messages API."""
+        """Read an event of Anthropic's Messages API."""
         if event.type == "content_block_delta" and event.delta.type == "text_delta":
             self.text(event.delta.text)
         elif event.type == "message_delta":
@@ -91,7 +91,7 @@ _now: contextvars.ContextVar[Told | None] = contextvars.ContextVar("told", defau
 
 
 class Logs(logging.Handler):
-    """Looks for the key in every log record, at every level, and knows whose case it is."""
+    """Search for the key in every log record, at every level, and know to which case it belongs."""
 
     def __init__(self, key: str) -> None:
         super().__init__(logging.NOTSET)
@@ -125,14 +125,16 @@ class Run:
         return [pair for pair in zip(self.cases, self.told, strict=True) if pair[0]["pace"] == pace]
 
     def _again(self) -> Iterator[tuple[dict[str, str], Told]]:
-        """Those that timed out where no server was silent: that was this machine, so they are asked again, alone."""
+        """Return the cases that timed out although no server was silent. The machine was the cause, so they run again,
+        alone.
+        """
         for number, case in enumerate(self.cases):
             if case["pace"] == "quick" and self.told[number].timed_out():
                 self.told[number] = Told()
                 yield case, self.told[number]
 
     def _first_of_each_wire(self) -> list[dict[str, str]]:
-        """To be asked before: what a library does at its first use must not count as slowness."""
+        """Return the cases to run first: the work that a library does at its first use must not count as slowness."""
         return list({case["wire"]: case for case in reversed(self.cases)}.values())
 
     def _failed(self, told: Told, error: BaseException) -> None:
@@ -162,7 +164,7 @@ class Run:
                 many.submit(self._watched, *pair)
 
     def _watched(self, case: dict[str, str], told: Told) -> None:
-        """One case in a thread of its own, which is left alone where it hangs."""
+        """Run one case in a separate thread, which is abandoned if it hangs."""
         thread = threading.Thread(target=self._blocking_case, args=(case, told), daemon=True)
         thread.start()
         thread.join(self._limit)

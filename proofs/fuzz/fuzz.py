@@ -30,7 +30,7 @@ CHECK = 64
 
 
 class Run:
-    """One target, its time, and what was found."""
+    """One target, its time, and its findings."""
 
     def __init__(self, name: str, seconds: float, work: Path) -> None:
         self._target = TARGETS[name]
@@ -41,7 +41,7 @@ class Run:
         self._found: Counter[str] = Counter()
 
     def one(self, data: bytes) -> None:
-        """Runs one input."""
+        """Run one input."""
         begin = process_time()
         try:
             self._target.run(data)
@@ -54,7 +54,7 @@ class Run:
             self.end()
 
     def end(self) -> None:
-        """Writes the figures and leaves: libFuzzer knows no limit in CPU time, nor an end that is no failure."""
+        """Write the figures and exit: libFuzzer has no limit in CPU time, and no end that is not a failure."""
         result = {
             "executions": self._executions,
             "cpu_seconds": round(process_time() - self._begin, 1),

@@ -25,7 +25,7 @@ LARGEST = 2_000
 
 
 def branches(target: str, data: bytes) -> set[tuple[str, int, int]]:
-    """The branches that an input takes."""
+    """Return the branches that an input takes."""
     counter = Coverage(branch=True, source_pkgs=["msgmodel"], data_file=None, config_file=False, messages=False)
     with counter.collect(), suppress(Exception):
         FUNCTIONS[target].run(data)
@@ -34,7 +34,7 @@ def branches(target: str, data: bytes) -> set[tuple[str, int, int]]:
 
 
 def keep(target: str, folder: Path) -> tuple[int, int]:
-    """Copies what is worth it; returns how many inputs, and how many there were."""
+    """Copy the inputs that reach further; return how many, and how many there were."""
     own = HERE / "corpus" / target
     known: set[tuple[str, int, int]] = set()
     for data in (*SEEDS[target], *_read(own.glob("*"))):
@@ -57,7 +57,7 @@ def _read(paths: Iterable[Path]) -> Iterable[bytes]:
 
 
 def _learned(path: Path) -> bool:
-    """Whether an input was kept by this program: those that found something have names."""
+    """Return whether this program kept an input: inputs that found something have names."""
     return len(path.name) == 12 and set(path.name) <= set("0123456789abcdef")
 
 

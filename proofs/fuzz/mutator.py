@@ -28,7 +28,7 @@ STRANGE: tuple[Any, ...] = (
 
 
 def words(modules: tuple[str, ...]) -> list[str]:
-    """The short texts in the code of these modules: names of fields, and the values that mean something."""
+    """Return the short texts in the code of these modules: names of fields, and values with a meaning."""
     found: set[str] = set()
     for module in modules:
         path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
@@ -41,13 +41,13 @@ def words(modules: tuple[str, ...]) -> list[str]:
 
 
 class Mutator:
-    """Changes inputs. words: what it may say."""
+    """Change inputs. words: the texts that it may insert."""
 
     def __init__(self, words: list[str]) -> None:
         self._words = words
 
     def change(self, data: bytes, limit: int, seed: int) -> bytes:
-        """The input, changed; no longer than the limit."""
+        """Return the input, changed, and no longer than the limit."""
         random = Random(seed)
         for _ in range(random.choice((1, 1, 1, 2, 4))):
             way = random.choice((self._bytes, self._frames, self._document, self._document))
@@ -55,14 +55,14 @@ class Mutator:
         return data[:limit]
 
     def cross(self, one: bytes, other: bytes, limit: int, seed: int) -> bytes:
-        """The begin of an input with the end of another one."""
+        """Return the start of an input with the end of another one."""
         random = Random(seed)
         end = random.choice(ENDS[:2])
         first, second = one.split(end), other[1:].split(end)
         return end.join(first[: random.randrange(len(first) + 1)] + second[random.randrange(len(second)) :])[:limit]
 
     def _bytes(self, data: bytes, random: Random) -> bytes:
-        """Some bytes lost, said again, put elsewhere, or others in their place."""
+        """Delete, repeat, move or replace some bytes."""
         begin = random.randrange(len(data) + 1)
         end = min(len(data), begin + random.choice((0, 1, 1, 2, 4, 16, 200)))
         word = random.choice(
@@ -82,7 +82,7 @@ class Mutator:
                 return data[:begin] + word + data[end:]
 
     def _frames(self, data: bytes, random: Random) -> bytes:
-        """Events lost, said twice, in another order, cut in the middle, or with other ends of lines."""
+        """Delete, repeat, reorder or cut events, or change their line ends."""
         begin, end = data[:1], random.choice(ENDS)
         frames = [frame for frame in data[1:].replace(b"\r\n", b"\n").split(b"\n\n") if frame]
         if not frames:
@@ -109,7 +109,7 @@ class Mutator:
         return begin + end.join(frames) + random.choice((end, end, end, b""))
 
     def _document(self, data: bytes, random: Random) -> bytes:
-        """One JSON document in the input with something else in it."""
+        """Change one JSON document in the input."""
         spans = list(_documents(data))
         if not spans:
             return self._bytes(data, random)
@@ -123,7 +123,7 @@ class Mutator:
         return data[:begin] + written.encode("utf-8", "surrogatepass") + data[end:]
 
     def _value(self, box: list[Any], random: Random) -> None:
-        """Changes what is somewhere in the box."""
+        """Change a value somewhere in the box."""
         places = list(_places(box))
         container, key = random.choice(places)
         value = container[key]
@@ -152,13 +152,13 @@ class Mutator:
                 container[key] = self._some(places, random)
 
     def _some(self, places: list[Place], random: Random) -> Any:
-        """A word, something strange, or what stands elsewhere."""
+        """Return a word, something strange, or a value from elsewhere."""
         other, place = random.choice(places)
         return random.choice((random.choice(self._words), random.choice(STRANGE), json.loads(json.dumps(other[place]))))
 
 
 def _documents(data: bytes) -> Iterator[tuple[int, int, Any]]:
-    """The objects and lists of JSON that stand in an input at the begin of a line, or after `data: `."""
+    """Return the JSON objects and lists in an input, at the start of a line or after `data: `."""
     at = 0
     for text in data.splitlines(keepends=True):
         head = len(text) - len(text.removeprefix(b"data:").lstrip(b" "))
@@ -173,7 +173,7 @@ def _documents(data: bytes) -> Iterator[tuple[int, int, Any]]:
 
 
 def _places(value: Any, depth: int = 0) -> Iterator[Place]:
-    """Every place within a value."""
+    """Return every place within a value."""
     if depth > 60:
         return
     for key in list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():

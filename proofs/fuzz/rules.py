@@ -1,7 +1,8 @@
-"""Server-sent events, and the rule of success of each wire, written a second time: from the specifications alone.
+"""Server-sent events, and the rule of success of each wire, written a second time from the specifications alone.
 
-A target judges by these what the library made of the same bytes. So they are slow and plain, share no code with it, and
-where a server may say something in several ways, they take every way: they say what *may* be whole, and nothing more.
+A target uses these rules to judge the results of the library for the same bytes. So they are slow and plain, and share
+no code with it. If a server may say something in several ways, they accept every way: they decide what *may* be
+complete, and nothing more.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ BOM = b"\xef\xbb\xbf"
 
 
 class Events(NamedTuple):
-    """What a body holds, by the WHATWG HTML standard, section "Server-sent events"."""
+    """The events of a body, by the WHATWG HTML standard, section "Server-sent events"."""
 
     whole: list[bytes]
     """The data of each event that has its blank line."""
@@ -25,7 +26,7 @@ class Events(NamedTuple):
 
 
 def events(body: bytes) -> Events:
-    """Reads a body byte by byte."""
+    """Read a body byte by byte."""
     whole: list[bytes] = []
     data: list[bytes] = []
     line = bytearray()
@@ -60,7 +61,7 @@ def _line(line: bytes, data: list[bytes]) -> None:
 
 
 def may_be_final(wire: str, body: bytes) -> bool:
-    """Whether the bytes of a response, which ended here, may be called a reply that ended by the rule of its wire."""
+    """Return whether the bytes of a response, which ended here, may be a reply that ended by the rule of its wire."""
     found = events(body)
     whole = [_parsed(data) for data in found.whole if data.strip()]
     return _RULES[wire](whole, _parsed(found.rest or b""))
@@ -76,17 +77,17 @@ def _parsed(data: bytes) -> Any:
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
-    """The objects in a list that may be missing, or stand for itself alone."""
+    """Return the objects in a list that may be missing, or may be a single object."""
     return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
 
 
 def _said(value: Any) -> bool:
-    """Whether this is a word, or a number that stands for one."""
+    """Return whether this is a word, or a number that means one."""
     return value != "" and isinstance(value, str | int)
 
 
 def _openai_chat(found: list[Any], rest: Any) -> bool:
-    """Each choice that was seen has a finish reason, before `[DONE]` where there is one."""
+    """Each choice has a finish reason, before `[DONE]` if there is one."""
     reasons: dict[Any, bool] = {}
     for event in found:
         if event == "[DONE]":
@@ -106,7 +107,7 @@ def _openai_responses(found: list[Any], rest: Any) -> bool:
 
 
 def _anthropic(found: list[Any], rest: Any) -> bool:
-    """There is a stop reason, and `message_stop` after it."""
+    """There is a stop reason, followed by `message_stop`."""
     reason = False
     for event in _objects(found):
         delta = event.get("delta")
@@ -118,7 +119,7 @@ def _anthropic(found: list[Any], rest: Any) -> bool:
 
 
 def _gemini(found: list[Any], rest: Any) -> bool:
-    """The first candidate has a finish reason that is one, or the prompt was blocked; the last blank line may lack."""
+    """The first candidate has a valid finish reason, or the prompt was blocked; the last blank line may be missing."""
     return any(_gemini_reasons(_objects([*found, rest])))
 
 

@@ -37,7 +37,7 @@ TARGETS[sys.argv[1]].run(open(sys.argv[2], "rb").read())
 
 
 def install() -> None:
-    """Makes the environment where it is missing. Raises SystemExit where atheris can't be had."""
+    """Create the environment if it is missing. Raise SystemExit if atheris is not available."""
     wanted = (ROOT / "pyproject.toml").read_text("utf-8")
     if STAMP.is_file() and STAMP.read_text("utf-8") == wanted:
         return
@@ -49,13 +49,13 @@ def install() -> None:
 
 
 def python(*arguments: str, **how: Any) -> subprocess.CompletedProcess[Any]:
-    """Runs Python of that environment, with the code of this checkout."""
+    """Run Python of that environment, with the code of this checkout."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
     return subprocess.run([PYTHON, *arguments], cwd=ROOT, env=environment, **how)
 
 
 def prepare(target: str) -> Path:
-    """The folder of a target, with the inputs to begin with in it."""
+    """Return the directory of a target, with the first inputs in it."""
     work = WORK / target
     shutil.rmtree(work / "findings", ignore_errors=True)
     for name in ("corpus", "findings"):

@@ -1,4 +1,4 @@
-"""Inputs to begin with: correct replies of every wire in their many forms, and requests as real clients write them."""
+"""The first inputs: correct replies of every wire in their many forms, and requests as real clients write them."""
 
 # ruff: noqa: E501 (bodies, in the shape of their protocols)
 

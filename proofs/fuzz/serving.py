@@ -1,4 +1,4 @@
-"""One HTTP request, as text, to the server's application, up to the moment at which a provider would be asked.
+"""Send one HTTP request, as text, to the server's application, up to the moment at which it would ask a provider.
 
 The request is written as on the wire: the first line, headers, a blank line, the body; what an HTTP parser would have
 refused before the application saw it is left out. Without a first line, all of it is the body of `POST /v1/panels`.
@@ -33,7 +33,7 @@ _DEFAULTS = {b"host": b"127.0.0.1:8000", b"content-type": b"application/json"}
 
 
 class Reply(NamedTuple):
-    """What came back."""
+    """The response."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -45,17 +45,17 @@ class Reply(NamedTuple):
 
     @property
     def accepted(self) -> bool:
-        """Whether a provider would have been asked."""
+        """Return whether a provider would have been asked."""
         return self.status == 503 and b'"code":"asked"' in self.body
 
     @property
     def planted(self) -> list[bytes]:
-        """What may be in no answer."""
+        """Return the texts that no response may contain."""
         return [value.encode() for value in KEYS.values()]
 
 
 class _Application(Application):
-    """Refuses at the last moment what it would have asked."""
+    """Refuse, at the last moment, the request to a provider."""
 
     async def begin(self, request: Request, id: str, head: Head, panels: AsyncBatch) -> bool:
         assert 1 <= len(panels.panel_ids) <= self.settings.max_panels
@@ -70,7 +70,7 @@ def _application() -> ASGIApp:
 
 @contextmanager
 def keys() -> Iterator[None]:
-    """An environment with these keys and no others."""
+    """Set an environment with these keys and no others."""
     before = dict(os.environ)
     for row in PROVIDERS.values():
         for name in (*row.keys, row.base_url_variable):
@@ -84,7 +84,7 @@ def keys() -> Iterator[None]:
 
 
 async def answer(request: bytes) -> Reply:
-    """Sends it."""
+    """Send the request."""
     method, target, headers, body = _read(request)
     path, _, query = target.partition(b"?")
     scope: dict[str, Any] = {

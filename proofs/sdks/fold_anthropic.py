@@ -1,4 +1,4 @@
-"""Folds Anthropic's streams with the `anthropic` SDK: `client.messages.stream(...).get_final_message()`."""
+"""Accumulate Anthropic's streams with the `anthropic` SDK: `client.messages.stream(...).get_final_message()`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CLIENT = anthropic.Anthropic(api_key=KEY, max_retries=0)
 
 
 def fold(wire: str, url: str) -> Folded:
-    """The final message, or the message so far where the SDK raised."""
+    """Return the final message, or the message so far if the SDK raised."""
     folded = Folded()
     client = CLIENT.with_options(base_url=url)
     asked = client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}])

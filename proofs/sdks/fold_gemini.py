@@ -1,5 +1,5 @@
-"""Folds Gemini's streams with the `google-genai` SDK, which has no accumulator: the chunks of
-`client.models.generate_content_stream`, added up by the SDK's own `text` and `function_calls` of a chunk.
+"""Accumulate Gemini's streams with the `google-genai` SDK, which has no accumulator: join the chunks of
+`client.models.generate_content_stream` with the SDK's own `text` and `function_calls` of a chunk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ logging.disable(logging.WARNING)  # that a chunk has parts beside text, for each
 
 
 def fold(wire: str, url: str) -> Folded:
-    """The chunks up to the end, or to what the SDK raised."""
+    """Return the chunks up to the end, or up to what the SDK raised."""
     folded = Folded()
     options = types.GenerateContentConfig(http_options=types.HttpOptions(base_url=url))
     try:

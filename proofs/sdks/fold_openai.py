@@ -1,7 +1,7 @@
-"""Folds OpenAI's streams with the `openai` SDK: its two stream helpers, which add up as they read.
+"""Accumulate OpenAI's streams with the two stream helpers of the `openai` SDK.
 
-Where a helper raises something that no provider said, the raw stream of `create(stream=True)` is added up in its
-stead, as everyone does who does not use the helper.
+If a helper raises an error that the provider did not send, the raw stream of `create(stream=True)` is accumulated
+instead, as users without the helper do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 
 
 def fold(wire: str, url: str) -> Folded:
-    """By the helper of the wire's API."""
+    """Use the helper of the wire's API."""
     client = CLIENT.with_options(base_url=f"{url}/v1")
     return _responses(client) if wire == "openai_responses" else _chat(client)
 
@@ -54,7 +54,9 @@ def _chat(client: openai.OpenAI) -> Folded:
 
 
 def _words(message: Any) -> tuple[str, str, str]:
-    """Text, refusal, reasoning. For the last the SDK has no field, but it keeps and adds up what it does not know."""
+    """Return text, refusal and reasoning. The SDK has no field for reasoning, but it keeps and accumulates unknown
+    fields.
+    """
     extra = message.model_extra or {}
     reasoning = next(filter(None, map(extra.get, ("reasoning_content", "reasoning", "reasoning_text"))), "")
     found = (message.content, message.refusal, reasoning)
@@ -63,7 +65,7 @@ def _words(message: Any) -> tuple[str, str, str]:
 
 
 def _raw_chat(client: openai.OpenAI) -> Folded:
-    """The choice that came first, added up by hand."""
+    """Return the first choice, accumulated by hand."""
     folded = Folded()
     calls: dict[Any, list[str]] = {}
     shown: int | None = None
@@ -113,7 +115,7 @@ def _responses(client: openai.OpenAI) -> Folded:
 
 
 def _ended(events: Iterable[Any]) -> Folded:
-    """The response in the terminal event; where there is none, the text so far."""
+    """Return the response in the terminal event, or the text so far if there is none."""
     folded = Folded()
     response: Any = None
     try:

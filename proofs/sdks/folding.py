@@ -1,8 +1,8 @@
-"""What the programs in this folder share: streams in, one JSON line for each out.
+"""Shared parts of the programs in this directory: streams in, one JSON line for each out.
 
-Each program runs in the environment of one official SDK, which has nothing of this library. It reads from standard
-input one JSON line a stream: its `name`, its `wire`, and the `url` where it is said. There it asks with the SDK, lets
-it decode and add up, and writes what a user of the SDK then has.
+Each program runs in the environment of one official SDK, which has nothing of this library. It reads one JSON line for
+each stream from standard input: its `name`, its `wire`, and the `url` that serves it. It sends a request there with the
+SDK, lets it decode and accumulate, and writes what a user of the SDK then has.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ class Folded:
 
 
 def said(error: BaseException) -> str:
-    """The class of an exception and the beginning of its words."""
+    """Return the class of an exception and the start of its message."""
     return f"{type(error).__name__}: {str(error)[:160]}"
 
 
 def dumped(model: Any) -> dict[str, Any] | None:
-    """A pydantic model as a plain dict of what was given."""
+    """Return the fields of a pydantic model that were set, as a plain dict."""
     return None if model is None else model.model_dump(mode="json", exclude_none=True, warnings=False)
 
 
 def main(fold: Callable[[str, str], Folded]) -> None:
-    """Folds every stream that standard input names by `fold(wire, url)`; what that raises ends the program."""
+    """Accumulate every stream that standard input names with `fold(wire, url)`; what that raises ends the program."""
 
     def line(asked: str) -> str:
         stream = json.loads(asked)
