@@ -62,7 +62,7 @@ class Deployment:
         self.port = port or free_port()
         self._proxy = proxy
         self._options = list(options)
-        self._environment = {**os.environ, **(environment or {})}
+        self._environment = {**os.environ, "FORWARDED_ALLOW_IPS": "127.0.0.1", **(environment or {})}
         self._edits = {"127.0.0.1:8080": f"127.0.0.1:{self.port}", **(nginx or {})}
 
     @property

@@ -15,6 +15,7 @@ from . import display, exits
 
 TOKEN_VARIABLE: Final = "MSGMODEL_TOKEN"  # noqa: S105 (where it is found)
 REDIS_VARIABLE: Final = "MSGMODEL_REDIS"
+PROXIES_VARIABLE: Final = "FORWARDED_ALLOW_IPS"
 ACCEPTS: Final = 16
 """New connections that are taken in one turn of the event loop: libuv takes one for each listening socket (its change
 3696), and a turn is long when there is much to do, so that new requests would wait for tens of seconds."""
@@ -99,6 +100,8 @@ def run(options: Mapping[str, Any]) -> int:
         access_log=False,
         ws="none",
         server_header=False,
+        # Else anybody on this machine could say to be another client. The variable is uvicorn's, for who has a proxy.
+        proxy_headers=bool(_settings.variable(PROXIES_VARIABLE)),
         backlog=4096,
         timeout_graceful_shutdown=int(settings.grace_seconds) + 10,
     )

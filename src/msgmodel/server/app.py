@@ -18,7 +18,7 @@ from weakref import WeakSet
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -439,10 +439,12 @@ class _Guarded:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope["headers"] = list(scope["headers"])  # a server may add the trailers of the body to its own list
         request = Request(scope)
         try:
             path = _own_path(scope)
             if path not in _OPEN:
+                self._guard.single(request)
                 self._guard.host(request)
                 if path not in ("", "/"):  # a link to the page may come from anywhere
                     self._guard.origin(request)
@@ -463,6 +465,8 @@ class _Guarded:
         scope[ADMITTED] = []
         try:
             await self._app(scope, receive, say)
+        except ClientDisconnect:  # in the middle of its body: there is nobody to answer, and nothing went wrong here
+            pass
         except Exception as error:  # here, as the framework would hand it on to the log with its words
             response = await _failed(request, error)
             if begun:

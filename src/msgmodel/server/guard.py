@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from hashlib import sha256
 
 from starlette.requests import HTTPConnection, Request
@@ -24,6 +25,21 @@ SAME_SITE = ("same-origin", "none", "")
 """What a browser says of its own pages, of the address bar, and what other clients say: nothing."""
 
 
+ONCE = frozenset(
+    (
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"idempotency-key",
+        b"last-event-id",
+        b"origin",
+        b"sec-fetch-site",
+    )
+)
+"""Headers that decide something. Of two, whoever is on the way may have looked at the other one."""
+
+
 class Guard:
     """Checks requests by the settings of one server."""
 
@@ -31,6 +47,13 @@ class Guard:
         self._settings = settings
         self._hosts = {*LOOPBACK, *(host.lower() for host in settings.hosts)}
         self._digests = [(token, _digest(token)) for token in settings.tokens]
+
+    def single(self, connection: HTTPConnection) -> None:
+        """Raises Refused for a request with two headers of a name that decides something."""
+        names = [name for name, _ in connection.scope["headers"] if name in ONCE]
+        if len(names) != len(set(names)):
+            twice = next(name for name in names if names.count(name) > 1).decode()
+            raise Refused(400, "invalid_request", f"the header {twice} must be given once")
 
     def host(self, connection: HTTPConnection) -> None:
         """Raises Refused where the request names another host than ours."""
@@ -98,12 +121,14 @@ def _too_large(limit: int) -> Refused:
     return Refused(413, "too_large", f"the body may have at most {limit} bytes", {"connection": "close"})
 
 
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^][:]+)(?::[0-9]{0,5})?")
+"""https://www.rfc-editor.org/rfc/rfc9110#section-7.2: a name or an address, and perhaps a port; nothing else."""
+
+
 def _name(host: str) -> str:
-    """The name in a Host header, without its port."""
-    name = host.lower()
-    if name.startswith("["):
-        return name.partition("]")[0] + "]"
-    return name.partition(":")[0]
+    """The name in a Host header, without its port; "" if it is none."""
+    found = _HOST.fullmatch(host.lower())
+    return found[1] if found else ""
 
 
 def _digest(token: str) -> str:

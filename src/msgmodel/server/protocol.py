@@ -20,6 +20,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _head_bytes = 0
     """That came since the last byte of a body, or since a request began."""
+    _in_head = True
 
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
@@ -32,10 +33,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """Note that a request begins. What is raised here or in `on_header` ends the connection with 400."""
         if len(self.pipeline) >= MAX_WAITING_REQUESTS:
             raise ValueError("too many requests wait")
+        self._in_head = True
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header or a trailer."""
+        """Take a header; drop a trailer, as RFC 9110 (6.5.1) allows: uvicorn adds it to the headers."""
+        if not self._in_head:
+            return
         if len(self.headers) >= MAX_HEADERS:
             raise ValueError("too many headers")
         super().on_header(name, value)
@@ -43,6 +47,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Note that the head of a request is whole."""
         self._head_bytes = 0
+        self._in_head = False
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
