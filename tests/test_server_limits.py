@@ -22,7 +22,7 @@ import pytest
 import msgmodel
 import serving
 from conftest import KEY, SHARED
-from msgmodel import AnthropicConfig, ConfigurationError, GeminiConfig, Panel, astream_many
+from msgmodel import AnthropicConfig, ConfigurationError, GeminiConfig, Panel, astream_many, providers
 from msgmodel._ask import decode_base64
 from msgmodel.adapters import openai_chat
 from msgmodel.server import Settings, create_app
@@ -580,6 +580,46 @@ def test_a_model_file_that_the_operator_listed(serve: Any, tmp_path: Path) -> No
     response = request("POST", f"{relative.url}/v1/panels", json=body)
     assert "'x.gguf'" in response.json()["error"]["message"]
     assert str(Path.cwd()) not in response.text
+
+
+def test_an_unknown_provider_costs_nothing(serve: Any, provider: ScriptedProvider) -> None:
+    """The metadata of all packages are read once, not for each name that there is not."""
+    server = serve()
+    for number in range(6):
+        for entry in (panels, chat):
+            method, path, arguments = entry({"provider": f"nobody-{number}"}, {}, "hi")
+            response = request(method, server.url + path, **arguments)
+            assert (response.status_code, response.json()["error"]["code"]) == (422, "unknown_provider")
+        if number == 0:
+            read = providers._entry_points.cache_info().misses
+    assert providers._entry_points.cache_info().misses == read
+
+
+def test_a_client_without_room_is_refused_before_its_body_is_read(serve: Any, provider: ScriptedProvider) -> None:
+    """All that it could cost would be for nothing."""
+    provider.say(Reply("Hello", stall_after=0))
+    server = serve(max_streams=1, on_disconnect="cancel")
+    with opened("POST", f"{server.url}/v1/panels", json={"prompt": "hi", "panels": [{"provider": "openai"}]}) as stream:
+        stream.frame()
+        for path in ("/v1/panels", "/adapters/ai-sdk/chat", "/adapters/ag-ui", "/v1/chat/completions"):
+            head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+                connection.sendall(f"{head}content-length: 9000000\r\n\r\n{{".encode())  # and no more of it
+                assert connection.recv(1000).startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_budget_that_makes_no_sense() -> None:
+    for number in (0, -1):
+        with pytest.raises(ConfigurationError, match="max_provider_requests"):
+            Settings(max_provider_requests=number)
+
+
+def test_the_id_of_a_panel_is_one_line(serve: Any, provider: ScriptedProvider) -> None:
+    server = serve()
+    for id in ("a\n", "a\r\n", "a b", "\u00e4", "a\0"):
+        body = {"prompt": "hi", "panels": [{"provider": "openai", "panel_id": id}]}
+        response = request("POST", f"{server.url}/v1/panels", json=body)
+        assert (response.status_code, response.json()["error"]["code"]) == (422, "invalid_request")
 
 
 # --- addresses and headers ---

@@ -7,9 +7,11 @@ its object a function without arguments that calls `register_provider`. It is lo
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from . import _rows
@@ -20,6 +22,9 @@ from ._provider import Provider as Provider
 from .config import AnthropicConfig, GeminiConfig, OpenAIConfig, ProviderConfig
 from .errors import ConfigurationError, quoted
 from .events import Privacy
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 _rows_by_name: Final = {row.name: row for row in _rows.ROWS}
 _names_by_alias: Final = {alias: row.name for row in _rows.ROWS for alias in row.aliases}
@@ -137,18 +142,27 @@ def find(name: str) -> Provider:
     """The row of a name or short name. Raises ConfigurationError."""
     if not isinstance(name, str):
         raise ConfigurationError(f"provider must be a name such as 'openai', not {type(name).__name__}")
-    key = str(getattr(name, "value", name)).strip().lower()
-    row = _known(key) or _of_a_package(key)
+    row = look_up(name)
     if row is None:
         from difflib import get_close_matches
 
-        near = get_close_matches(key[:64], [*_rows_by_name, *_names_by_alias], cutoff=0.5)
+        near = get_close_matches(_key(name)[:64], [*_rows_by_name, *_names_by_alias], cutoff=0.5)
         meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise ConfigurationError(
             f"there is no provider {quoted(name)}; {meant}`msgmodel providers` lists all; any other server that speaks "
             "OpenAI's API: OpenAIConfig(base_url=...) or register_provider(...)"
         )
     return row
+
+
+def look_up(name: str) -> Provider | None:
+    """Return the row of a name or short name, or None. Raises ConfigurationError for a package that fails."""
+    key = _key(name)
+    return _known(key) or _of_a_package(key)
+
+
+def _key(name: str) -> str:
+    return str(getattr(name, "value", name)).strip().lower()
 
 
 def __getattr__(name: str) -> Any:
@@ -165,14 +179,23 @@ def _known(key: str) -> Provider | None:
 
 
 def _of_a_package(key: str) -> Provider | None:
-    from importlib.metadata import entry_points
-
-    for point in entry_points(group=ENTRY_POINTS, name=key):
+    for point in _entry_points(tuple(sys.path)):
+        if point.name != key:
+            continue
         try:
             point.load()()
         except Exception as error:
             raise ConfigurationError(f"the package that brings the provider {quoted(key)} failed: {error!r}") from error
     return _known(key)
+
+
+@lru_cache(maxsize=1)
+def _entry_points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Those of the packages on this path. To search it reads a file of each package, which takes 30 ms: an unknown name
+    in a request must not cost that again."""
+    from importlib.metadata import entry_points
+
+    return tuple(entry_points(group=ENTRY_POINTS))
 
 
 def privacy(ask: Ask, request: Request) -> Privacy:

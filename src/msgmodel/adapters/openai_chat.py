@@ -7,6 +7,7 @@ ends with an `error` object, which the official client raises. One request is on
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -300,12 +301,12 @@ def _model(request: Fields, provider: str | None) -> tuple[str, str | None]:
         request.wrong(f"model must have {MAX_MODEL} characters at most")
     separators = [place for mark in "/:" if (place := asked.find(mark)) > 0]
     head = asked[: min(separators)] if separators else asked
-    try:
-        return providers.find(head).name, asked[len(head) + 1 :] or None
-    except ConfigurationError:
-        if provider is None or not asked:
-            request.wrong("model must be provider/model, such as openai/gpt-6-luna")
-        return provider, asked
+    with suppress(ConfigurationError):  # of a package that brings it
+        if (row := providers.look_up(head)) is not None:
+            return row.name, asked[len(head) + 1 :] or None
+    if provider is None or not asked:
+        request.wrong("model must be provider/model, such as openai/gpt-6-luna")
+    return provider, asked
 
 
 def _config(request: Fields, name: str) -> object:

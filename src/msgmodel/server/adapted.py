@@ -211,6 +211,7 @@ class Adapted:
 
     async def _posted(self, request: Request) -> tuple[str, bytes]:
         owner = self._app.guard.owner(request)
+        self._app.check_room(request, owner)
         return owner, await self._app.guard.body(request)
 
     def _batch(self, read: Any, fields: Any, choice: Choice, messages: list[Message]) -> AsyncBatch:

@@ -153,6 +153,8 @@ class Application:
     async def panels(self, request: Request) -> Response:
         """`POST /v1/panels`: asks, and streams."""
         owner = self.guard.owner(request)
+        if "idempotency-key" not in request.headers:  # with one it may join a stream
+            self.check_room(request, owner)
         body = await self.guard.body(request)
         question = await self.prepared(len(body), lambda: decode(body, PanelsRequest))
         return await self.ask(request, owner, question, body)
@@ -224,8 +226,8 @@ class Application:
             _log.warning(
                 "this application is mounted and its lifespan does not run: see msgmodel.server.mounted_lifespan"
             )
+        self.check_room(request, head.owner)
         client = _client(request, head.owner)
-        self._room(client)
         self.readers.admit(request.scope, slot, client)
         try:
             return await self.streams.start(slot, head, client, panels)
@@ -385,14 +387,14 @@ class Application:
                     async for first, lines in pages:
                         yield _framed(first, lines)
 
-    def _room(self, client: str) -> None:
+    def check_room(self, request: Request, owner: str) -> None:
         """Raises Refused where there is no room for another stream."""
         if self.streams.closing:
             raise Refused(503, "shutting_down", "the server is about to end", {"retry-after": "5"})
         if len(self.streams) >= self.settings.max_streams:
             raise Refused(503, "busy", "the server carries no more streams now", {"retry-after": "5"})
         most = self.settings.streams_per_client
-        if most is not None and self.streams.of(client) >= most:
+        if most is not None and self.streams.of(_client(request, owner)) >= most:
             raise Refused(429, "too_many_streams", f"at most {most} streams at a time", {"retry-after": "5"})
 
     async def _known(self, id: str, owner: str) -> Found:

@@ -17,7 +17,7 @@ from .._ask import decode_base64
 from ..errors import MsgModelError, quoted, shortened
 from ..many import AsyncBatch, Panel, astream_many
 from ..messages import Message
-from ..providers import Provider, find
+from ..providers import Provider, look_up
 from .directory import Directory
 from .opaque import find_foreign
 from .settings import Settings
@@ -192,9 +192,11 @@ def provider(name: str | None, directory: Directory, where: str = "provider") ->
     if name is None:
         return directory.default()
     try:
-        row = find(name)
-    except MsgModelError:
-        raise Refused(422, "unknown_provider", f"{where}: there is no provider of that name here") from None
+        row = look_up(name)
+    except MsgModelError:  # of a package that brings it
+        row = None
+    if row is None:
+        raise Refused(422, "unknown_provider", f"{where}: there is no provider of that name here")
     if not directory.allows(row):
         raise Refused(403, "provider_not_allowed", f"{where}: {row.name} may not be asked here")
     return row
@@ -216,6 +218,8 @@ def _panel(
         place = f"{where}.fallbacks[{number}]"
         _check_model(provider(name, directory, place), model, settings, place)
     _check_model(row, panel.model, settings, f"{where}.model")
+    if panel.panel_id is not None and panel.panel_id.endswith("\n"):  # which `$` in a pattern lets through
+        raise Refused(422, "invalid_request", f"{where}.panel_id: must be 1 to 128 printable ASCII characters")
     messages = cast(list[Message], request.messages if panel.messages is None else panel.messages)
     return Panel(row.name, panel_id=panel.panel_id, prompt=panel.prompt, model=panel.model, messages=messages, **fields)
 
