@@ -370,6 +370,31 @@ sys.exit(7)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@needs_model
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_reply_that_is_half_read_at_the_fork(model: Path) -> None:
+    """The engine's thread is in the parent: the child must not wait for it, here five minutes."""
+    end = """
+from msgmodel._ask import Broken
+pid = os.fork()
+if pid == 0:
+    status = 1
+    try:
+        while response.read(300):
+            pass
+    except Broken as broken:
+        status = 7 if broken.code == "interrupted" and "forked" in broken.message else 2
+    finally:
+        os._exit(status)
+_, status = os.waitpid(pid, 0)
+assert response.read(60)
+story.__exit__(None, None, None)
+sys.exit(os.waitstatus_to_exitcode(status) - 7)
+"""
+    done = run(SCRIPT + end, "-W", "ignore::DeprecationWarning")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def run(script: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *options, "-c", script], capture_output=True, text=True, timeout=90)
 

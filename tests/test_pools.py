@@ -10,6 +10,7 @@ import asyncio
 import faulthandler
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -25,7 +26,7 @@ import pytest
 import msgmodel
 from conftest import KEY, PROVIDER, Async, Sync, config
 from msgmodel import AsyncClient, Client, OpenAIConfig, _async_connections
-from msgmodel.testing.server import Framing, Pause, Script, ScriptedServer, Send, Stall
+from msgmodel.testing.server import Framing, Pause, Received, Script, ScriptedServer, Send, Stall
 from msgmodel.testing.wires import WIRES, Wire, events, reply
 
 PIECES = ["Hello", " world"]
@@ -240,6 +241,7 @@ def test_a_loop_of_the_old_kind(server: ScriptedServer) -> None:
         """
         for _ in range(2):
             loop = asyncio.new_event_loop()
+            loop.set_debug(False)
             loop.set_debug(False)
             loop.run_until_complete(aquery())
             loop.run_until_complete(loop.shutdown_asyncgens())
@@ -627,6 +629,261 @@ def test_multiprocessing_with_fork(server: ScriptedServer) -> None:
     assert len(server.requests) == 15
 
 
+def echo(request: Received) -> Script:
+    """A reply that repeats the question."""
+    return Script.body(reply("openai_chat", [request.json["messages"][-1]["content"]]))
+
+
+HOLDERS = {
+    "client": """
+        client = msgmodel.Client()
+        def say(word):
+            return client.query(**ask | {"prompt": word}).text
+        close = client.close
+    """,
+    "conversation": """
+        client = msgmodel.Client()
+        talk = msgmodel.Conversation("openai", api_key=ask["api_key"], config=ask["config"])
+        def say(word):
+            return talk.query(word).text
+        close = client.close
+    """,
+    "proxied": """
+        os.environ["HTTP_PROXY"], os.environ["NO_PROXY"] = sys.argv[1].removesuffix("/v1"), ""
+        ask["config"] = OpenAIConfig(base_url="http://api.example.test/v1")
+        client = msgmodel.Client()
+        def say(word):
+            return client.query(**ask | {"prompt": word}).text
+        close = client.close
+    """,
+    "async client": """
+        loop = asyncio.new_event_loop()
+        loop.set_debug(False)
+        client = msgmodel.AsyncClient()
+        def say(word):
+            return loop.run_until_complete(client.query(**ask | {"prompt": word})).text
+        def close():
+            loop.run_until_complete(client.aclose())
+            loop.close()
+    """,
+    "async proxied": """
+        os.environ["HTTP_PROXY"], os.environ["NO_PROXY"] = sys.argv[1].removesuffix("/v1"), ""
+        ask["config"] = OpenAIConfig(base_url="http://api.example.test/v1")
+        loop = asyncio.new_event_loop()
+        loop.set_debug(False)
+        client = msgmodel.AsyncClient()
+        def say(word):
+            return loop.run_until_complete(client.query(**ask | {"prompt": word})).text
+        def close():
+            loop.run_until_complete(client.aclose())
+            loop.close()
+    """,
+}
+HELD = pytest.mark.parametrize("holder", HOLDERS)
+
+
+def holding(holder: str, code: str) -> str:
+    return textwrap.dedent(HOLDERS[holder]) + textwrap.dedent(code)
+
+
+@needs_fork
+@HELD
+@pytest.mark.parametrize("fork", ["os.fork", "ctypes.PyDLL(None).fork"], ids=["python", "c"])
+def test_fork_of_what_has_idle_connections(server: ScriptedServer, holder: str, fork: str) -> None:
+    """Each process gets the answers to its own questions. A server in C forks without telling Python."""
+    server.say(echo)
+    process(
+        holding(
+            holder,
+            f"""
+            import ctypes
+
+            def work(name):
+                for number in range(15):
+                    word = f"question {{number}} of {{name}}"
+                    assert (said := say(word)) == word, (word, said)
+
+            work("the parent")
+            while threading.active_count() > 1:  # a fork in C beside threads leaves Python's own locks taken
+                time.sleep(0.01)
+            children = []
+            for number in range(3):
+                child = {fork}()
+                if child == 0:
+                    status = 1
+                    try:
+                        work(f"child {{number}}")
+                        close()
+                        status = 0
+                    finally:
+                        os._exit(status)
+                children.append(child)
+            work("the parent")
+            for child in children:
+                join(child)
+            work("the parent")
+            close()
+            """,
+        ),
+        server,
+        covered=False,
+    )
+    assert len(server.requests) == 90
+
+
+@needs_fork
+@HELD
+@pytest.mark.parametrize("what", ["close()", "del client", "sys.exit()"])
+def test_what_a_child_lets_go_of_the_parent_reads_on(server: ScriptedServer, holder: str, what: str) -> None:
+    """A shutdown by the child would end the connection, and not only the child's copy of it."""
+    server.say(GOOD, slow(1.0), GOOD)
+    read = (
+        """
+        stream = client.stream_panels(**ask)
+        first = next(stream)
+        """
+        if "async" not in holder
+        else """
+        stream = client.stream_panels(**ask)
+        first = loop.run_until_complete(anext(stream))
+        """
+    )
+    rest = (
+        "rest = list(stream)"
+        if "async" not in holder
+        else """
+        async def whole():
+            return [event async for event in stream]
+        rest = loop.run_until_complete(whole())
+        """
+    )
+    process(
+        holding(holder, "say('Hi')")
+        + textwrap.dedent(read)
+        + textwrap.dedent(
+            f"""
+            child = os.fork()
+            if child == 0:
+                status = 1
+                try:
+                    {what}
+                    status = 0
+                except SystemExit:
+                    status = 0
+                    raise
+                finally:
+                    if {what!r} != "sys.exit()":
+                        os._exit(status)
+            join(child)
+            """
+        )
+        + textwrap.dedent(rest)
+        + textwrap.dedent(
+            """
+            assert (rest[-1]["event"], rest[-1]["content"]) == ("panel_final", "Hello world"), rest[-1]
+            check(say("Hi"))
+            close()
+            """
+        ),
+        server,
+        quiet="async" not in holder,  # a loop of the parent's that the child leaves open
+    )
+    assert server.hangups == []
+
+
+@needs_fork
+@pytest.mark.parametrize("how", ["bare", "client", "proxied", "async", "async proxied", "many"])
+def test_an_iterator_that_is_half_read_at_the_fork(server: ScriptedServer, how: str) -> None:
+    """The child gets an error that says why, and the parent every byte."""
+    server.say(slow(1.5), GOOD)
+    process(
+        f"""
+        how = {how!r}
+        if "proxied" in how:
+            os.environ["HTTP_PROXY"], os.environ["NO_PROXY"] = sys.argv[1].removesuffix("/v1"), ""
+            ask["config"] = OpenAIConfig(base_url="http://api.example.test/v1")
+        loop = asyncio.new_event_loop()
+        loop.set_debug(False)
+        ask["max_retries"] = 0
+        if how == "bare":
+            stream = msgmodel.stream_panels(**ask)
+        elif how == "many":
+            stream = msgmodel.stream_many([msgmodel.Panel(**ask)])
+        elif how in ("client", "proxied"):
+            client = msgmodel.Client()
+            stream = client.stream_panels(**ask)
+        else:
+            client = msgmodel.AsyncClient()
+            reading = client.stream_panels(**ask)
+            def by_loop():
+                while True:
+                    try:
+                        yield loop.run_until_complete(anext(reading))
+                    except StopAsyncIteration:
+                        return
+            stream = by_loop()
+        assert next(stream)["delta"] == "Hello"
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                rest = [event for event in stream if event["event"] != "batch_final"]
+                assert len(rest) == 1, rest
+                assert (rest[0]["event"], rest[0]["code"]) == ("panel_error", "interrupted"), rest
+                assert "forked" in rest[0]["error"] and rest[0]["content"] == "Hello", rest
+                query()
+                status = 0
+            finally:
+                os._exit(status)
+        rest = [event for event in stream if event["event"] != "batch_final"]
+        assert (rest[-1]["event"], rest[-1]["content"]) == ("panel_final", "Hello world"), rest
+        join(child)
+        loop.close()
+        """,
+        server,
+        quiet=False,  # the loop that the child leaves open
+        covered=False,
+    )
+
+
+@needs_fork
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_leaving_ends_the_connection_while_a_child_lives(server: ScriptedServer, colour: str) -> None:
+    """A child that kept its copy of the socket would keep the provider at work, which costs money."""
+    server.say(GOOD, slow(60))
+    killed = process(
+        f"""
+        loop = asyncio.new_event_loop()
+        loop.set_debug(False)
+        if {colour!r} == "sync":
+            query()
+            stream = msgmodel.stream(**ask)
+            next(stream)
+        else:
+            loop.run_until_complete(aquery())
+            stream = msgmodel.astream(**ask)
+            loop.run_until_complete(anext(stream))
+        child = os.fork()
+        if child == 0:
+            time.sleep(30)
+            os._exit(0)
+        if {colour!r} == "sync":
+            stream.close()
+        else:
+            loop.run_until_complete(stream.aclose())
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+        time.sleep(2)
+        print(time.monotonic(), file=sys.stderr)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        """,
+        server,
+        quiet=False,
+    )
+    assert server.wait_hangup() < float(killed)
+
+
 # --- clients ---
 
 
@@ -960,6 +1217,23 @@ def test_the_proxy_s_password_is_not_told(proxied: ScriptedServer, ask: Asks, mo
             config=OpenAIConfig(base_url="https://api.example.test/v1"),
         )
     assert "proxy-secret" not in f"{raised.value!r} {vars(raised.value)}"
+
+
+@BY
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_does_not_answer_is_named(
+    proxied: ScriptedServer, ask: Asks, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://me:proxy-secret@127.0.0.1:{port}/?token=1")
+    there = OpenAIConfig(base_url=f"{scheme}://api.example.test/v1")
+    with pytest.raises(msgmodel.StreamingError) as raised:
+        ask(provider="openai", prompt="Hi", api_key=KEY, max_retries=0, config=there)
+    begin = f"can't connect to api.example.test through the proxy 127.0.0.1:{port} ({scheme.upper()}_PROXY): "
+    assert raised.value.message.startswith(begin)
+    assert "secret" not in raised.value.message
+    assert "token" not in raised.value.message
 
 
 def test_the_blocking_functions_use_the_proxy(proxied: ScriptedServer) -> None:

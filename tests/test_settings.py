@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 
 import msgmodel
 from conftest import KEY, PROVIDER, Async, Sync, config
-from msgmodel import AnthropicConfig, AuthenticationError, ConfigurationError, GeminiConfig, OpenAIConfig
+from msgmodel import AnthropicConfig, AuthenticationError, ConfigurationError, GeminiConfig, OpenAIConfig, _transport
 from msgmodel.providers import PROVIDERS
 from msgmodel.testing import wires as replies
 from msgmodel.testing.server import Script, ScriptedServer
@@ -151,23 +153,114 @@ def test_a_client_that_was_closed_meanwhile(server: ScriptedServer) -> None:
     assert (error["event"], error["code"], error["error"]) == ("panel_error", "network", "the client was closed")
 
 
-@pytest.mark.parametrize("variable", ["ALL_PROXY", "SSL_CERT_FILE"])
-def test_an_environment_that_cannot_be_used(variable: str) -> None:
-    """In a process of its own: what the environment says is read once."""
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("https://bücher.example/v1", "written in ASCII"),
+        ("https://example.com/modèles", "written in ASCII"),
+        ("https://example.com/v1?é=1", "written in ASCII"),
+        (f"https://{'a' * 64}.example/v1", "an address such as"),
+        ("https://a..example/v1", "an address such as"),
+    ],
+)
+def test_addresses_that_no_request_can_hold(address: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused at the call, as to try again would not help."""
+    with pytest.raises(ConfigurationError, match=words):
+        msgmodel.stream_panels("openai", "hi", KEY, config=OpenAIConfig(base_url=address))
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    with pytest.raises(ConfigurationError, match=words):
+        msgmodel.stream_panels("openai", "hi", KEY)
+
+
+@pytest.mark.parametrize("colour", ["sync", "async", "many"])
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        (
+            "ALL_PROXY",
+            "socks://me:secret@127.0.0.1:1/",
+            "the proxy 127.0.0.1:1 (ALL_PROXY) can't be used: its URL begins",
+        ),
+        (
+            "HTTPS_PROXY",
+            "socks5://me:secret@127.0.0.1:1",
+            "the proxy 127.0.0.1:1 (HTTPS_PROXY) can't be used: for a SOCKS",
+        ),
+        ("HTTPS_PROXY", "http://me:secret@[::1", "the proxy [::1 (HTTPS_PROXY) can't be used: its URL is none"),
+        ("HTTPS_PROXY", "http://me:secret@127.0.0.1:x", "the proxy 127.0.0.1:x (HTTPS_PROXY) can't be used"),
+        ("SSL_CERT_FILE", "/nonexistent", "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names can't be used"),
+    ],
+)
+def test_an_environment_that_can_not_be_used(
+    colour: str, variable: str, value: str, words: str, server: ScriptedServer
+) -> None:
+    """One error, at once, or the fallback. In a process of its own: what the environment says is read once."""
+    if variable == "HTTPS_PROXY" and value.startswith("socks5") and find_spec("socksio"):
+        pytest.skip("SOCKS works here")
     code = """
+import asyncio, json, sys, time
 import msgmodel
-try:
-    list(msgmodel.stream_panels("openai", "hi", "key-1234567890"))
-except msgmodel.ConfigurationError as error:
-    print(error)
+from msgmodel import OpenAIConfig
+there = dict(config=OpenAIConfig(base_url="https://api.example.test/v1"), api_key="key-1234567890")
+here = {"provider": "openai", "config": OpenAIConfig(base_url=sys.argv[2]), "api_key": "key-1234567890"}
+def ask(**more):
+    if sys.argv[1] == "sync":
+        return list(msgmodel.stream_panels("openai", "hi", **there, **more))
+    if sys.argv[1] == "many":
+        return list(msgmodel.stream_many([msgmodel.Panel("openai", **there, **more)], "hi"))[:-1]
+    async def read():
+        return [event async for event in msgmodel.astream_panels("openai", "hi", **there, **more)]
+    return asyncio.run(read())
+print(json.dumps([ask(), ask(fallbacks=[here])]))
 """
-    value = "foo://user:secret@127.0.0.1:1" if variable == "ALL_PROXY" else "/nonexistent"
+    server.say(Script.body(replies.reply("openai_chat", ["Hello"])))
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    environment |= {"NO_PROXY": "localhost,127.0.0.0/8,::1", variable: value}
     ran = subprocess.run(
-        [sys.executable, "-c", code], env=environment | {variable: value}, capture_output=True, text=True
+        [sys.executable, "-c", code, colour, f"{server.url}/v1"], env=environment, capture_output=True, text=True
     )
-    assert ran.stdout.startswith("the proxy or the certificates that the environment names can't be used"), ran
     assert "secret" not in ran.stdout + ran.stderr
+    (error,), second = json.loads(ran.stdout)
+    assert (error["event"], error["code"], error["retryable"]) == ("panel_error", "network", False)
+    assert error["error"].startswith(words)
+    assert error["timing"]["attempts"] == 1
+    assert [event["event"] for event in second] == ["panel_retry", "panel_delta", "panel_final"]
+
+
+@pytest.mark.parametrize(
+    ("past", "url", "direct"),
+    [
+        ("*", "https://a.example", True),
+        ("example", "https://a.example", True),
+        (".example", "https://a.example", True),
+        ("*.example", "https://a.example", True),
+        ("A.Example", "https://a.example.", True),
+        ("ample", "https://a.example", False),
+        ("other, a.example", "https://a.example", True),
+        ("a.example:443", "https://a.example", True),
+        ("a.example:8443", "https://a.example", False),
+        ("a.example:8443", "https://a.example:8443/v1", True),
+        ("http://a.example", "https://a.example", False),
+        ("https://a.example", "https://a.example", True),
+        ("127.0.0.0/8", "http://127.3.4.5:80", True),
+        ("10.0.0.0/8", "http://127.3.4.5", False),
+        ("0.0.1", "http://127.0.0.1", False),
+        ("127.0.0.1", "http://127.0.0.1:8080", True),
+        ("::1", "http://[::1]:8080", True),
+        ("[::1]", "http://[::1]", True),
+        ("fd00::/8", "http://[fd00::2]", True),
+        ("[::1]:8080", "http://[::1]:8081", False),
+        ("", "https://a.example", False),
+        (",, ./*", "https://a.example", False),
+    ],
+)
+def test_hosts_that_are_asked_past_the_proxy(
+    past: str, url: str, direct: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", past)
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    assert (_transport.Proxies().of(url) is None) is direct
 
 
 @pytest.mark.parametrize("name", ["Content-Length", "host", "bad name", ""])

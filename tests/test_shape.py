@@ -36,8 +36,8 @@ PACKAGE = Path(msgmodel.__file__).parent
 # --- import order ---
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_version", "messages", "config", "_sse", "_json", "_body", "_watchdog", "_overlap", "security"),
-    ("events",),
+    ("_version", "messages", "config", "_sse", "_json", "_body", "_forks", "_overlap", "security"),
+    ("events", "_watchdog"),
     ("errors", "_deltas", "_turn", "_cost"),
     ("response", "_ask", "_verdict", "exceptions", "validation"),
     ("_files", "_panel", "_tools", "_provider"),
@@ -61,7 +61,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """Lowest first. A module imports only from layers below its own; `""` is the package itself."""
 
-CORE = frozenset(name for layer in LAYERS[: LAYERS.index(("_exchange",)) + 1] for name in layer) - {"_watchdog"}
+CORE = frozenset(name for layer in LAYERS[: LAYERS.index(("_exchange",)) + 1] for name in layer) - {
+    "_forks",
+    "_watchdog",
+}
 """No I/O and no clock."""
 
 OUTERMOST = ("__main__", "adapters", "cli", "server", "testing")

@@ -243,10 +243,12 @@ class Request:
 class Broken(Exception):
     """What an I/O layer raises when a request or a response breaks. The message is safe to show."""
 
-    def __init__(self, code: ErrorCode, message: str) -> None:
+    def __init__(self, code: ErrorCode, message: str, *, retryable: bool = True) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
         self.message = message
+        self.retryable = retryable
+        """False if the same request would fail again, although its code is one that often passes."""
 
 
 def decode_base64(text: str) -> bytes:

@@ -20,7 +20,7 @@ from time import monotonic
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from . import _transport
+from . import _forks, _transport
 from ._ask import Broken, Request
 from ._body import Body
 from ._patience import Alarm, Patience
@@ -53,6 +53,17 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._buffer = memoryview(bytearray(READ_BYTES))
+        _forks.register(self)
+
+    def forget(self) -> None:
+        """Drop the connections of the process that this one was forked from. Replies under way end as broken.
+
+        Without the event loop: what it is told of a socket it tells the kernel's epoll, which the parent shares.
+        """
+        for connection in (*self._busy, *(connection for _, _, connection in self._idle)):
+            _forks.cut_off(connection.socket)
+            with suppress(RuntimeError):  # the loop is closed, or another thread's
+                connection.fail(ConnectionAbortedError(_forks.INHERITED))
 
     async def aclose(self) -> None:
         """Closes all connections, also those that a reply is being read from."""

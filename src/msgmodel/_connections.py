@@ -21,7 +21,7 @@ from time import monotonic
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from . import _transport, _watchdog
+from . import _forks, _transport, _watchdog
 from ._ask import Broken, Request
 from ._body import Body
 from ._transport import (
@@ -54,6 +54,17 @@ class Pool(_transport.Pool):
         self._lock = threading.Lock()
         self._idle: list[tuple[float, HTTPConnection]] = []
         self._busy: set[HTTPConnection] = set()
+        _forks.register(self)
+
+    def forget(self) -> None:
+        """Drop the connections of the process that this one was forked from. Replies under way end as broken."""
+        self._lock = threading.Lock()
+        idle, self._idle = self._idle, []
+        busy, self._busy = self._busy, set()
+        for connection in (*busy, *(connection for _, connection in idle)):
+            _forks.cut_off(connection.sock)
+        for _, connection in idle:
+            connection.close()
 
     def close(self) -> None:
         """Closes all connections, also those that a reply is being read from."""
@@ -308,8 +319,8 @@ class _Reply:
         body = self._body
         while not body.ended:
             found = body.more() if body.holds else body.feed(next(self._pieces, b""))
-            if body.ended and self._alarm.rang:
-                raise TimeoutError
+            if body.ended and (self._alarm.rang or self._alarm.inherited):
+                raise TimeoutError  # it was ended here, not by the server
             if found:
                 return found
             if monotonic() >= self._alarm.due:
@@ -354,6 +365,8 @@ def _received(channel: socket.socket) -> bytes:
 def _fault(request: Request, error: Exception, alarm: Alarm, code: ErrorCode) -> Broken:
     if alarm.stopped:
         return _transport.stopped()
+    if alarm.inherited:
+        return _transport.inherited(request, code)
     return _transport.fault(request, TimeoutError() if alarm.rang else error, code)
 
 

@@ -292,7 +292,7 @@ class Exchange:
         """The request or the response broke. After the verdict that changes nothing."""
         if self._last or self._next is not None:
             return
-        failure = Failure(broken.code, broken.message, retryable=_verdict.transient(broken.code))
+        failure = Failure(broken.code, broken.message, retryable=broken.retryable and _verdict.transient(broken.code))
         if broken.code == "timeout" and self._left() <= 0:
             failure = self._late()
         if not self.reading:

@@ -7,12 +7,14 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.util import find_spec
 from time import monotonic
 from typing import Any
+from weakref import WeakSet
 
 import httpx2
 
-from . import _transport, _watchdog
+from . import _forks, _transport, _watchdog
 from ._ask import Broken, Request
 from ._body import Inflater, Unreadable, inflater
 from ._patience import Patience
@@ -24,6 +26,7 @@ from ._transport import (
     IDLE_SECONDS,
     USER_AGENT,
     AsyncResponse,
+    Proxy,
 )
 from ._watchdog import Alarm
 from .events import ErrorCode
@@ -45,10 +48,12 @@ READ_BYTES = 64 * 1024
 
 
 class HTTP(_transport.Pool):
-    """Blocking HTTP over a client's pool."""
+    """Blocking HTTP over a client's pool. proxy: the one that all its requests go through, if the client is ours."""
 
-    def __init__(self, client: httpx2.Client) -> None:
+    def __init__(self, client: httpx2.Client, proxy: Proxy | None = None) -> None:
         self._client = client
+        self._proxy = proxy
+        self._inherits = _Inherits(proxy)
 
     def close(self) -> None:
         self._client.close()
@@ -75,7 +80,8 @@ class HTTP(_transport.Pool):
                     response = client.send(message, stream=True, follow_redirects=False)
             except _FAULTS as error:
                 reason = TimeoutError() if alarm.rang else error
-                raise _transport.stopped() if alarm.stopped else _broken(request, reason, "network") from None
+                raise _told(alarm, request) or _broken(request, reason, "network", self._proxy) from None
+            self._inherits.note(response)
             try:
                 # The pool reads this limit once more when the body begins.
                 message.extensions["timeout"]["read"] = silence
@@ -111,8 +117,8 @@ class _Body:
         return chunk
 
     def _rang(self) -> Broken | None:
-        if self._alarm.stopped:
-            return _transport.stopped()
+        if told := _told(self._alarm, self._request, "interrupted"):
+            return told
         return _broken(self._request, TimeoutError(), "interrupted") if self._alarm.rang else None
 
     def drain(self) -> None:
@@ -139,17 +145,39 @@ class _Body:
 
 
 class AsyncHTTP:
-    """HTTP for asyncio over a client's pool."""
+    """HTTP for asyncio over a client's pool. proxy: as for `HTTP`."""
 
-    def __init__(self, client: httpx2.AsyncClient) -> None:
+    def __init__(self, client: httpx2.AsyncClient, proxy: Proxy | None = None) -> None:
         self._client = client
+        self._proxy = proxy
+        self.inherits = _Inherits(proxy)
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
     def open(self, request: Request, patience: float, silence: float) -> _AsyncOpen:
         """Sends the request; leaves the response open within the context."""
-        return _AsyncOpen(self._client, request, patience)
+        return _AsyncOpen(self, request, patience)
+
+    async def send(self, request: Request, patience: float, limit: Patience) -> httpx2.Response:
+        """Sends the request; returns the response when it has begun. Raises Broken."""
+        client = self._client
+        if client.is_closed:
+            raise _transport.closed()
+        try:
+            message = client.build_request(
+                "POST",
+                request.url,
+                content=_Pieces(request.pieces),
+                headers=HEADERS | dict(request.headers) | _transport.length(request),
+                timeout=_timeout(patience, None),
+            )
+            with limit.of(patience):
+                response = await client.send(message, stream=True, follow_redirects=False)
+        except _FAULTS as error:
+            raise _broken(request, error, "network", self._proxy) from None
+        self.inherits.note(response)
+        return response
 
 
 class _Pieces:
@@ -166,32 +194,18 @@ class _Pieces:
 class _AsyncOpen:
     """A class, not a generator: a loop that ends closes all generators at once, so one must not wait for another."""
 
-    def __init__(self, client: httpx2.AsyncClient, request: Request, patience: float) -> None:
-        self._client = client
+    def __init__(self, pool: AsyncHTTP, request: Request, patience: float) -> None:
+        self._pool = pool
         self._request = request
         self._patience = patience
 
     async def __aenter__(self) -> AsyncResponse:
-        client = self._client
-        if client.is_closed:
-            raise _transport.closed()
         self._limit = Patience()
+        self._response = await self._pool.send(self._request, self._patience, self._limit)
         try:
-            message = client.build_request(
-                "POST",
-                self._request.url,
-                content=_Pieces(self._request.pieces),
-                headers=HEADERS | dict(self._request.headers) | _transport.length(self._request),
-                timeout=_timeout(self._patience, None),
-            )
-            with self._limit.of(self._patience):
-                self._response = await client.send(message, stream=True, follow_redirects=False)
-            try:
-                self._body = _AsyncBody(self._request, self._response, self._limit)
-            except Unreadable:
-                await self._response.aclose()
-                raise
-        except _FAULTS as error:
+            self._body = _AsyncBody(self._request, self._response, self._limit, self._pool.inherits)
+        except Unreadable as error:
+            await self._response.aclose()
             raise _broken(self._request, error, "network") from None
         return self._body
 
@@ -205,7 +219,8 @@ class _AsyncOpen:
 
 
 class _AsyncBody:
-    def __init__(self, request: Request, response: httpx2.Response, limit: Patience) -> None:
+    def __init__(self, request: Request, response: httpx2.Response, limit: Patience, inherits: _Inherits) -> None:
+        self._inherits = inherits
         self.status = response.status_code
         self.headers: Mapping[str, str] = dict(response.headers)
         self._request = request
@@ -220,6 +235,8 @@ class _AsyncBody:
             with self._limit.of(patience):
                 return await self._next()
         except _FAULTS as error:
+            if self._inherits.forgotten:
+                raise _transport.inherited(self._request, "interrupted") from None
             raise _broken(self._request, error, "interrupted") from None
 
     async def drain(self) -> None:
@@ -253,6 +270,35 @@ def _inflater(response: httpx2.Response) -> Inflater | None:
     return inflater(response.headers.get("content-encoding", ""), response.status_code)
 
 
+class _Inherits:
+    """The connections that a pool of ours has made, for a forked process to drop. A caller's client is the caller's."""
+
+    def __init__(self, proxy: Proxy | None) -> None:
+        self._streams: WeakSet[Any] = WeakSet()
+        self.forgotten = False
+        """Whether this process was forked from the one that made them."""
+        self._ours = proxy is not None
+        if self._ours:
+            _forks.register(self)
+
+    def note(self, response: httpx2.Response) -> None:
+        """Remember the connection that a response comes over."""
+        if self._ours:
+            self._streams.add(response.extensions["network_stream"])
+
+    def forget(self) -> None:
+        self.forgotten = True
+        for stream in list(self._streams):
+            _forks.cut_off(stream.get_extra_info("socket"))
+
+
+def _told(alarm: Alarm, request: Request, code: ErrorCode = "network") -> Broken | None:
+    """What ended a wait from outside, if it was no limit of time."""
+    if alarm.stopped:
+        return _transport.stopped()
+    return _transport.inherited(request, code) if alarm.inherited else None
+
+
 def _watching(alarm: Alarm) -> Callable[[str, Mapping[str, Any]], None]:
     """Takes the socket from what the pool tells of a connection that it made."""
 
@@ -279,16 +325,16 @@ def _timeout(patience: float, read: float | None) -> httpx2.Timeout:
     return httpx2.Timeout(connect=min(CONNECT_SECONDS, patience), read=read, write=patience, pool=patience)
 
 
-def _broken(request: Request, error: Exception, code: ErrorCode) -> Broken:
+def _broken(request: Request, error: Exception, code: ErrorCode, proxy: Proxy | None = None) -> Broken:
     """The library's exception as ours. `code`: "network" until the response began, then "interrupted"."""
     if isinstance(error, httpx2.ConnectTimeout):
-        return _transport.no_connection_in_time(request)
+        return _transport.no_connection_in_time(request, proxy)
     if isinstance(error, httpx2.TimeoutException | TimeoutError):
         return _transport.nothing_in_time(request)
     # What a server sent instead of HTTP is quoted as a bytearray, and inner exceptions in brackets: not for everybody.
     reason = str(error).partition(": bytearray(")[0].partition(": <")[0] or type(error).__name__
-    if isinstance(error, httpx2.ConnectError):
-        return _transport.unreachable(request, reason)
+    if isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
+        return _transport.unreachable(request, reason, proxy)
     return _transport.broken(request, code, reason)
 
 
@@ -297,13 +343,39 @@ def no_cookies() -> CookieJar:
     return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
-def new_client() -> httpx2.Client:
-    """A pool without a limit on live streams: each of a thousand users has one open."""
-    with _transport.environment():
-        return httpx2.Client(verify=_transport.tls(), cookies=no_cookies(), limits=_LIMITS, headers=USER_AGENT)
+def new_client(proxy: Proxy) -> httpx2.Client:
+    """A pool without a limit on live streams: each of a thousand users has one open. Raises Broken."""
+    return httpx2.Client(**_options(proxy))
 
 
-def new_async_client() -> httpx2.AsyncClient:
+def new_async_client(proxy: Proxy) -> httpx2.AsyncClient:
     """The same for asyncio."""
-    with _transport.environment():
-        return httpx2.AsyncClient(verify=_transport.tls(), cookies=no_cookies(), limits=_LIMITS, headers=USER_AGENT)
+    return httpx2.AsyncClient(**_options(proxy))
+
+
+def _options(proxy: Proxy) -> dict[str, Any]:
+    return {
+        "proxy": proxy_of(proxy),
+        "trust_env": False,  # it was read already, and what is wrong with another proxy there is no concern of this one
+        "verify": _transport.tls(),
+        "cookies": no_cookies(),
+        "limits": _LIMITS,
+        "headers": USER_AGENT,
+    }
+
+
+def proxy_of(proxy: Proxy) -> httpx2.Proxy:
+    """The proxy as httpx2 takes it. Raises Broken if it can't be used."""
+    kind = proxy.url.partition("://")[0].lower()
+    with _transport.environment(str(proxy)):
+        if kind not in ("http", "https", "socks5", "socks5h"):
+            raise ValueError(f"its URL begins with {kind}://, not with http://, https://, socks5:// or socks5h://")
+        if kind.startswith("socks") and find_spec("socksio") is None:
+            raise ValueError("for a SOCKS proxy Python needs a package more: pip install socksio")
+        try:
+            made = httpx2.Proxy(proxy.url, ssl_context=_transport.tls() if kind == "https" else None)
+        except (httpx2.InvalidURL, ValueError):  # what they say may quote a password
+            made = None
+        if made is None or not made.url.host:
+            raise ValueError("its URL is none")
+        return made

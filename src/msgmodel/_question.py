@@ -327,10 +327,15 @@ def _address(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
         whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        (parts.hostname or "").encode("idna")  # as every resolver does: no part may be empty, or too long
     except ValueError:  # brackets, or a port that is no number
         whole = False
     if not whole or not base_url.isprintable() or " " in base_url:
         raise ConfigurationError("base_url must be an address such as https://example.com/v1")
+    if not base_url.isascii():  # which ASCII a letter stands for is not the same in all versions of IDNA
+        raise ConfigurationError(
+            "base_url must be written in ASCII: the host by its name that begins with xn--, other letters as %XX"
+        )
     if parts.username or parts.password or parts.fragment:
         raise ConfigurationError("base_url must hold no user, password or fragment: use api_key or headers")
     return base_url

@@ -11,17 +11,19 @@ from __future__ import annotations
 import selectors
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cache
 from http.client import HTTPException, RemoteDisconnected
+from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from . import _forks
 from ._ask import Broken, Request
 from ._body import Truncated, Unreadable
 from ._verdict import presentable
 from ._version import __version__
-from .errors import ConfigurationError
 from .events import ErrorCode
 
 CONNECT_SECONDS = 10.0
@@ -134,12 +136,20 @@ def broken(request: Request, code: ErrorCode, reason: str) -> Broken:
     return Broken(code, f"the connection to {host(request)} broke {when}: {reason}")
 
 
-def unreachable(request: Request, reason: str) -> Broken:
-    return Broken("network", f"can't connect to {host(request)}: {reason}")
+def inherited(request: Request, code: ErrorCode) -> Broken:
+    return broken(request, code, _forks.INHERITED)
 
 
-def no_connection_in_time(request: Request) -> Broken:
-    return Broken("timeout", f"can't connect to {host(request)}: no answer in time")
+def unreachable(request: Request, reason: str, proxy: Proxy | None = None) -> Broken:
+    return Broken("network", f"can't connect to {host(request)}{_by_way_of(proxy)}: {reason}")
+
+
+def no_connection_in_time(request: Request, proxy: Proxy | None = None) -> Broken:
+    return Broken("timeout", f"can't connect to {host(request)}{_by_way_of(proxy)}: no answer in time")
+
+
+def _by_way_of(proxy: Proxy | None) -> str:
+    return f" through {proxy}" if proxy else ""
 
 
 def nothing_in_time(request: Request) -> Broken:
@@ -173,29 +183,89 @@ def tls() -> ssl.SSLContext:
     """One for all pools: making one takes as long as all else, and a fork in the middle of it blocks the child."""
     import httpx2
 
-    with environment():
+    with environment("the certificates that SSL_CERT_FILE or SSL_CERT_DIR names"):
         context = httpx2.create_ssl_context()
     context.hostname_checks_common_name = False  # no authority vouches for it (RFC 9525, section 2)
     return context
 
 
-def direct() -> bool:
-    """Whether the environment, or the system, names no proxy."""
-    from urllib.request import getproxies
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy, with the password that may be in its URL, and the environment variable that names it."""
 
-    proxies = getproxies()
-    if "*" in (name.strip() for name in proxies.get("no", "").split(",")):
+    variable: str
+    url: str = field(repr=False)
+
+    def __str__(self) -> str:
+        """Say which one it is, without a user, a password or a query."""
+        place = self.url.partition("://")[2].partition("?")[0].rpartition("@")[2].partition("/")[0]
+        return f"the proxy {presentable(place)} ({self.variable})"
+
+
+class Proxies:
+    """The proxies that the environment, or the system, names, and the hosts that are asked past them.
+
+    Read once, as going through the whole environment takes longer than all else that is done for a request.
+    """
+
+    def __init__(self) -> None:
+        from urllib.request import getproxies
+
+        found = getproxies()
+        self._by_scheme: dict[str, Proxy] = {}
+        for scheme in ("http", "https", "all"):
+            if url := found.get(scheme):
+                self._by_scheme[scheme] = Proxy(f"{scheme.upper()}_PROXY", url if "://" in url else f"http://{url}")
+        self._past = found.get("no", "").replace(",", " ").lower().split()
+
+    def all(self) -> list[Proxy]:
+        """Return all that are named."""
+        return list(self._by_scheme.values())
+
+    def of(self, url: str) -> Proxy | None:
+        """Return the proxy for this URL, or None for a direct connection."""
+        if not self._by_scheme:
+            return None
+        parts = urlsplit(url)
+        proxy = self._by_scheme.get(parts.scheme) or self._by_scheme.get("all")
+        if proxy is None or any(_is_named(parts, entry) for entry in self._past):
+            return None
+        return proxy
+
+
+def _is_named(parts: SplitResult, entry: str) -> bool:
+    """Whether an entry of NO_PROXY names this host.
+
+    There is no standard. Taken are the forms that curl, Go and Python's `urllib` take between them: a name with its
+    subdomains (also as `.name` or `*.name`), an address, a network such as 127.0.0.0/8, a port, and `*`.
+    """
+    if entry == "*":
         return True
-    return not any(proxies.get(scheme) for scheme in ("http", "https", "all"))
+    scheme, separator, rest = entry.partition("://")
+    if separator:
+        if scheme not in (parts.scheme, "all"):
+            return False
+        entry = rest
+    host = (parts.hostname or "").rstrip(".")
+    address = None
+    with suppress(ValueError):
+        address = ip_address(host)
+    with suppress(ValueError):  # it is no address and no network
+        network = ip_network(entry.strip("[]"), strict=False)
+        return address is not None and address in network
+    name, _, port = entry.rpartition(":")
+    if name and port.isdigit():
+        if int(port) != (parts.port or (443 if parts.scheme == "https" else 80)):
+            return False
+        entry = name
+    entry = entry.strip("[]").removeprefix("*").strip(".")
+    return bool(entry) and (host == entry or (address is None and host.endswith("." + entry)))
 
 
 @contextmanager
-def environment() -> Iterator[None]:
-    """Raises ConfigurationError for what the environment says of proxies and certificates, and can't be used."""
+def environment(what: str) -> Iterator[None]:
+    """Raise Broken if something that the environment names can't be used. To try again would not help."""
     try:
         yield
-    except (ImportError, ValueError, OSError) as error:
-        reason = presentable(str(error))
-        raise ConfigurationError(
-            f"the proxy or the certificates that the environment names can't be used: {reason}"
-        ) from None
+    except (ValueError, OSError) as error:
+        raise Broken("network", f"{what} can't be used: {presentable(str(error))}", retryable=False) from None

@@ -7,12 +7,13 @@ start anew with every byte, also with those of a ping, or of a header that never
 from __future__ import annotations
 
 import math
-import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from time import monotonic
+
+from . import _forks
 
 LOOK_SECONDS = 1.0
 """How often the thread looks, at least."""
@@ -26,6 +27,8 @@ class Alarm:
         self.rang = False
         self.stopped = False
         """Whether it rang because its thread shall stop."""
+        self.inherited = False
+        """Whether the process was forked while somebody waited, so that the connection is the parent's."""
         self.thread = thread
         self._watchdog = watchdog
         self._socket: socket.socket | None = None
@@ -55,6 +58,10 @@ class Alarm:
         self.stopped = True
         self.ring()
 
+    def forget(self) -> None:
+        self.inherited = True
+        _forks.cut_off(self._socket)
+
 
 class Watchdog:
     """Rings the alarms that are due. One thread, which lives as long as there are any.
@@ -65,12 +72,23 @@ class Watchdog:
     """
 
     def __init__(self) -> None:
+        self._begin()
+        _forks.register(self)
+
+    def _begin(self) -> None:
         self._alarms: set[Alarm] = set()
         self._stopped: set[int] = set()
         self._changed = threading.Condition()
         self.wakes = math.inf
         """When the thread looks next; not before an alarm is due that was set in time."""
         self._running = False
+
+    def forget(self) -> None:
+        """Begin anew in a forked process: the thread is not there, and it may have held the lock."""
+        alarms = self._alarms
+        self._begin()
+        for alarm in alarms:
+            alarm.forget()
 
     @contextmanager
     def alarm(self) -> Iterator[Alarm]:
@@ -142,13 +160,3 @@ def stop_thread(thread: int) -> None:
 def release_thread(thread: int) -> None:
     """Takes that back, as the number of a thread that has ended may come again."""
     _watchdog.release(thread)
-
-
-def _forget_after_fork() -> None:
-    """A lock may have been held by a thread that does not exist here."""
-    global _watchdog
-    _watchdog = Watchdog()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from . import _api
@@ -56,16 +55,16 @@ class Client:
     """`msgmodel.query` over this pool."""
 
     def __init__(self, http_client: httpx2.Client | None = None) -> None:
+        from ._http import OwnPool
+
         self._given = http_client
-        self._own: Pool | None = None
+        self._own = OwnPool()
         self._closed = False
-        self._lock = Lock()
 
     def close(self) -> None:
         """Closes the pool, unless it was handed in. The client can't be used any more."""
         self._closed = True
-        if self._own is not None:
-            self._own.close()
+        self._own.close()
 
     def __enter__(self) -> Self:
         return self
@@ -76,13 +75,7 @@ class Client:
     def _http_client(self) -> httpx2.Client | Pool:
         if self._closed:
             raise ConfigurationError("the client is closed")
-        if self._given is not None:
-            return self._given
-        from ._http import new_pool
-
-        with self._lock:
-            self._own = self._own or new_pool()
-        return self._own
+        return self._own if self._given is None else self._given
 
 
 class AsyncClient:
@@ -96,16 +89,16 @@ class AsyncClient:
     """`msgmodel.aquery` over this pool."""
 
     def __init__(self, http_client: httpx2.AsyncClient | None = None) -> None:
+        from ._http import AsyncPool
+
         self._given = http_client
-        self._own: AsyncPool | None = None
+        self._own = AsyncPool()
         self._closed = False
-        self._lock = Lock()
 
     async def aclose(self) -> None:
         """Closes the pool, unless it was handed in. The client can't be used any more."""
         self._closed = True
-        if self._own is not None:
-            await self._own.aclose()
+        await self._own.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -116,10 +109,4 @@ class AsyncClient:
     def _http_client(self) -> httpx2.AsyncClient | AsyncPool:
         if self._closed:
             raise ConfigurationError("the client is closed")
-        if self._given is not None:
-            return self._given
-        from ._http import AsyncPool
-
-        with self._lock:
-            self._own = self._own or AsyncPool()
-        return self._own
+        return self._own if self._given is None else self._given

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
@@ -21,9 +22,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack, cast
 
 from . import _api, _files, _question, providers
 from ._exchange import Exchange
+from ._forks import INHERITED
 from .conversation import AsyncSettings
 from .errors import ConfigurationError, MsgModelError, quoted
-from .events import BatchEvent, BatchFinal, PanelEnd, PanelEvent, PanelSummary
+from .events import BatchEvent, BatchFinal, ErrorCode, PanelEnd, PanelEvent, PanelSummary
 
 if TYPE_CHECKING:
     from ._files import FileLike
@@ -317,8 +319,18 @@ class _Merged:
         while not self._events and not self._over and any(job.ended is None for job in self.jobs):
             self._news.clear()
             await self._news.wait()
+        return [] if self._over else self._taken()
+
+    def inherited(self) -> list[BatchEvent]:
+        """The same in a process forked from the one that runs the panels: what it had, and an end of each panel."""
         if self._over:
             return []
+        for job in self.jobs:
+            if job.ended is None:
+                self._end(job, "interrupted", INHERITED)
+        return self._taken()
+
+    def _taken(self) -> list[BatchEvent]:
         taken: list[BatchEvent] = []
         while self._events:
             job, event = self._events.popleft()
@@ -414,6 +426,10 @@ class _Merged:
         fault = f"unexpected {type(error).__name__}" if isinstance(error, Exception) else ""
         if fault:  # not its message, nor where it was raised: either may quote what was said
             _log.error("panel %s: %s", job.panel_id, fault)
+        self._end(job, "protocol", fault)
+
+    def _end(self, job: _Job, code: ErrorCode, fault: str) -> None:
+        """Appends what is missing of a panel. `code` and `fault` say why, in the place of that it was cancelled."""
         try:
             job.exchange.cancel()
         finally:  # an on_end may exit
@@ -421,7 +437,7 @@ class _Merged:
             begun = next((number for number, event in enumerate(rest) if event is job.last), -1)
             for event in rest[begun + 1 :]:
                 if fault and event["event"] == "panel_error":
-                    event["code"], event["error"] = "protocol", fault
+                    event["code"], event["error"] = code, fault
                 self._append(job, event)
 
     def _append(self, job: _Job, event: PanelEvent) -> None:
@@ -470,6 +486,7 @@ class _Loop:
 
     def __init__(self, merged: _Merged) -> None:
         self._merged = merged
+        self._process = os.getpid()
         self._started = threading.Event()
         self._ended: Future[None] = Future()
         self.fault: BaseException | None = None
@@ -482,6 +499,8 @@ class _Loop:
 
     def take(self) -> list[BatchEvent]:
         """The events that are there, after waiting for the first one; none when they or the loop have ended."""
+        if self._process != os.getpid():  # the thread is not here
+            return self._merged.inherited()
         coming = self._merged.take()
         taken: Future[Any] = Future()
         with suppress(RuntimeError):  # closed meanwhile

@@ -17,18 +17,20 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakSet
 
 import msgspec
 
 from .._ask import Broken, Request
+from .._forks import INHERITED
 from ..errors import ConfigurationError, quoted
 from . import weights
 
 if TYPE_CHECKING:
     import asyncio
 
-Item: TypeAlias = dict[str, Any] | ConfigurationError | None
-"""One dict of the engine, or a model that can't be loaded, or the end."""
+Item: TypeAlias = dict[str, Any] | ConfigurationError | Broken | None
+"""One dict of the engine, or a model that can't be loaded, or what ended it from outside, or the end."""
 
 _EVENT_STREAM = {"content-type": "text/event-stream"}
 _JSON = {"content-type": "application/json"}
@@ -91,12 +93,16 @@ class Generation:
         self.body: dict[str, Any] = msgspec.json.decode(request.body)
         self.cancelled = False
         self._put = put
+        _generations.add(self)
 
     def deliver(self, item: Item) -> None:
         try:
             self._put(item)
         except RuntimeError:  # the reader's event loop is closed
             self.cancelled = True
+
+
+_generations: WeakSet[Generation] = WeakSet()
 
 
 class Engine:
@@ -233,6 +239,8 @@ def _forget() -> None:
     """After a fork there are no threads and perhaps a lock that was taken: the child starts anew."""
     global _lock, _forked
     _lock = threading.Lock()
+    for generation in list(_generations):
+        generation.deliver(Broken("interrupted", f"the local model has no more for this process: {INHERITED}"))
     if _engines and not _forked:
         _forked = True
         _exit_without_destructors()
@@ -273,6 +281,8 @@ class _Reply:
 
     def _event(self, item: Item) -> bytes:
         assert not isinstance(item, ConfigurationError), "loading comes before everything else"
+        if isinstance(item, Broken):
+            raise item
         if item is None:
             self._ended = True
             return _DONE
