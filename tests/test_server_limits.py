@@ -26,12 +26,13 @@ from msgmodel import AnthropicConfig, ConfigurationError, GeminiConfig, Panel, a
 from msgmodel._ask import decode_base64
 from msgmodel.adapters import openai_chat
 from msgmodel.server import Settings, create_app
+from msgmodel.server.bodies import MAX_WAITING
 from msgmodel.server.opaque import find_foreign
 from msgmodel.testing import Reply, ScriptedProvider
 from msgmodel.testing.server import Script
 from msgmodel.wires import WIRES
 from pure import play
-from serving import Serving, Uvicorn, opened, request, wait_for
+from serving import BUSY, TOKENS, Serving, Uvicorn, bearer, opened, request, wait_for
 
 module_provider, provider = serving.module_provider, serving.provider  # fixtures
 
@@ -776,3 +777,42 @@ def test_a_conversation_goes_on(serve: Any, provider: ScriptedProvider, asked: s
     response = request("POST", f"{server.url}/v1/panels", json=body)
     assert response.status_code == 200, response.text
     assert '"panel_final"' in response.text
+
+
+def large(server: Uvicorn, token: str, sent: int | None = None) -> tuple[socket.socket, bytes]:
+    """A connection with a request of 300,000 bytes, of which some are sent; and the rest."""
+    body = json.dumps({"prompt": "hi", "files": [{"name": "a.txt", "data": "QUFB" * 75_000}]}).encode()
+    head = f"POST /v1/panels HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\nconnection: close\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=BUSY)
+    connection.sendall(head.encode() + body[:sent])
+    return connection, b"" if sent is None else body[sent:]
+
+
+def test_large_bodies_of_one_client_take_turns(provider: ScriptedProvider) -> None:
+    """All that it may have in the server's hands is one body of the largest size; others wait, unread."""
+    provider.say("Hello")
+    alice, bob = TOKENS
+    app = create_app(Settings(tokens=TOKENS, max_body_bytes=400_000))
+    bodies = app.state.msgmodel.guard.bodies
+    with Uvicorn(app) as server, ExitStack() as stack:
+        slow, rest = large(server, alice, 100_000)
+        stack.enter_context(slow)
+        wait_for(lambda: bodies._taken)
+        waiting = [stack.enter_context(large(server, alice, 1000)[0]) for _ in range(MAX_WAITING)]
+        wait_for(lambda: sum(map(len, bodies._waiting.values())) == MAX_WAITING)
+        refused = stack.enter_context(large(server, alice, 1000)[0])
+        assert refused.recv(65536).startswith(b"HTTP/1.1 429 ")
+        other = stack.enter_context(large(server, bob)[0])
+        assert other.recv(65536).startswith(b"HTTP/1.1 200 ")
+        small = request("POST", f"{server.url}/v1/panels", json={"prompt": "hi"}, headers=bearer(alice))
+        assert small.status_code == 200
+        for connection in waiting:
+            connection.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                connection.recv(1)
+            connection.close()
+        slow.sendall(rest)
+        assert slow.recv(65536).startswith(b"HTTP/1.1 200 ")
+        wait_for(lambda: not bodies._waiting)
+    assert not bodies._taken

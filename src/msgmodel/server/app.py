@@ -460,6 +460,7 @@ class _Guarded:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
+                self._guard.bodies.leave(scope)
                 message["headers"] = [*message["headers"], *_HEADERS]
             await send(message)
 
@@ -476,6 +477,7 @@ class _Guarded:
             await response(scope, receive, say)
         finally:
             self._readers.release(scope)
+            self._guard.bodies.leave(scope)
             del scope[DIRECT]  # which leads back to the scope
 
 

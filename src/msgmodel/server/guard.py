@@ -14,6 +14,7 @@ from hashlib import sha256
 
 from starlette.requests import HTTPConnection, Request
 
+from .bodies import Bodies
 from .question import MAX_OBJECTS, Refused
 from .settings import Settings
 
@@ -45,6 +46,7 @@ class Guard:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.bodies = Bodies(settings.max_body_bytes)
         self._hosts = {*LOOPBACK, *(host.lower() for host in settings.hosts)}
         self._digests = [(token, _digest(token)) for token in settings.tokens]
 
@@ -93,6 +95,9 @@ class Guard:
         declared = request.headers.get("content-length", "")
         if declared.isascii() and declared.isdigit() and int(declared) > limit:
             raise _too_large(limit)
+        size = int(declared) if declared.isascii() and declared.isdigit() else limit
+        client = self.owner(request) or (request.client.host if request.client else "")
+        await self.bodies.enter(request.scope, client, size)
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
