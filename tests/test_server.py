@@ -591,7 +591,7 @@ def test_a_stream_that_ended_is_gone_without_the_garbage_collector(
         gc.enable()
 
 
-@pytest.mark.parametrize("size", [900, 1200, 3000])
+@pytest.mark.parametrize("size", [60, 900, 1200, 3000])
 def test_a_reply_that_is_too_large_to_keep(provider: ScriptedProvider, size: int) -> None:
     provider.say("word " * 200 if size == 3000 else "word " * 10)
     with (
@@ -599,8 +599,10 @@ def test_a_reply_that_is_too_large_to_keep(provider: ScriptedProvider, size: int
         ask(server, timeout=5.0) as stream,
     ):
         got = stream.rest()
-    assert kinds(got)[-1] in ("panel_final", "panel_error")
     assert got[-1].data["content"] == joined(got)
+    assert kinds(got)[-1] in ("panel_final", "panel_error")
+    if size == 60:  # less than an event
+        assert (got[-1].data["code"], got[-1].data["retryable"]) == ("reply_too_large", False)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], Any, int, str]] = {
@@ -1031,6 +1033,8 @@ def test_nothing_of_what_is_said_is_logged(
         {"grace_seconds": float("nan")},
         {"grace_seconds": float("inf")},
         {"max_seconds": float("inf")},
+        {"max_reply_bytes": 1000},
+        {"max_reply_bytes": 1e9},
         {"ttl_seconds": float("inf")},
         {"max_tokens": 0},
         {"providers": ("nobody",)},

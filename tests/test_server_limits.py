@@ -29,7 +29,7 @@ from msgmodel.server import Settings, create_app
 from msgmodel.server.bodies import MAX_WAITING
 from msgmodel.server.opaque import find_foreign
 from msgmodel.testing import Reply, ScriptedProvider
-from msgmodel.testing.server import Script
+from msgmodel.testing.server import Flood, Script, Send, Stall
 from msgmodel.wires import WIRES
 from pure import play
 from serving import BUSY, TOKENS, Serving, Uvicorn, bearer, opened, request, wait_for
@@ -328,6 +328,42 @@ def test_what_keeps_to_the_limits_is_asked(serve: Any, provider: ScriptedProvide
         assert "Hello" in response.text
         sent: Any = provider.requests[-1].json
         assert (sent["model"], sent["max_tokens"]) == (model, 10)
+
+
+# --- how large a reply ---
+
+
+def chunk(**delta: Any) -> bytes:
+    body = {"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta}]}
+    return b"data: " + json.dumps(body).encode() + b"\n\n"
+
+
+def fragment(number: int, arguments: str) -> bytes:
+    function = {"name": "f", "arguments": arguments}
+    return chunk(tool_calls=[{"index": number, "id": f"c{number}", "function": function}])
+
+
+ENDLESS = {
+    "text": (Flood(chunk(content="Hello " * 20)),),
+    "reasoning": (Send(chunk(content="Hello")), Flood(chunk(reasoning="because " * 20))),
+    "arguments": (Send(chunk(content="Hello") + fragment(0, "{")), Flood(fragment(0, "abc " * 100))),
+    "calls": (Send(chunk(content="Hello") + b"".join(fragment(n, "") for n in range(60))), Stall()),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_reply_without_an_end_is_bounded_on_every_endpoint(
+    serve: Any, provider: ScriptedProvider, entry: str, what: str
+) -> None:
+    """It ends with the text so far, and nobody asks again."""
+    provider.say(Script(steps=ENDLESS[what]))
+    server, before = serve(max_reply_bytes=200_000), len(provider.requests)
+    method, path, arguments = ENTRIES[entry]({"provider": "openai"}, {}, "hi")
+    response = request(method, server.url + path, **arguments)
+    assert "reply_too_large" in response.text
+    assert "Hello" in response.text
+    assert len(provider.requests) == before + 1
 
 
 # --- how much text ---

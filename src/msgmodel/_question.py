@@ -408,12 +408,11 @@ def rules(options: Options) -> Rules:
         _times("max_retries", options.get("max_retries", 2)),
         _times("continue_truncated", options.get("continue_truncated", 0)),
         bool(options.get("resume_interrupted", False)),
-        reply_bytes(options.get("max_reply_bytes", MAX_REPLY_BYTES)),
+        _reply_bytes(options.get("max_reply_bytes", MAX_REPLY_BYTES)),
     )
 
 
-def reply_bytes(value: object) -> int:
-    """Bytes that a reply may take. Raises ConfigurationError."""
+def _reply_bytes(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < LEAST_REPLY_BYTES:
         raise ConfigurationError(
             f"max_reply_bytes must be a whole number of at least {LEAST_REPLY_BYTES}, not {value!r}"

@@ -137,6 +137,7 @@ SETTINGS: Final = (
     "max_readers_per_client",
     "max_tokens",
     "max_provider_requests",
+    "max_reply_bytes",
     "max_seconds",
 )
 """The options that are fields of `Settings` by the same name."""

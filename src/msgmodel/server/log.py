@@ -85,6 +85,10 @@ class Full(Exception):
     """The stream, or the log, has no room for more."""
 
 
+class StreamFull(Full):
+    """The stream has as much as is kept of one."""
+
+
 class Writer(Protocol):
     """Writes one stream. Raises Lost or Full."""
 
@@ -272,7 +276,7 @@ class _MemoryWriter:
     async def append(self, line: bytes, *, owed: bool = False, at_once: bool = False) -> None:
         log, stream, size = self._log, self._stream, len(line)
         if not owed and (stream.size + size > log.max_stream_bytes or len(stream.lines) + 64 >= MAX_LINES):
-            raise Full
+            raise StreamFull
         stream.lines.append(line)
         stream.size += size
         log.size += size

@@ -247,6 +247,7 @@ def _limit(fields: dict[str, Any], settings: Settings) -> None:
             raise Refused(422, "too_many_tokens", f"max_tokens may be at most {most // times} here{counted}")
         fields["max_tokens"] = asked or most // times
     deadline = fields.get("deadline")
+    fields["max_reply_bytes"] = settings.max_reply_bytes
     fields["deadline"] = min(deadline or settings.max_seconds, settings.max_seconds)
 
 

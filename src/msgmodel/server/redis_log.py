@@ -41,6 +41,7 @@ from .log import (
     Head,
     Lines,
     Lost,
+    StreamFull,
     page_after,
 )
 from .panels import Panels
@@ -444,7 +445,7 @@ class _RedisWriter:
         if self._failed is not None and not (owed and isinstance(self._failed, Full)):
             raise self._failed
         if not owed and (self._size + len(line) > MAX_STREAM_BYTES or self._count + 64 >= MAX_LINES):
-            raise Full
+            raise StreamFull
         self._size += len(line)
         self._count += 1
         self._lines.append(line)

@@ -58,6 +58,9 @@ class Settings:
     max_provider_requests: int = 64
     """Requests to providers that one request may cause: those of all panels, with their retries, fallbacks and
     continuations. A request that could cause more is refused with 422."""
+    max_reply_bytes: int = 32 * 1024 * 1024
+    """Memory that one panel's reply may take, with all that is kept of it. A larger one ends with the code
+    `reply_too_large`, and so do the replies of a stream of which the log would have to keep more than 16 MiB."""
     max_seconds: float = 3600.0
     """The longest that a panel may take."""
 
@@ -78,6 +81,8 @@ class Settings:
         for name in ("max_tokens", "max_provider_requests", "max_streams_per_client", "max_readers_per_client"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} must be at least 1")
+        if not isinstance(self.max_reply_bytes, int) or self.max_reply_bytes < 1024:
+            raise ConfigurationError("max_reply_bytes must be a whole number of at least 1024")
         for token in self.tokens:
             if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
                 raise ConfigurationError("a token must have at least 16 printable ASCII characters, and no blank")

@@ -17,7 +17,7 @@ from ..errors import ConfigurationError
 from ..events import BatchEvent, ErrorCode, PanelEvent
 from ..many import AsyncBatch
 from . import liveness
-from .log import Command, Full, Head, Log, Lost, Writer
+from .log import Command, Full, Head, Log, Lost, StreamFull, Writer
 from .panels import Panels
 from .reports import where
 
@@ -258,6 +258,8 @@ class _Producer:
             return await self._batch.for_each(self._write, together=True)
         except asyncio.CancelledError:
             pass  # we are told to end: the verdict says why
+        except StreamFull:
+            self._verdict = ("reply_too_large", "the reply is larger than the server keeps of one stream")
         except Full:
             self._verdict = ("interrupted", "the server has no room for more of the reply")
         except Lost:
