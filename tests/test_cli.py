@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self
 
 import pytest
 
-from msgmodel.cli import exits
+from msgmodel.cli import display, exits
 from msgmodel.testing import Reply, ScriptedProvider
 from msgmodel.testing.errors import error_body
 from msgmodel.testing.server import Cut, Script, ScriptedServer, Send, Stall
@@ -795,11 +795,48 @@ def test_one_reply_on_a_terminal(shell: Shell) -> None:
         assert terminal.ended() == 0
         assert terminal.raw == "Hello �]52;c;aGk=�\r\nbye �2J\r\n"
     assert user_text(shell.sent()) == "hi"
+    shell.say("rm \u202e-x\u2066 fr\u200b-\U000e0041 \u2028/ \U0001f468\u200d\U0001f469 مى\u200cروم")
+    with Terminal(shell, "hi") as terminal:
+        assert terminal.ended() == 0
+        assert terminal.raw == "rm �-x� fr�-� �/ \U0001f468\u200d\U0001f469 مى\u200cروم\r\n"
     shell.server.say(refused())
     with Terminal(shell, "hi", columns=40) as terminal:
         assert terminal.ended() == exits.PROVIDER
         assert terminal.raw.startswith("\x1b[31mmsgmodel: openai (HTTP 400): Unsupported value")
         assert terminal.raw.count("\n") == 1, "the terminal wraps, so that a copied line is one line"
+
+
+@pytest.mark.parametrize(
+    "character",
+    ["\x1b", "\x9b", "\x7f", "\x85", "\u00ad", "\u061c", "\u180e", "\u200b", "\u200e", "\u200f", "\u2028", "\u2029"]
+    + [
+        chr(code)
+        for code in (*range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF, 0xFFF9, 0xE0001, 0xE0041, 0xE007F)
+    ],
+)
+def test_what_reorders_or_hides_is_shown(character: str) -> None:
+    assert display.safe(f"a{character}b\r\n\tc") == "a�b\n\tc"
+
+
+def test_what_writing_needs_stays() -> None:
+    text = "\U0001f3f3\ufe0f\u200d\U0001f308 नमस्ते مى\u200cروم e\u0301 אב 한글 \u3000"
+    assert display.safe(text) == text
+
+
+@pytest.mark.parametrize("what", ["model", "error", "file"])
+def test_names_and_errors_on_a_terminal(shell: Shell, what: str) -> None:
+    """Whoever chose them: a model, an error of the provider, a file."""
+    options = {"model": ["-v"], "error": [], "file": ["-f", "no\u202ex.txt"]}[what]
+    if what == "error":
+        shell.server.say(Script.json(400, {"error": {"message": "no \u202ex", "type": "invalid_request_error"}}))
+    elif what == "model":
+        choice = {"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}
+        data = json.dumps({"id": "x", "model": "no \u202ex", "choices": [choice]})
+        shell.server.say(Script(steps=(Send(f"data: {data}\n\ndata: [DONE]\n\n".encode()),)))
+    with Terminal(shell, *options, "hi") as terminal:
+        terminal.ended()
+        assert "\u202e" not in terminal.raw
+        assert "�x" in terminal.raw
 
 
 def test_ctrl_c_on_a_terminal(shell: Shell) -> None:

@@ -1,7 +1,8 @@
 """What is said on standard error, and how the text of others is made safe for a terminal.
 
-Rule: colour only on a terminal. Text of a model or a provider reaches a terminal without its control characters: they
-could move the cursor, set the clipboard, or hide a line.
+Rule: colour only on a terminal. Text of a model or a provider reaches a terminal without its control characters, which
+could move the cursor, set the clipboard or hide a line, and without characters that reorder or hide text. Each of them
+is shown as U+FFFD.
 """
 
 from __future__ import annotations
@@ -15,8 +16,18 @@ from ..events import PanelError, PanelFinal, Privacy, Usage
 DEMO_MODEL = "the local model is SmolLM2-135M: a small model to try things out, which is often wrong"
 
 _KEPT = "\t\n"
-_CONTROLS = {
-    code: None if code == 0x0D else 0xFFFD for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _KEPT
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
+_REORDERING = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""The controls of the bidirectional algorithm (UAX #9, 2): a reply could show a command other than the one it is."""
+_INVISIBLE = (
+    *(0x00AD, 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFEFF, 0xFFA0),
+    *(*range(0x180B, 0x1810), 0x200B, 0x2028, 0x2029, *range(0x2060, 0x2066), *range(0x206A, 0x2070)),
+    *(*range(0xFFF0, 0xFFFC), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000)),
+)
+"""What shows nothing or breaks a line (Unicode: Default_Ignorable_Code_Point, and the separators of lines). The joiners
+U+200C and U+200D and the variation selectors U+FE00 to U+FE0F stay: Persian and emoji are written with them."""
+_REPLACED = {
+    code: None if code == 0x0D else 0xFFFD for code in (*_CONTROLS, *_REORDERING, *_INVISIBLE) if chr(code) not in _KEPT
 }
 
 
@@ -26,8 +37,8 @@ def terminal(stream: TextIO | None) -> bool:
 
 
 def safe(text: str) -> str:
-    """The text with its control characters replaced, except tab and newline; carriage returns are dropped."""
-    return text.translate(_CONTROLS)
+    """Replace what controls a terminal, reorders or hides, except tab and newline; carriage returns are dropped."""
+    return text if text.isascii() and text.isprintable() else text.translate(_REPLACED)
 
 
 def say(message: str, style: str = "", end: str = "\n") -> None:

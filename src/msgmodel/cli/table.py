@@ -72,7 +72,7 @@ def show(as_json: bool) -> None:
 
         table = Table(*titles)
         for row in cells:
-            table.add_row(*row)
+            table.add_row(*map(display.safe, row))
         Console().print(table)
         return
     widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
