@@ -187,3 +187,19 @@ def test_presentable() -> None:
     message = f"Bad key {secret}\nsee https://user:pw@example.com/a?key={secret}#x\x00 \u2028 end"
     assert _verdict.presentable(message, (secret,)) == "Bad key [key] see https://example.com/a end"
     assert len(_verdict.presentable("x" * 5000)) == 600
+
+
+def test_a_message_of_megabytes_is_not_read_to_its_end() -> None:
+    """Looking for phrases in all of it held up everybody else for a second."""
+    long = "no " * 10_000_000
+    for error in ({"error": {"message": long}}, {"error": long}, long):
+        found = _verdict.failure(error, 400)
+        assert len(found.message) < 1_000_000
+        assert found.code == "invalid_request"
+
+
+def test_half_a_key_at_the_end_of_what_is_read_is_not_shown() -> None:
+    key = "sk-0123456789abcdef0123456789abcdef"
+    for spaces in (*range(65_490, 65_540), *range(131_030, 131_080)):
+        shown = _verdict.presentable(_verdict.failure({"error": {"message": " " * spaces + key}}).message, (key,))
+        assert "[key]".startswith(shown), spaces

@@ -313,7 +313,8 @@ def failure(error: object, status: int | None = None, headers: Mapping[str, str]
     number = status
     if number is None or number < 300:
         number = next((int(word) for word in _numbers(inner) if 400 <= word < 600), None)
-    message = _message(inner) or _message(body)
+    # More than `presentable` reads, so that a key that is cut at the end is never shown.
+    message = (_message(inner) or _message(body))[: 2 * _READ_LIMIT]
     code = _code(words, message, number)
     if code == "rate_limit" and any("perday" in word or "per_day" in word for word in words):
         code = "quota"  # Gemini: a quota of the day does not clear soon
