@@ -570,6 +570,27 @@ def test_the_text_of_a_fallback_counts(serve: Any, provider: ScriptedProvider) -
     assert request("POST", f"{server.url}/v1/panels", json=body).status_code == 413
 
 
+@pytest.mark.parametrize("path", ["/adapters/ai-sdk/chat", "/adapters/ag-ui"])
+def test_a_conversation_counts_once_for_all_panels(serve: Any, provider: ScriptedProvider, path: str) -> None:
+    provider.say("Hello")
+    server = serve(max_prompt_chars=1_000)
+    text = "x" * 600
+    body: Body = {"id": "c", "panels": EIGHT, "messages": [
+        {"id": "1", "role": "user", "parts": [{"type": "text", "text": text}]}]}  # fmt: skip
+    if path.endswith("ag-ui"):
+        body = {"threadId": "t", "runId": "r", "messages": [{"id": "1", "role": "user", "content": text}]}
+        body["forwardedProps"] = {"panels": EIGHT}
+    assert request("POST", server.url + path, json=body).status_code == 200
+
+
+@pytest.mark.parametrize("depth", [20, 200, 600, 2_000])
+def test_an_opaque_part_that_is_nested_deeply(serve: Any, provider: ScriptedProvider, depth: int) -> None:
+    said = json.dumps({"messages": [turn("opaque", "anthropic", {"type": "compaction", "content": "NESTED"}), ASKED]})
+    body = said.replace('"NESTED"', '[{"type": "text", "text": ' * depth + '""' + "}]" * depth)
+    response = request("POST", f"{serve().url}/v1/panels", content=body, headers={"content-type": "application/json"})
+    assert response.status_code in ((200,) if depth == 20 else (200, 400, 422)), response.text
+
+
 # --- how many requests ---
 
 

@@ -6,7 +6,7 @@ Rule: a request chooses among what the server offers. It never brings a key, a c
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar, cast
 from urllib.parse import unquote
 
@@ -133,11 +133,20 @@ def check_number(panels: list[PanelRequest], settings: Settings) -> None:
         raise Refused(422, "too_many_panels", f"at most {settings.max_panels} panels at a time")
 
 
-def batch(request: PanelsRequest, directory: Directory, settings: Settings) -> AsyncBatch:
-    """The panels of a request, not yet asked. Raises Refused."""
+def batch(
+    request: PanelsRequest,
+    directory: Directory,
+    settings: Settings,
+    *,
+    together: Callable[[Iterable[int]], int] = sum,
+) -> AsyncBatch:
+    """The panels of a request, not yet asked. Raises Refused.
+
+    together: what the texts of all panels count, `max` if they are parts of the same conversation.
+    """
     panels = request.panels or [PanelRequest()]
     check_number(panels, settings)
-    _measure(request, settings)
+    _measure(request, settings, together)
     _check_opaque(request)
     files = [_file(file) for file in request.files]
     common = _set(request.options)
@@ -164,7 +173,8 @@ def asked(
         if isinstance(messages, dict):
             panel.messages = cast(Any, messages.get(panel.panel_id or "", messages[""]))
     common = [] if isinstance(messages, dict) else cast(Any, messages)
-    return batch(PanelsRequest(messages=common, panels=panels, options=choice.options), directory, settings)
+    request = PanelsRequest(messages=common, panels=panels, options=choice.options)
+    return batch(request, directory, settings, together=max)
 
 
 def one(
@@ -283,17 +293,17 @@ def _file(file: File) -> tuple[str, bytes]:
         raise Refused(422, "invalid_request", f"the data of the file {file.name!r} is not base64") from None
 
 
-def _measure(request: PanelsRequest, settings: Settings) -> None:
+def _measure(request: PanelsRequest, settings: Settings, together: Callable[[Iterable[int]], int]) -> None:
     """Raises Refused if all the text that a request brings is too long, or is to be sent too often.
 
     This is cheap, and goes before anything is built; what is built is counted again, see `_check_cost`.
     """
-    texts = [_characters(request.prompt), _characters_of_messages(request.messages)]
-    for panel in request.panels:
-        texts += _characters(panel.prompt or ""), _characters_of_messages(panel.messages or [])
-    for each in (request.options, *request.panels):
-        texts += _characters(each.system_instruction or ""), _characters(each.tools or [])
-    if sum(texts) > settings.max_prompt_chars:
+    common = _characters(request.prompt) + _characters_of_messages(request.messages) + _characters_of(request.options)
+    own = [
+        _characters(panel.prompt or "") + _characters_of_messages(panel.messages or []) + _characters_of(panel)
+        for panel in request.panels
+    ]
+    if common + together([0, *own]) > settings.max_prompt_chars:
         raise _too_long(settings)
     _check_parts(sum(_parts_for_all(request, panel) for panel in request.panels or [PanelRequest()]))
 
@@ -336,6 +346,10 @@ def _characters(value: str | list[Any]) -> int:
         return len(msgspec.json.encode(value).decode()) - 2
     except (TypeError, ValueError, RecursionError):
         raise Refused(422, "invalid_request", "the request is nested too deeply") from None
+
+
+def _characters_of(options: Options) -> int:
+    return _characters(options.system_instruction or "") + _characters(options.tools or [])
 
 
 def _characters_of_messages(messages: list[Any]) -> int:
