@@ -57,7 +57,7 @@ class Reply(NamedTuple):
 class _Application(Application):
     """Refuse, at the last moment, the request to a provider."""
 
-    async def begin(self, request: Request, id: str, head: Head, panels: AsyncBatch) -> bool:
+    async def _begin(self, request: Request, slot: str, head: Head, panels: AsyncBatch) -> bool:
         assert 1 <= len(panels.panel_ids) <= self.settings.max_panels
         await panels.aclose()
         raise Refused(503, "asked", "it would be asked now")
