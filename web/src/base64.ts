@@ -1,4 +1,4 @@
-/** Bytes to base64 and back, without a string of a million arguments. */
+/** Converts bytes to base64 and back. A FileReader, because `String.fromCharCode` takes too few bytes at a time. */
 
 export async function toBase64(bytes: Blob): Promise<string> {
   const url = await new Promise<string>((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** Blocks of code: a heading with the language and a copy button, and colours once the block is whole. */
+/** Blocks of code: a heading with the language and a copy button, and colors once the block is complete. */
 
 import hljs from "highlight.js/lib/core";
 import bash from "highlight.js/lib/languages/bash";
@@ -18,21 +18,38 @@ import typescript from "highlight.js/lib/languages/typescript";
 import xml from "highlight.js/lib/languages/xml";
 import yaml from "highlight.js/lib/languages/yaml";
 import { announce } from "./announce";
-import { sanitise } from "./markdown";
+import { sanitize } from "./markdown";
 
-const LANGUAGES = { bash, c, cpp, css, diff, go, ini, java, javascript, json, python, rust, sql, typescript, xml, yaml };
+const LANGUAGES = {
+  bash,
+  c,
+  cpp,
+  css,
+  diff,
+  go,
+  ini,
+  java,
+  javascript,
+  json,
+  python,
+  rust,
+  sql,
+  typescript,
+  xml,
+  yaml,
+};
 for (const [name, language] of Object.entries(LANGUAGES)) hljs.registerLanguage(name, language);
 hljs.configure({ ignoreUnescapedHTML: true });
 
-const TOO_LONG = 60_000; // characters that highlighting would take too long for
+const MAX_HIGHLIGHTED = 60_000; // characters; a longer block would block the page while it is highlighted
 
-/** The first word after the fence, when it can be shown as the name of a language. */
+/** Return the first word after the fence if it can be shown as the name of a language, else "". */
 function languageName(info: string): string {
   const word = info.trim().split(/\s+/)[0] ?? "";
   return /^[\w+#.-]{1,24}$/.test(word) ? word : "";
 }
 
-function figureOf(language: string, pre: HTMLPreElement): HTMLElement {
+function codeFigure(language: string, pre: HTMLPreElement): HTMLElement {
   const figure = document.createElement("figure");
   figure.className = "code";
   const head = document.createElement("figcaption");
@@ -43,7 +60,7 @@ function figureOf(language: string, pre: HTMLPreElement): HTMLElement {
   copy.className = "copy";
   copy.textContent = "Copy";
   copy.setAttribute("aria-label", `Copy the code${language ? ` (${language})` : ""}`);
-  copy.addEventListener("click", () => void copied(copy, pre));
+  copy.addEventListener("click", () => void copyCode(copy, pre));
   head.append(label, copy);
   pre.tabIndex = 0; // so that the keyboard can scroll it
   pre.setAttribute("role", "group");
@@ -52,13 +69,16 @@ function figureOf(language: string, pre: HTMLPreElement): HTMLElement {
   return figure;
 }
 
-async function copied(button: HTMLButtonElement, pre: HTMLPreElement): Promise<void> {
+async function copyCode(button: HTMLButtonElement, pre: HTMLPreElement): Promise<void> {
   const done = await copyText(pre.textContent ?? "");
   button.textContent = done ? "Copied" : "Press Ctrl+C";
   announce(done ? "Code copied" : "The browser does not allow copying");
-  window.setTimeout(() => (button.textContent = "Copy"), 1800);
+  window.setTimeout(() => {
+    button.textContent = "Copy";
+  }, 1800);
 }
 
+/** Copy a text; return whether the browser allowed it. */
 export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text); // only in secure contexts
@@ -77,7 +97,7 @@ export async function copyText(text: string): Promise<boolean> {
   }
 }
 
-/** A fence that is not closed yet: its text grows without being read or drawn again, and has no colours. */
+/** Make a code block whose fence is not closed yet. Its text grows without being parsed or drawn again, uncolored. */
 export function openCode(info: string, text: string): { figure: HTMLElement; grow: (text: string) => void } {
   const pre = document.createElement("pre");
   const code = document.createElement("code");
@@ -88,22 +108,22 @@ export function openCode(info: string, text: string): { figure: HTMLElement; gro
     if (longer.startsWith(node.data)) node.appendData(longer.slice(node.length));
     else node.data = longer;
   };
-  return { figure: figureOf(languageName(info), pre), grow };
+  return { figure: codeFigure(languageName(info), pre), grow };
 }
 
-/** Gives each code block in the element its heading and its colours. */
-export function dressCode(element: HTMLElement): void {
+/** Give each code block in the element its heading and its colors. */
+export function decorateCode(element: HTMLElement): void {
   for (const pre of element.querySelectorAll("pre")) {
     const code = pre.querySelector("code");
     if (code === null) continue;
     const language = languageName(/language-(\S+)/.exec(code.className)?.[1] ?? "");
     code.removeAttribute("class");
     const text = code.textContent ?? "";
-    if (hljs.getLanguage(language) && text.length < TOO_LONG) {
-      code.replaceChildren(sanitise(hljs.highlight(text, { language, ignoreIllegals: true }).value));
+    if (hljs.getLanguage(language) && text.length < MAX_HIGHLIGHTED) {
+      code.replaceChildren(sanitize(hljs.highlight(text, { language, ignoreIllegals: true }).value));
     }
     const place = document.createComment("");
     pre.replaceWith(place);
-    place.replaceWith(figureOf(language, pre));
+    place.replaceWith(codeFigure(language, pre));
   }
 }

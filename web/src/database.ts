@@ -1,20 +1,21 @@
-/** Conversations and files in the browser's own IndexedDB; the server keeps none of it.
+/** Conversations and files in the browser's IndexedDB; the server stores none of them.
  *
- * Where there is none (some private windows) they are kept as long as the page, and `lasting` says so.
+ * Without IndexedDB (in some private windows) they are kept in memory until the page is closed, and `isPersistent` is
+ * false.
  */
 
 import { signal } from "@preact/signals";
 import type { Conversation } from "./model";
 
-export const lasting = signal(true);
+export const isPersistent = signal(true);
 
 type Store = "conversations" | "files";
 
-const memory: Record<Store, Map<string, unknown>> = { conversations: new Map(), files: new Map() };
+const inMemory: Record<Store, Map<string, unknown>> = { conversations: new Map(), files: new Map() };
 
-const opened: Promise<IDBDatabase | null> = new Promise<IDBDatabase | null>((resolve) => {
-  const failed = (): void => {
-    lasting.value = false;
+const database: Promise<IDBDatabase | null> = new Promise<IDBDatabase | null>((resolve) => {
+  const fallBack = (): void => {
+    isPersistent.value = false;
     resolve(null);
   };
   try {
@@ -24,22 +25,23 @@ const opened: Promise<IDBDatabase | null> = new Promise<IDBDatabase | null>((res
       request.result.createObjectStore("files");
     };
     request.onsuccess = () => resolve(request.result);
-    request.onerror = request.onblocked = failed;
+    request.onerror = fallBack;
+    request.onblocked = fallBack;
   } catch {
-    failed();
+    fallBack();
   }
 });
 
-async function run<T>(
+async function runTransaction<T>(
   store: Store,
   mode: IDBTransactionMode,
   act: (store: IDBObjectStore) => IDBRequest,
-  instead: (map: Map<string, unknown>) => T,
+  fallback: (map: Map<string, unknown>) => T,
 ): Promise<T> {
-  const database = await opened;
-  if (database === null) return instead(memory[store]);
+  const opened = await database;
+  if (opened === null) return fallback(inMemory[store]);
   return new Promise((resolve, reject) => {
-    const transaction = database.transaction(store, mode);
+    const transaction = opened.transaction(store, mode);
     const request = act(transaction.objectStore(store));
     transaction.oncomplete = () => resolve(request.result as T);
     transaction.onabort = () => reject(transaction.error ?? new Error("the browser's storage is full or switched off"));
@@ -47,7 +49,7 @@ async function run<T>(
 }
 
 export const allConversations = (): Promise<Conversation[]> =>
-  run(
+  runTransaction(
     "conversations",
     "readonly",
     (store) => store.getAll(),
@@ -55,7 +57,7 @@ export const allConversations = (): Promise<Conversation[]> =>
   );
 
 export const putConversation = async (conversation: Conversation): Promise<void> => {
-  await run<unknown>(
+  await runTransaction<unknown>(
     "conversations",
     "readwrite",
     (store) => store.put(conversation),
@@ -64,7 +66,7 @@ export const putConversation = async (conversation: Conversation): Promise<void>
 };
 
 export const putFile = async (id: string, bytes: Blob): Promise<void> => {
-  await run<unknown>(
+  await runTransaction<unknown>(
     "files",
     "readwrite",
     (store) => store.put(bytes, id),
@@ -73,7 +75,7 @@ export const putFile = async (id: string, bytes: Blob): Promise<void> => {
 };
 
 export const getFile = (id: string): Promise<Blob | undefined> =>
-  run(
+  runTransaction(
     "files",
     "readonly",
     (store) => store.get(id),
@@ -81,7 +83,7 @@ export const getFile = (id: string): Promise<Blob | undefined> =>
   );
 
 async function remove(store: Store, id: string): Promise<void> {
-  await run<unknown>(
+  await runTransaction<unknown>(
     store,
     "readwrite",
     (entries) => entries.delete(id),
@@ -89,18 +91,18 @@ async function remove(store: Store, id: string): Promise<void> {
   );
 }
 
-const filesOf = (conversation: Conversation): string[] =>
+const fileIdsOf = (conversation: Conversation): string[] =>
   conversation.panels.flatMap((panel) => panel.turns.flatMap((turn) => turn.files.map((file) => file.id)));
 
-/** Removes a conversation and the files that only it has. */
+/** Remove a conversation and its files. */
 export async function removeConversation(conversation: Conversation): Promise<void> {
   await remove("conversations", conversation.id);
-  for (const id of new Set(filesOf(conversation))) await remove("files", id);
+  for (const id of new Set(fileIdsOf(conversation))) await remove("files", id);
 }
 
 export async function removeEverything(): Promise<void> {
   for (const store of ["conversations", "files"] as const) {
-    await run<unknown>(
+    await runTransaction<unknown>(
       store,
       "readwrite",
       (entries) => entries.clear(),

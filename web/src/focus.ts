@@ -1,10 +1,10 @@
-/** Where the focus goes when the button that was pressed is gone: to the message field. */
+/** Moves the focus to the message field, for example when the button that had it disappears. */
 
 import { signal } from "@preact/signals";
 
-/** Goes up when the field is to have the focus. */
-export const focusWish = signal(0);
+/** Counts the requests to focus the message field; the composer focuses it at each change. */
+export const focusRequests = signal(0);
 
 export function focusComposer(): void {
-  focusWish.value += 1;
+  focusRequests.value += 1;
 }

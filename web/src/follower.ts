@@ -3,57 +3,87 @@
  * Rule: what has arrived is never lost. However a stream ends, its text stays in the reply, and the reply says why.
  */
 
-import { type Signal, signal } from "@preact/signals";
-import { type ConnectionStatus, type PanelStream, type StreamOptions, initial, reduce, stopStream } from "msgmodel-client";
+import { batch, type Signal, signal } from "@preact/signals";
+import {
+  type ConnectionStatus,
+  initial,
+  type PanelStream,
+  reduce,
+  type StreamOptions,
+  stopStream,
+} from "msgmodel-client";
 import { announce } from "./announce";
-import type { Conversation, Failure, Reply, Stream } from "./model";
-import { absorb, spokenEnding } from "./reply";
-import { changed, save } from "./store";
+import { type Conversation, type Failure, type Reply, replaceReplies, type Stream } from "./model";
+import { copyState, spokenEnding } from "./reply";
+import { changeConversation } from "./store";
 import { authorizedFetch } from "./token";
 
-const SAVE_EVERY = 1000; // ms: a reload loses no more, even where the server has forgotten the stream
+const SAVE_EVERY = 1000; // ms; a reload loses at most this much, even if the server has forgotten the stream
 
-interface Live {
-  /** Goes up when there is more of the reply. */
-  frame: Signal<number>;
-  connection: Signal<ConnectionStatus>;
+interface LiveReply {
+  /** The reply as it is now, new with every frame; the conversation's copy follows once in SAVE_EVERY. */
+  readonly latest: Signal<Reply>;
+  readonly connection: Signal<ConnectionStatus>;
 }
 
-/** Replies that are being written, by their id. */
-const live = new Map<string, Live>();
+/** The replies that are being written, by id. */
+const liveReplies = signal<ReadonlyMap<string, LiveReply>>(new Map());
 
-const still: Live = { frame: signal(0), connection: signal<ConnectionStatus>("closed") };
+/** The followers of the streams that run, by the key of the stream. */
+const followers = new Map<string, Follower>();
 
-/** Reading its signals draws again with each frame that brings something. */
-export const liveOf = (reply: Reply): Live => live.get(reply.id) ?? still;
+export const isLive = (reply: Reply | undefined): boolean => reply !== undefined && liveReplies.value.has(reply.id);
 
-export const isLive = (reply: Reply | undefined): boolean => reply !== undefined && live.has(reply.id);
+/** Return the reply as it is now: while it is being written, the one in its conversation is behind. */
+export const latestOf = (reply: Reply): Reply => liveReplies.value.get(reply.id)?.latest.value ?? reply;
+
+export const connectionOf = (reply: Reply): ConnectionStatus =>
+  liveReplies.value.get(reply.id)?.connection.value ?? "closed";
+
+export const followerOf = (stream: Stream): Follower | undefined => followers.get(stream.key);
+
+/** Save what has arrived of every reply, before the page is left. */
+export function saveLiveReplies(): void {
+  for (const follower of followers.values()) follower.save();
+}
 
 export class Follower {
   #state = initial();
+  #shown = this.#state;
   #frame = 0;
-  #saved = 0;
-  /** What to stop as soon as the stream has a name. */
-  #unstopped: (string | undefined)[] = [];
+  #savedAt = 0;
+  #streamId: string | null;
+  /** By the id of their panel. */
+  readonly #replies = new Map<string, LiveReply>();
+  /** The panels to stop as soon as the stream's id is known; undefined means all. */
+  #stopsToSend: (string | undefined)[] = [];
   #stopping = false;
-  readonly #gone = new AbortController();
+  readonly #left = new AbortController();
 
   /** `replies`: by the id of their panel. */
   constructor(
-    private readonly conversation: Conversation,
+    private readonly conversationId: string,
     private readonly stream: Stream,
-    private readonly replies: ReadonlyMap<string, Reply>,
+    replies: ReadonlyMap<string, Reply>,
   ) {
-    for (const reply of replies.values()) {
-      if (reply.end === null) live.set(reply.id, { frame: signal(0), connection: signal<ConnectionStatus>("connecting") });
+    this.#streamId = stream.id;
+    for (const [panelId, reply] of replies) {
+      this.#replies.set(panelId, { latest: signal(reply), connection: signal<ConnectionStatus>("connecting") });
     }
+    const unfinished = [...this.#replies.values()].filter(({ latest }) => latest.value.end === null);
+    liveReplies.value = new Map([
+      ...liveReplies.value,
+      ...unfinished.map((reply) => [reply.latest.value.id, reply] as const),
+    ]);
+    followers.set(stream.key, this);
   }
 
+  /** Read the stream that `begin` starts, to its end. */
   async read(begin: (options: Pick<StreamOptions, "signal" | "fetch" | "onStatus">) => PanelStream): Promise<void> {
     const reading = begin({
-      signal: this.#gone.signal,
+      signal: this.#left.signal,
       fetch: authorizedFetch,
-      onStatus: (status) => this.#connected(status, reading.streamId),
+      onStatus: (status) => this.#noteConnection(status, reading.streamId),
     });
     try {
       for await (const event of reading) {
@@ -61,57 +91,88 @@ export class Follower {
         if (event.event === "panel_final" || event.event === "panel_error" || event.event === "stream_snapshot") {
           this.#publish();
           this.#settle();
-        } else this.#soon();
+        } else this.#publishSoon();
       }
-      this.over(null);
+      this.finish(null);
     } catch (error) {
-      this.over(failureOf(error));
+      this.finish(failureOf(error));
     }
   }
 
-  /** The server is told, and its last event says so. Who asks twice for all does not wait for that. */
+  /** Ask the server to stop; the stream's last event reports it. A second stop of everything does not wait for that. */
   async stop(panelId: string | undefined): Promise<void> {
     if (panelId === undefined && this.#stopping) return this.#leave();
     this.#stopping ||= panelId === undefined;
-    if (this.stream.id === null) {
-      this.#unstopped.push(panelId);
+    if (this.#streamId === null) {
+      this.#stopsToSend.push(panelId);
       return;
     }
     try {
-      const address = `v1/streams/${encodeURIComponent(this.stream.id)}`;
+      const address = `v1/streams/${encodeURIComponent(this.#streamId)}`;
       await stopStream(address, panelId, { fetch: authorizedFetch });
     } catch {
-      this.#leave(); // the server is not there, or has forgotten the stream
+      this.#leave(); // the server can't be reached, or has forgotten the stream
     }
+  }
+
+  /** Copy what has arrived into the conversation, which saves it. */
+  save(): void {
+    this.#savedAt = performance.now();
+    changeConversation(this.conversationId, (before) => this.#withReplies(before));
+  }
+
+  /** End the stream. Replies without an end get this failure. */
+  finish(failure: Failure | null): void {
+    this.#publish();
+    this.#settle();
+    const unfinished = this.#latestReplies().filter((reply) => reply.value.end === null);
+    for (const reply of unfinished) {
+      const lost = failure ?? { code: "interrupted", message: "The stream ended before this reply did." };
+      reply.value = { ...reply.value, lost };
+      announce(spokenEnding(reply.value));
+    }
+    followers.delete(this.stream.key);
+    batch(() => {
+      this.#removeLive(unfinished);
+      changeConversation(this.conversationId, (before) => ({
+        ...this.#withReplies(before),
+        streams: before.streams.filter(({ key }) => key !== this.stream.key),
+      }));
+    });
   }
 
   #leave(): void {
-    this.#gone.abort(new Left());
+    this.#left.abort(new StoppedHere());
   }
 
-  #connected(status: ConnectionStatus, id: string | null): void {
-    for (const reply of this.replies.values()) liveOf(reply).connection.value = status;
+  #noteConnection(status: ConnectionStatus, streamId: string | null): void {
+    for (const { connection } of this.#replies.values()) connection.value = status;
     if (status === "reconnecting") announce("The connection broke; trying again");
-    if (id === null || this.stream.id !== null) return;
-    this.stream.id = id; // before the first word: a reload needs it, and so does Stop
-    void save(this.conversation);
+    if (streamId === null || this.#streamId !== null) return;
+    this.#streamId = streamId;
+    // Saved before the first text: a reload needs the id.
+    changeConversation(this.conversationId, (before) => ({
+      ...before,
+      streams: before.streams.map((stream) => (stream.key === this.stream.key ? { ...stream, id: streamId } : stream)),
+    }));
     this.#stopping = false;
-    for (const panelId of this.#unstopped.splice(0)) void this.stop(panelId);
+    for (const panelId of this.#stopsToSend.splice(0)) void this.stop(panelId);
   }
 
-  /** Those that have ended are no longer live. */
+  /** Replies that have ended are no longer live. */
   #settle(): void {
-    for (const reply of this.replies.values()) {
-      if (reply.end === null || !live.delete(reply.id)) continue;
-      announce(spokenEnding(reply, reply.provider));
-      changed();
-      void save(this.conversation);
-    }
+    const ended = this.#latestReplies().filter(({ value }) => value.end !== null && isLive(value));
+    if (ended.length === 0) return;
+    batch(() => {
+      this.#removeLive(ended);
+      this.save();
+    });
+    for (const reply of ended) announce(spokenEnding(reply.value));
   }
 
-  /** Everything that has come is drawn with the next frame. */
-  #soon(): void {
-    // A page that is hidden has no frames; what it saves still has to be right.
+  /** Everything that arrives before the next frame is drawn with it. */
+  #publishSoon(): void {
+    // A hidden page has no frames, but what it saves must be complete too.
     if (document.hidden) this.#publish();
     else this.#frame ||= requestAnimationFrame(() => this.#publish());
   }
@@ -120,36 +181,34 @@ export class Follower {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     for (const state of this.#state.panels) {
-      const reply = this.replies.get(state.id);
-      if (reply === undefined) continue;
-      absorb(reply, state);
-      const drawn = live.get(reply.id);
-      if (drawn) drawn.frame.value += 1;
+      const reply = this.#replies.get(state.id)?.latest;
+      // The reducer keeps the objects of panels that have not changed.
+      if (reply && !this.#shown.panels.includes(state)) reply.value = copyState(reply.value, state);
     }
-    if (performance.now() - this.#saved < SAVE_EVERY) return;
-    this.#saved = performance.now();
-    void save(this.conversation);
+    this.#shown = this.#state;
+    if (performance.now() - this.#savedAt >= SAVE_EVERY) this.save();
   }
 
-  /** The stream is over; replies without an end will have none, for this reason. */
-  over(failure: Failure | null): void {
-    this.#publish();
-    this.#settle();
-    for (const reply of this.replies.values()) {
-      if (reply.end !== null) continue;
-      reply.lost = failure ?? { code: "interrupted", message: "The stream ended before this reply did." };
-      live.delete(reply.id);
-      announce(spokenEnding(reply, reply.provider));
-    }
-    this.conversation.streams = this.conversation.streams.filter((stream) => stream !== this.stream);
-    changed();
-    void save(this.conversation);
+  #latestReplies(): Signal<Reply>[] {
+    return [...this.#replies.values()].map(({ latest }) => latest);
+  }
+
+  #removeLive(replies: Signal<Reply>[]): void {
+    const ids = new Set(replies.map(({ value }) => value.id));
+    liveReplies.value = new Map([...liveReplies.value].filter(([id]) => !ids.has(id)));
+  }
+
+  #withReplies(conversation: Conversation): Conversation {
+    return replaceReplies(
+      conversation,
+      new Map([...this.#replies].map(([panelId, { latest }]) => [panelId, latest.value])),
+    );
   }
 }
 
-class Left extends Error {
+class StoppedHere extends Error {
   readonly code = "cancelled";
-  override readonly message = "Stopped without an answer of the server.";
+  override readonly message = "Stopped without an answer from the server.";
 }
 
 function failureOf(error: unknown): Failure {

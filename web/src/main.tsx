@@ -2,14 +2,23 @@
 
 import { render } from "preact";
 import { announce } from "./announce";
+import { resumeStreams, stop } from "./exchange";
 import { focusComposer } from "./focus";
-import { isBusy, stop, takeUp } from "./exchange";
+import { saveLiveReplies } from "./follower";
+import { isBusy } from "./model";
 import { loadProviders } from "./providers";
 import { listenToKeys } from "./shortcuts";
-import { choosePreferred, conversations, current, readConversations, reopen, save, startConversation } from "./store";
+import {
+  choosePreferred,
+  conversations,
+  current,
+  readConversations,
+  reopenConversation,
+  startConversation,
+} from "./store";
 import "./theme";
 import { App } from "./view/app";
-import { opened } from "./view/dialogs";
+import { showDialog } from "./view/dialogs";
 import "./style/index.css";
 
 function nextPanel(): void {
@@ -32,24 +41,22 @@ listenToKeys({
   },
   focusComposer,
   nextPanel,
-  settings: () => (opened.value = "settings"),
-  shortcuts: () => (opened.value = "shortcuts"),
+  settings: () => showDialog("settings"),
+  shortcuts: () => showDialog("shortcuts"),
 });
 
-addEventListener("pagehide", () => {
-  if (isBusy(current.value)) void save(current.value);
-});
+addEventListener("pagehide", saveLiveReplies);
 
-// A key may have come, or the server: who looks again sees it.
+// The server may have started, or got a key, while the user looked elsewhere.
 addEventListener("visibilitychange", () => {
   if (!document.hidden) void loadProviders();
 });
 
 const providers = loadProviders();
 await readConversations();
-reopen();
-for (const conversation of conversations.value) takeUp(conversation);
+reopenConversation();
+for (const conversation of conversations.value) resumeStreams(conversation);
 const root = document.getElementById("app");
-if (root !== null) render(<App />, root); // without waiting for the server: the dialog for its token is part of it
+if (root !== null) render(<App />, root); // before the providers are known: the dialog for the server's token is part of the page
 await providers;
 choosePreferred();

@@ -1,7 +1,7 @@
-/** Markdown of a model, which is nobody's friend, to blocks of DOM that can do nothing but be read.
+/** Turns a model's markdown, which may be hostile, into blocks of DOM that can only be read.
  *
- * Rules: HTML in it is shown as text, but for a few harmless tags. Only http, https and mailto are links. Images are
- * links: loading one would tell its server that, and when, the reply was read.
+ * Rules: HTML is shown as text, except for a few harmless tags. Only http, https and mailto become links. An image
+ * becomes a link, because loading it would tell its server that, and when, the reply was read.
  */
 
 import DOMPurify from "dompurify";
@@ -10,41 +10,44 @@ import { Marked, type Token, type Tokens, type TokensList } from "marked";
 const INLINE_TAGS = /^<\/?(?:br|sub|sup|kbd|mark|small|b|i|u|s)\s*\/?>$/i;
 const LINK = /^(?:https?:\/\/|mailto:)/i;
 
-const escape = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
-/** The address when it may be a link, else null. */
-export function linkable(address: string | null | undefined): string | null {
+/** Return the address if it may become a link, else null. */
+export function safeLink(address: string | null | undefined): string | null {
   const trimmed = (address ?? "").trim();
   return LINK.test(trimmed) && URL.canParse(trimmed) ? trimmed : null;
 }
 
 function anchor(address: string, inner: string, title?: string | null): string {
-  const href = linkable(address);
+  const href = safeLink(address);
   if (href === null) return inner;
-  return `<a href="${escape(href)}"${title ? ` title="${escape(title)}"` : ""}>${inner}</a>`;
+  return `<a href="${escapeHtml(href)}"${title ? ` title="${escapeHtml(title)}"` : ""}>${inner}</a>`;
 }
 
 const marked = new Marked({
   gfm: true,
   breaks: false,
   renderer: {
-    html: ({ text }: Tokens.HTML | Tokens.Tag) => (INLINE_TAGS.test(text.trim()) ? text : escape(text)),
+    html: ({ text }: Tokens.HTML | Tokens.Tag) => (INLINE_TAGS.test(text.trim()) ? text : escapeHtml(text)),
     link({ href, title, tokens }: Tokens.Link) {
       return anchor(href, this.parser.parseInline(tokens), title);
     },
     image: ({ href, text, title }: Tokens.Image) =>
-      anchor(href, `<span class="image-link">Image: ${escape(text || linkable(href) || "without a name")}</span>`, title),
+      anchor(
+        href,
+        `<span class="image-link">Image: ${escapeHtml(text || safeLink(href) || "without a name")}</span>`,
+        title,
+      ),
     checkbox: ({ checked }: Tokens.Checkbox) => (checked ? "☑ " : "☐ "),
     code: ({ text, lang }: Tokens.Code) =>
-      `<pre><code class="language-${escape((lang ?? "").trim().split(/\s+/)[0] ?? "")}">${escape(text)}</code></pre>`,
+      `<pre><code class="language-${escapeHtml((lang ?? "").trim().split(/\s+/)[0] ?? "")}">${escapeHtml(text)}</code></pre>`,
   },
 });
 
 const purify = DOMPurify(window);
 purify.addHook("afterSanitizeAttributes", (node) => {
   if (node.nodeName !== "A") return;
-  if (linkable(node.getAttribute("href")) === null) node.removeAttribute("href");
+  if (safeLink(node.getAttribute("href")) === null) node.removeAttribute("href");
   node.setAttribute("target", "_blank");
   node.setAttribute("rel", "noopener noreferrer nofollow");
 });
@@ -54,8 +57,8 @@ const ALLOWED_TAGS = [
   ..."h1 h2 h3 h4 h5 h6 table thead tbody tr th td".split(" "),
 ];
 
-/** HTML to DOM that holds only what is on the list. */
-export function sanitise(html: string): DocumentFragment {
+/** Turn HTML into DOM with the allowed tags and attributes only. */
+export function sanitize(html: string): DocumentFragment {
   return purify.sanitize(html, {
     ALLOWED_TAGS,
     ALLOWED_ATTR: ["href", "title", "class", "align", "start"],
@@ -65,15 +68,15 @@ export function sanitise(html: string): DocumentFragment {
   });
 }
 
-/** A piece of markdown that can be drawn apart from the others. */
+/** A piece of markdown that can be drawn on its own. */
 export interface Block {
   raw: string;
   token: Token;
 }
 
-const TOO_DEEP = /^(?:[ \t]*>){60}/m; // quotes in quotes, which take time and stack for every level
+const TOO_DEEP = /^(?:[ \t]*>){60}/m; // nested quotes: each level costs the parser time and stack
 
-function lexed(text: string): { blocks: Block[]; links: TokensList["links"] } | null {
+function lexBlocks(text: string): { blocks: Block[]; links: TokensList["links"] } | null {
   if (TOO_DEEP.test(text)) return null;
   try {
     const tokens = marked.lexer(text);
@@ -83,21 +86,21 @@ function lexed(text: string): { blocks: Block[]; links: TokensList["links"] } | 
   }
 }
 
-/** The blocks of a text. Where marked can't take all of it, the paragraphs that it can't take stay plain text. */
-export function blocks(text: string): { blocks: Block[]; links: TokensList["links"] } {
-  const whole = lexed(text);
-  if (whole) return whole;
+/** Return the blocks of a text. Paragraphs that marked can't parse stay plain text. */
+export function parseBlocks(text: string): { blocks: Block[]; links: TokensList["links"] } {
+  const parsed = lexBlocks(text);
+  if (parsed) return parsed;
   const pieces = text.split(/(?<=\n\n)(?!\n)/);
   const plain = (raw: string): Block => ({ raw, token: { type: "plain", raw } });
-  return { blocks: pieces.flatMap((piece) => lexed(piece)?.blocks ?? [plain(piece)]), links: {} };
+  return { blocks: pieces.flatMap((piece) => lexBlocks(piece)?.blocks ?? [plain(piece)]), links: {} };
 }
 
-/** The DOM of one block, sanitised. */
-export function draw({ raw, token }: Block): DocumentFragment {
+/** Return the sanitized DOM of one block. */
+export function drawBlock({ raw, token }: Block): DocumentFragment {
   try {
-    if (token.type !== "plain") return sanitise(marked.parser([token]));
+    if (token.type !== "plain") return sanitize(marked.parser([token]));
   } catch {
-    // as below
+    // falls back to plain text
   }
   const fragment = document.createDocumentFragment();
   const paragraph = document.createElement("p");

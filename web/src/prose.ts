@@ -1,25 +1,25 @@
 /** Draws a growing markdown text into an element, block by block.
  *
- * Rule: a block that can't change any more is never drawn again; what a frame costs depends on the open block, not on
- * the length of the reply. Once the text is whole everything is read once more, for what only the whole text can tell
- * (links that are defined at its end), and only blocks that differ are drawn again.
+ * Rule: a block that can't change any more is never drawn again, so the cost of a frame depends on the open block and
+ * not on the length of the reply. Once the text is complete it is parsed once more as a whole, because links may be
+ * defined at its end; only blocks that differ are drawn again.
  */
 
-import { dressCode, openCode } from "./code";
-import { type Block, blocks, draw } from "./markdown";
+import { decorateCode, openCode } from "./code";
+import { type Block, drawBlock, parseBlocks } from "./markdown";
 
-interface Drawn {
+interface DrawnBlock {
   raw: string;
   element: HTMLElement;
-  /** Where the block is an unfinished code fence: its text can grow without being drawn again. */
+  /** For an unfinished code fence: replaces its text without drawing the block again. */
   grow: ((text: string) => void) | null;
-  /** What is written behind the fence. */
+  /** What stands behind the opening fence. */
   info: string;
 }
 
 export class Prose {
-  #drawn: Drawn[] = [];
-  #closed = 0; // blocks that are never looked at again while the text grows
+  #drawn: DrawnBlock[] = [];
+  #closed = 0; // how many blocks are not parsed again while the text grows
   #closedLength = 0;
   #text = "";
   #done = false;
@@ -28,10 +28,10 @@ export class Prose {
 
   constructor(private readonly host: HTMLElement) {}
 
-  /** Shows `text`. Called once a frame while it grows; blocks that take long are drawn less often. */
+  /** Show `text`. Called once per frame while it grows; blocks that take long are drawn less often. */
   update(text: string, done: boolean): void {
     if (text === this.#text && done === this.#done) return;
-    if (!text.startsWith(this.#text)) this.#forget();
+    if (!text.startsWith(this.#text)) this.#clear();
     this.#text = text;
     this.#done = done;
     const now = performance.now();
@@ -46,9 +46,10 @@ export class Prose {
     window.clearTimeout(this.#waiting);
   }
 
-  #forget(): void {
+  #clear(): void {
     this.#drawn = [];
-    this.#closed = this.#closedLength = 0;
+    this.#closed = 0;
+    this.#closedLength = 0;
     this.host.replaceChildren();
   }
 
@@ -59,13 +60,13 @@ export class Prose {
     if (this.#done) this.#finish();
     else this.#grow();
     const cost = performance.now() - began;
-    this.#restUntil = cost > 6 ? performance.now() + 3 * cost : 0; // a quarter of the time at most
+    this.#restUntil = cost > 6 ? performance.now() + 3 * cost : 0; // so drawing takes a quarter of the time at most
   }
 
   #grow(): void {
-    const tail = blocks(this.#text.slice(this.#closedLength)).blocks;
+    const tail = parseBlocks(this.#text.slice(this.#closedLength)).blocks;
     this.#show(tail, this.#closed, false);
-    // Everything before the last block that is not blank is closed; a list may go on after a blank line.
+    // Every block before the last one that is not blank is closed; a list may go on after a blank line.
     const last = tail.findLastIndex(({ token }) => token.type !== "space");
     for (const { raw } of tail.slice(0, Math.max(0, last))) {
       this.#closed += 1;
@@ -74,25 +75,26 @@ export class Prose {
   }
 
   #finish(): void {
-    const whole = blocks(this.#text);
-    if (Object.keys(whole.links).length > 0) this.#forget();
-    this.#show(whole.blocks, 0, true);
-    this.#closed = this.#closedLength = 0;
+    const parsed = parseBlocks(this.#text);
+    if (Object.keys(parsed.links).length > 0) this.#clear();
+    this.#show(parsed.blocks, 0, true);
+    this.#closed = 0;
+    this.#closedLength = 0;
   }
 
-  #show(found: Block[], from: number, whole: boolean): void {
+  #show(found: Block[], from: number, complete: boolean): void {
     found.forEach((block, offset) => {
       const place = from + offset;
       const before = this.#drawn[place];
-      const open = !whole && offset === found.length - 1;
+      const open = !complete && offset === found.length - 1;
       if (before?.raw === block.raw && (open || before.grow === null)) return;
       const code = open && block.token.type === "code" ? (block.token.text as string) : null;
-      if (code !== null && before?.grow && before.info === info(block) && block.raw.startsWith(before.raw)) {
+      if (code !== null && before?.grow && before.info === fenceInfo(block) && block.raw.startsWith(before.raw)) {
         before.raw = block.raw;
         before.grow(code);
         return;
       }
-      const made = this.#element(block, code);
+      const made = this.#drawElement(block, code);
       if (before) before.element.replaceWith(made.element);
       else this.host.append(made.element);
       this.#drawn[place] = made;
@@ -100,15 +102,15 @@ export class Prose {
     for (const stale of this.#drawn.splice(from + found.length)) stale.element.remove();
   }
 
-  #element(block: Block, growing: string | null): Drawn {
+  #drawElement(block: Block, growing: string | null): DrawnBlock {
     const element = document.createElement("div");
     element.className = "block";
     if (growing !== null) {
-      const { figure, grow } = openCode(info(block), growing);
+      const { figure, grow } = openCode(fenceInfo(block), growing);
       element.append(figure);
-      return { raw: block.raw, element, grow, info: info(block) };
+      return { raw: block.raw, element, grow, info: fenceInfo(block) };
     }
-    element.append(draw(block));
+    element.append(drawBlock(block));
     for (const table of element.querySelectorAll("table")) {
       const scroller = document.createElement("div");
       scroller.className = "table-scroll";
@@ -118,9 +120,9 @@ export class Prose {
       table.replaceWith(scroller);
       scroller.append(table);
     }
-    dressCode(element);
+    decorateCode(element);
     return { raw: block.raw, element, grow: null, info: "" };
   }
 }
 
-const info = ({ token }: Block): string => ("lang" in token && typeof token.lang === "string" ? token.lang : "");
+const fenceInfo = ({ token }: Block): string => ("lang" in token && typeof token.lang === "string" ? token.lang : "");

@@ -1,4 +1,4 @@
-/** Who can be asked, and the limits, as the server says. */
+/** The providers and limits that the server reports. */
 
 import { signal } from "@preact/signals";
 import { authorizedFetch } from "./token";
@@ -22,22 +22,25 @@ export interface Service {
   providers: Provider[];
   default: string | null;
   limits: Limits;
-  /** Null: any model may be named. */
+  /** Null: every model is allowed. */
   models: string[] | null;
 }
 
 export const service = signal<Service>({ providers: [], default: null, limits: {}, models: null });
-/** Whether the server has said so; before that nothing can be sent. */
-export const loaded = signal(false);
-/** Why there is no list of providers; null where there is one. */
+/** Whether the server has reported them; before that, nothing can be sent. */
+export const providersLoaded = signal(false);
+/** Why the server could not be asked; null if it could. */
 export const unreachable = signal<string | null>(null);
 
 export async function loadProviders(): Promise<void> {
   try {
     const response = await authorizedFetch("v1/providers");
-    if (!response.ok) throw new Error(response.status === 401 ? "The server asks for a token." : `The server answered ${response.status}.`);
+    if (!response.ok)
+      throw new Error(
+        response.status === 401 ? "The server asks for a token." : `The server answered ${response.status}.`,
+      );
     service.value = { ...service.value, ...((await response.json()) as Partial<Service>) };
-    loaded.value = true;
+    providersLoaded.value = true;
     unreachable.value = null;
   } catch (error) {
     unreachable.value = error instanceof TypeError ? "The server can't be reached." : String((error as Error).message);
@@ -47,21 +50,21 @@ export async function loadProviders(): Promise<void> {
 export const findProvider = (name: string): Provider | undefined =>
   service.value.providers.find((provider) => provider.name === name);
 
-/** The provider of a new panel: the server's default when it can be asked, else the local model, else one that can. */
+/** Return the provider of a new panel: the server's default if it is ready, else the local model, else a ready one. */
 export function preferredProvider(): string {
   const { providers, default: preferred } = service.value;
   const ready = providers.filter((provider) => provider.ready);
   const best =
     ready.find((provider) => provider.name === preferred) ??
-    ready.find((provider) => provider.local) ?? // sure to be there; others may only need no key
+    ready.find((provider) => provider.local) ?? // certain to answer; another may be ready only because it needs no key
     ready[0] ??
     providers.find((provider) => provider.name === "local") ??
     providers.find((provider) => provider.name === preferred);
   return best?.name ?? preferred ?? "local";
 }
 
-/** Why a provider can't be asked, or null. */
-export function whyNot(name: string): string | null {
+/** Return why a provider can't be asked; null if it can. */
+export function whyUnavailable(name: string): string | null {
   const provider = findProvider(name);
   if (provider === undefined) return service.value.providers.length ? `The server does not offer ${name}.` : null;
   if (provider.ready) return null;

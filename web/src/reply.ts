@@ -1,118 +1,114 @@
-/** What a reply says about how it ended, in words for the page. Pure. */
+/** A reply in words for the page. Pure. */
 
 import type { PanelState } from "msgmodel-client";
+import { brokenWords, ERROR_WORDS, errorWords, statusWords } from "msgmodel-client/wording";
 import type { Reply } from "./model";
 
-export type Ending = "streaming" | "complete" | "truncated" | "filtered" | "tool_calls" | "paused" | "unknown" | "broken" | "stopped";
+export type Ending =
+  | "streaming"
+  | "complete"
+  | "truncated"
+  | "filtered"
+  | "tool_calls"
+  | "paused"
+  | "unknown"
+  | "broken"
+  | "stopped";
 
-/** Copies what has arrived into the reply that is kept. */
-export function absorb(reply: Reply, state: PanelState): void {
-  reply.content = state.text;
-  reply.reasoning = state.reasoning;
-  reply.refusal = state.refusal;
-  reply.toolCalls = state.toolCalls;
-  reply.sources = state.sources;
-  reply.end = state.end;
-  const again = state.retries.at(-1);
-  if (again) reply.note = { reason: again.reason, provider: again.provider, model: again.model, error: again.error };
+/** Return the reply with what has arrived. */
+export function copyState(reply: Reply, state: PanelState): Reply {
+  const retry = state.retries.at(-1);
+  return {
+    ...reply,
+    content: state.text,
+    reasoning: state.reasoning,
+    refusal: state.refusal,
+    toolCalls: state.toolCalls,
+    sources: state.sources,
+    end: state.end,
+    note: retry
+      ? { reason: retry.reason, provider: retry.provider, model: retry.model, error: retry.error }
+      : reply.note,
+  };
 }
 
-export function ending(reply: Reply): Ending {
+export function endingOf(reply: Reply): Ending {
   if (reply.lost !== null) return reply.lost.code === "cancelled" ? "stopped" : "broken";
   if (reply.end === null) return "streaming";
   if (reply.end.event === "panel_error") return reply.end.code === "cancelled" ? "stopped" : "broken";
   return reply.end.status;
 }
 
-/** What the badge says, and what a screen reader is told. Null: there is nothing to add. */
-export function badge(reply: Reply): string | null {
-  switch (ending(reply)) {
-    case "truncated": {
-      const at = reply.end?.event === "panel_final" ? reply.end.truncated_in : null;
-      const place = { reasoning: " while it was thinking", tool_call: " inside a tool call", text: "" };
-      return `Cut off${at ? place[at] : ""}`;
-    }
-    case "filtered":
-      return reply.refusal ? "Refused by the model" : "Filtered by the provider";
-    case "tool_calls":
-      return "Waits for a tool's result";
-    case "paused":
-      return "Paused by the provider";
-    case "unknown":
-      return "Ended for an unknown reason";
-    case "stopped":
-      return "Stopped";
-    case "broken":
-      return reply.content ? "Broke off" : "Failed";
-    default:
-      return null;
-  }
+/** Return the words for the badge; empty if the reply is complete or still being written. */
+export function badgeWords(reply: Reply): string {
+  const ending = endingOf(reply);
+  if (ending === "stopped") return ERROR_WORDS.cancelled.label;
+  if (ending === "broken") return brokenWords(reply.content !== "");
+  return reply.end?.event === "panel_final" ? statusWords(reply.end) : "";
 }
 
-/** The error as it may be shown: the server's words, which hold no secret. */
-export function failure(reply: Reply): { code: string; message: string; retryAfter: number | null } | null {
-  if (ending(reply) === "stopped") return null;
-  if (reply.lost !== null) return { ...reply.lost, retryAfter: null };
-  if (reply.end?.event !== "panel_error") return null;
-  return { code: reply.end.code, message: reply.end.error, retryAfter: reply.end.retry_after };
+/** An error for the error card. `message` is the server's, which holds no secret. */
+export interface ShownError {
+  code: string;
+  label: string;
+  message: string;
+  advice: string;
+  retryAfter: number | null;
 }
 
-/** What the user can do about it. */
-export function advice(code: string): string | null {
-  switch (code) {
-    case "authentication":
-    case "permission":
-      return "The key on the server was not accepted. Another provider may be ready.";
-    case "not_found":
-      return "Check the name of the model.";
-    case "rate_limit":
-    case "overloaded":
-      return "Wait a moment, then retry.";
-    case "quota":
-      return "The account has used up what it may use.";
-    case "context_length":
-      return "The conversation has become too long for this model. Start a new one, or choose a larger model.";
-    case "reply_too_large":
-      return "The reply was stopped: it was longer than this server allows.";
-    default:
-      return null;
-  }
+/** Return the error that ended the reply; null if none did, or if the user stopped it. */
+export function errorOf(reply: Reply): ShownError | null {
+  if (endingOf(reply) !== "broken") return null;
+  const failed = reply.end?.event === "panel_error" ? reply.end : null;
+  const code = reply.lost?.code ?? failed?.code ?? "";
+  const message = reply.lost?.message ?? failed?.error ?? "";
+  return { code, message, ...errorWords(code), retryAfter: reply.lost ? null : (failed?.retry_after ?? null) };
 }
 
-export function spokenEnding(reply: Reply, name: string): string {
-  const said = badge(reply);
-  return said === null ? `${name}: reply complete` : `${name}: ${said.toLowerCase()}`;
+/** Return what a screen reader says when the reply has ended. */
+export function spokenEnding(reply: Reply): string {
+  const words = [...new Set([badgeWords(reply), errorOf(reply)?.label])].filter(Boolean).join(": ");
+  return `${reply.provider}: ${words.toLowerCase() || "reply complete"}`;
 }
 
-const seconds = (value: number): string => (value < 10 ? `${value.toFixed(2)} s` : `${value.toFixed(1)} s`);
+const formatSeconds = (value: number): string => `${value.toFixed(value < 10 ? 2 : 1)} s`;
 
-/** A price with as many digits as say something. */
-export const dollars = (value: number): string =>
+/** Return a price with as many digits as are meaningful. */
+export const formatDollars = (value: number): string =>
   value === 0 ? "$0" : value < 0.01 ? `$${value.toPrecision(2)}` : `$${value.toFixed(2)}`;
 
-/** Label and value, for the line under a reply. */
-export function facts(reply: Reply): { label: string; value: string; title?: string }[] {
+export interface UsageFact {
+  label: string;
+  value: string;
+  title?: string;
+}
+
+/** Return the facts for the line under a reply. */
+export function usageFacts(reply: Reply): UsageFact[] {
   const end = reply.end;
   if (end === null) return [];
   const { usage, timing, cost } = end;
-  const found: { label: string; value: string; title?: string }[] = [];
-  const unasked = usage.source === "estimated" && !usage.input_tokens && !usage.output_tokens; // refused before a token
-  if (!unasked && (usage.input_tokens !== null || usage.output_tokens !== null)) {
+  const facts: UsageFact[] = [];
+  // The estimate of a request that was refused: the provider never saw a token.
+  const unused = usage.source === "estimated" && !usage.input_tokens && !usage.output_tokens;
+  if (!unused && (usage.input_tokens !== null || usage.output_tokens !== null)) {
     const about = usage.source === "estimated" ? "≈ " : "";
     const details = [
       usage.reasoning_tokens ? `${usage.reasoning_tokens} of them reasoning` : "",
       usage.cached_tokens ? `${usage.cached_tokens} from the cache` : "",
-      usage.source === "estimated" ? "estimated: the provider did not say" : "",
+      usage.source === "estimated" ? "estimated: the provider did not report the usage" : "",
     ];
-    found.push({
+    facts.push({
       label: "tokens",
       value: `${about}${usage.input_tokens ?? "?"} in, ${usage.output_tokens ?? "?"} out`,
       title: details.filter(Boolean).join("; "),
     });
   }
-  if (cost !== null && !unasked) found.push({ label: "cost", value: dollars(cost) });
-  if (timing.first_delta_seconds !== null) found.push({ label: "first token", value: seconds(timing.first_delta_seconds) });
-  found.push({ label: "total", value: seconds(timing.total_seconds) });
-  if (timing.attempts > 1) found.push({ label: "requests", value: String(timing.attempts) });
-  return found;
+  if (cost !== null && !unused) facts.push({ label: "cost", value: formatDollars(cost) });
+  if (timing.first_delta_seconds !== null) {
+    facts.push({ label: "first token", value: formatSeconds(timing.first_delta_seconds) });
+  }
+  facts.push({ label: "total", value: formatSeconds(timing.total_seconds) });
+  if (timing.attempts > 1) facts.push({ label: "requests", value: String(timing.attempts) });
+  return facts;
 }

@@ -1,22 +1,26 @@
-/** A conversation to the body of `POST /v1/panels`: each panel with its own history. */
+/** Makes the body of `POST /v1/panels` from a conversation: each panel with its own history. */
 
 import type { Message, PanelRequest } from "msgmodel-client";
 import { toBase64 } from "./base64";
 import { getFile } from "./database";
-import { type Attachment, type Conversation, type Panel, type Reply, type Settings, type Turn, lastReply } from "./model";
+import {
+  type Attachment,
+  type Conversation,
+  lastReply,
+  type Panel,
+  questionsOf,
+  type Reply,
+  type Settings,
+  type Stream,
+  type Turn,
+} from "./model";
 
-export const GO_ON = "You were cut off. Go on exactly where you stopped, without repeating what you have already said.";
-export const GO_ON_AFTER_BREAK =
+export const CONTINUE_PROMPT =
+  "You were cut off. Go on exactly where you stopped, without repeating what you have already said.";
+export const RESUME_PROMPT =
   "The connection broke while you were answering. Go on exactly where your text stops, without repeating it.";
 
-/** A panel that is asked, and the turn in it that is to be answered. */
-export interface Asked {
-  panel: Panel;
-  turn: Turn;
-  reply: Reply;
-}
-
-async function attached(files: Attachment[]): Promise<{ name: string; data: string }[]> {
+async function readFiles(files: readonly Attachment[]): Promise<{ name: string; data: string }[]> {
   return Promise.all(
     files.map(async ({ id, name }) => {
       const bytes = await getFile(id);
@@ -26,8 +30,8 @@ async function attached(files: Attachment[]): Promise<{ name: string; data: stri
   );
 }
 
-/** The assistant's turn as it goes back. Calls that nobody answers are left out by the server, being `partial`. */
-function spoken(reply: Reply): Message | null {
+/** Return the assistant's turn for the history. The server leaves out calls without a result, as it is `partial`. */
+function assistantTurn(reply: Reply): Message | null {
   if (reply.end !== null) {
     const message = reply.end.message;
     return reply.toolCalls.length > 0 ? { ...message, partial: true } : message;
@@ -38,11 +42,11 @@ function spoken(reply: Reply): Message | null {
 async function history(panel: Panel, before: Turn): Promise<Message[]> {
   const messages: Message[] = [];
   for (const turn of panel.turns.slice(0, panel.turns.indexOf(before))) {
-    const parts = (await attached(turn.files)).map((file) => ({ type: "file" as const, ...file }));
+    const parts = (await readFiles(turn.files)).map((file) => ({ type: "file" as const, ...file }));
     if (parts.length > 0) messages.push({ role: "user", content: [...parts, { type: "text", text: turn.text }] });
     else messages.push({ role: "user", content: turn.text });
     const reply = lastReply(turn);
-    const answer = reply && spoken(reply);
+    const answer = reply && assistantTurn(reply);
     if (answer) messages.push(answer);
   }
   return messages;
@@ -57,18 +61,19 @@ function options(settings: Settings): NonNullable<PanelRequest["options"]> {
   };
 }
 
-/** All of `asked` answer the same words; what came before is each panel's own. */
-export async function requestBody(conversation: Conversation, asked: Asked[]): Promise<PanelRequest> {
-  const turn = asked[0]?.turn;
-  if (turn === undefined) throw new Error("nobody is asked");
+/** Return the request for a stream. All its panels answer the same prompt; each sends its own history. */
+export async function requestBody(conversation: Conversation, stream: Stream): Promise<PanelRequest> {
+  const questions = questionsOf(conversation, stream);
+  const turn = questions[0]?.turn;
+  if (turn === undefined) throw new Error("The question is no longer in the conversation.");
   const panels = await Promise.all(
-    asked.map(async ({ panel, turn: own }) => ({
+    questions.map(async ({ panel, turn: own }) => ({
       panel_id: panel.id,
       provider: panel.provider,
       ...(panel.model.trim() && { model: panel.model.trim() }),
       messages: await history(panel, own),
     })),
   );
-  const files = await attached(turn.files);
+  const files = await readFiles(turn.files);
   return { prompt: turn.text, panels, options: options(conversation.settings), ...(files.length > 0 && { files }) };
 }

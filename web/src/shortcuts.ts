@@ -1,4 +1,4 @@
-/** The keyboard. No single letters: they get in the way of who dictates or types. */
+/** Keyboard shortcuts. No single letters, because they disturb people who dictate. */
 
 export const SHORTCUTS = [
   { keys: ["Enter"], what: "Send the message" },
@@ -7,8 +7,8 @@ export const SHORTCUTS = [
   { keys: ["Alt", "N"], what: "New conversation" },
   { keys: ["Alt", "M"], what: "Go to the message field" },
   { keys: ["Alt", "P"], what: "Go to the next panel" },
-  { keys: ["Alt", "S"], what: "Settings of the conversation" },
-  { keys: ["Ctrl", "/"], what: "This list" },
+  { keys: ["Alt", "S"], what: "Settings of this conversation" },
+  { keys: ["Ctrl", "/"], what: "Keyboard shortcuts" },
 ] as const;
 
 export interface Commands {

@@ -1,117 +1,132 @@
-/** Which conversations there are, and the one that is open.
+/** Which conversations exist, and which one is open.
  *
- * Conversations are plain objects that are changed in place; `changed` says so to who draws them. There is one object
- * of a conversation in memory, so that a stream goes on writing to it while another conversation is looked at.
+ * Rule: `changeConversation` is the only way to change one. It puts a new object into a signal, which draws every
+ * component that has read the old one, and saves it.
  */
 
-import { signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import { announce } from "./announce";
 import * as database from "./database";
-import { type Conversation, newConversation, newPanel } from "./model";
+import { type Conversation, hasQuestions, newConversation, newPanel, type Panel } from "./model";
 import { preferredProvider } from "./providers";
 
-const LAST = "msgmodel.open";
+const LAST_OPEN_KEY = "msgmodel.open";
 
-/** All that were saved, latest first. */
-export const conversations = signal<Conversation[]>([]);
-export const current = signal<Conversation>(newConversation([newPanel("local")]));
-/** Goes up whenever a conversation has changed. Every component that draws a part of one reads it: signals spare a
- * component that was given the same objects as before, and conversations are the same objects. */
-export const revision = signal(0);
-/** A message for the user about the page itself; null when there is none. */
+/** The conversations that have a question, most recently used first. */
+export const conversations = signal<readonly Conversation[]>([]);
+/** The one conversation without a question yet. */
+const blank = signal<Conversation>(newConversation([newPanel("local")]));
+const openId = signal(blank.value.id);
+
+/** The conversation that is open. */
+export const current = computed(() => findConversation(openId.value) ?? blank.value);
+
+/** A message for the user about the page itself; null if there is none. */
 export const notice = signal<string | null>(null);
 
-export function changed(): void {
-  revision.value += 1;
-}
-
-export function tell(text: string): void {
+export function notify(text: string): void {
   notice.value = text;
   announce(text);
 }
 
-/** A new conversation asks whom the last one asked. */
-export function startConversation(): void {
-  const panels = current.value.panels.map((panel) => newPanel(panel.provider, panel.model));
-  open(newConversation(panels.length > 0 ? panels : [newPanel(preferredProvider())]));
+export function findConversation(id: string): Conversation | undefined {
+  return (
+    conversations.value.find((conversation) => conversation.id === id) ??
+    (blank.value.id === id ? blank.value : undefined)
+  );
 }
 
-export function open(conversation: Conversation): void {
-  current.value = conversation;
-  try {
-    sessionStorage.setItem(LAST, conversation.id);
-  } catch {
-    // then a reload opens a new conversation
+/** Replace a conversation by what `change` makes of it, and save it. One that was deleted meanwhile stays deleted. */
+export function changeConversation(id: string, change: (before: Conversation) => Conversation): void {
+  const before = findConversation(id);
+  if (before === undefined) return;
+  const after = change(before);
+  const listed = conversations.value.some((conversation) => conversation.id === id);
+  if (!listed && !hasQuestions(after)) {
+    blank.value = after;
+    return;
   }
+  batch(() => {
+    conversations.value = byLastUse([after, ...conversations.value.filter((other) => other.id !== id)]);
+    if (blank.value.id === id) blank.value = newConversation([newPanel(preferredProvider())]);
+  });
+  void save(after);
 }
 
-/** Reads what was saved. What is in memory already stays: streams may be writing to it. */
-export async function readConversations(): Promise<void> {
-  const known = new Map(conversations.value.map((conversation) => [conversation.id, conversation]));
-  const found = (await database.allConversations()).map((saved) => known.get(saved.id) ?? saved);
-  conversations.value = found.sort((one, other) => other.updatedAt - one.updatedAt);
-}
+/** Return the conversation as one that was used just now, which puts it first in the list. */
+export const touch = (conversation: Conversation): Conversation => ({ ...conversation, updatedAt: Date.now() });
 
-/** Opens what was open in this tab before the reload. */
-export function reopen(): void {
-  let last: string | null = null;
-  try {
-    last = sessionStorage.getItem(LAST);
-  } catch {
-    // as above
-  }
-  const before = conversations.value.find(({ id }) => id === last);
-  open(before ?? newConversation([newPanel(preferredProvider())]));
-}
+const byLastUse = (found: Conversation[]): Conversation[] =>
+  found.sort((one, other) => other.updatedAt - one.updatedAt);
 
-/** Once it is known who can be asked: a conversation that nobody has touched asks the best of them. */
-export function choosePreferred(): void {
-  const [panel, ...others] = current.value.panels;
-  if (panel === undefined || others.length > 0 || panel.turns.length > 0) return;
-  panel.provider = preferredProvider();
-  changed();
-}
-
-/** Conversations in which nothing was said are not worth keeping. */
-const worthKeeping = (conversation: Conversation): boolean =>
-  conversation.panels.some((panel) => panel.turns.length > 0);
-
-const deleted = new Set<string>();
-
-export async function save(conversation: Conversation): Promise<void> {
-  if (!worthKeeping(conversation) || deleted.has(conversation.id)) return;
-  if (!conversations.value.includes(conversation)) conversations.value = [conversation, ...conversations.value];
+async function save(conversation: Conversation): Promise<void> {
   try {
     await database.putConversation(conversation);
   } catch (error) {
-    tell(`The conversation could not be saved: ${(error as Error).message}`);
+    notify(`The conversation could not be saved: ${(error as Error).message}`);
   }
 }
 
-/** Puts it first in the list. */
-export function used(conversation: Conversation): void {
-  conversation.updatedAt = Date.now();
-  conversations.value = [...conversations.value].sort((one, other) => other.updatedAt - one.updatedAt);
+/** Open a new conversation with the providers and models of the open one. */
+export function startConversation(): void {
+  openBlank(current.value.panels.map((panel) => newPanel(panel.provider, panel.model)));
 }
 
-export function rename(conversation: Conversation, title: string): void {
-  conversation.title = title.trim() || conversation.title;
-  changed();
-  void save(conversation);
+function openBlank(panels: readonly Panel[]): void {
+  blank.value = newConversation(panels);
+  openConversation(blank.value.id);
 }
 
-export async function discard(conversation: Conversation): Promise<void> {
-  deleted.add(conversation.id);
-  conversations.value = conversations.value.filter((other) => other !== conversation);
-  if (current.value === conversation) startConversation();
+export function openConversation(id: string): void {
+  openId.value = id;
+  try {
+    sessionStorage.setItem(LAST_OPEN_KEY, id);
+  } catch {
+    // without storage, a reload opens a new conversation
+  }
+}
+
+/** Read the saved conversations. Those in memory stay as they are: streams may be writing to them. */
+export async function readConversations(): Promise<void> {
+  const saved = await database.allConversations();
+  conversations.value = byLastUse(saved.map((conversation) => findConversation(conversation.id) ?? conversation));
+}
+
+/** Open the conversation that was open in this tab before the reload. */
+export function reopenConversation(): void {
+  let last: string | null = null;
+  try {
+    last = sessionStorage.getItem(LAST_OPEN_KEY);
+  } catch {
+    // without storage, a new conversation opens
+  }
+  if (last !== null && findConversation(last)) openConversation(last);
+  else openBlank([newPanel(preferredProvider())]);
+}
+
+/** Let an untouched conversation ask the best provider, once the providers are known. */
+export function choosePreferred(): void {
+  const { id, panels } = current.value;
+  const [panel] = panels;
+  if (panel === undefined || panels.length > 1 || panel.turns.length > 0) return;
+  changeConversation(id, (before) => ({ ...before, panels: [{ ...panel, provider: preferredProvider() }] }));
+}
+
+export function renameConversation(id: string, title: string): void {
+  changeConversation(id, (before) => ({ ...before, title: title.trim() || before.title }));
+}
+
+export async function deleteConversation(conversation: Conversation): Promise<void> {
+  const wasOpen = current.value.id === conversation.id;
+  conversations.value = conversations.value.filter(({ id }) => id !== conversation.id);
+  if (wasOpen) openBlank(conversation.panels.map((panel) => newPanel(panel.provider, panel.model)));
   await database.removeConversation(conversation);
   announce("Conversation deleted");
 }
 
-export async function discardAll(): Promise<void> {
-  for (const { id } of conversations.value) deleted.add(id);
-  conversations.value = [];
+export async function deleteAllConversations(): Promise<void> {
   startConversation();
+  conversations.value = [];
   await database.removeEverything();
   announce("All conversations deleted");
 }

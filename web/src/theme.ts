@@ -1,4 +1,4 @@
-/** Light, dark, or what the system says; the choice outlives the page. */
+/** Light, dark, or as the system; the choice is kept after the page is closed. */
 
 import { effect, signal } from "@preact/signals";
 
@@ -7,7 +7,7 @@ export type Theme = "system" | "light" | "dark";
 const KEY = "msgmodel.theme";
 const ORDER: Theme[] = ["system", "light", "dark"];
 
-function stored(): Theme {
+function storedTheme(): Theme {
   try {
     const value = localStorage.getItem(KEY);
     return ORDER.find((theme) => theme === value) ?? "system";
@@ -16,7 +16,7 @@ function stored(): Theme {
   }
 }
 
-export const theme = signal<Theme>(stored());
+export const theme = signal<Theme>(storedTheme());
 
 effect(() => {
   if (theme.value === "system") delete document.documentElement.dataset.theme;
@@ -24,13 +24,17 @@ effect(() => {
   try {
     localStorage.setItem(KEY, theme.value);
   } catch {
-    // lasts as long as the page, then
+    // without storage, the choice lasts until the page is closed
   }
 });
 
-/** From what is seen now to the other one; the system's choice comes back when it says the same. */
+const systemIsDark = (): boolean => matchMedia("(prefers-color-scheme: dark)").matches;
+
+export const isDark = (): boolean => (theme.value === "system" ? systemIsDark() : theme.value === "dark");
+
+/** Switch between light and dark; if the system has the new one, follow the system. */
 export function toggleTheme(): void {
-  const systemDark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const dark = theme.value === "system" ? systemDark : theme.value === "dark";
-  theme.value = dark === systemDark ? (dark ? "light" : "dark") : "system";
+  const dark = !isDark();
+  if (dark === systemIsDark()) theme.value = "system";
+  else theme.value = dark ? "dark" : "light";
 }

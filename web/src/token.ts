@@ -1,4 +1,4 @@
-/** The server's own token, asked for when it says 401, and kept as long as the tab. */
+/** The server's own token. The user is asked for it after a 401; it is kept until the tab is closed. */
 
 import { signal } from "@preact/signals";
 
@@ -11,55 +11,55 @@ try {
   // storage is switched off
 }
 
-export interface Question {
-  /** Whether the server did not take the one that it was shown. */
+export interface TokenQuestion {
+  /** Whether the server has refused a token. */
   refused: boolean;
-  /** Null: the user has left the dialog. */
+  /** Called with the token; null if the user closed the dialog. */
   answer: (given: string | null) => void;
 }
 
-/** While the dialog is open. */
-export const asking = signal<Question | null>(null);
+/** The question of the open dialog; null if none is open. */
+export const tokenQuestion = signal<TokenQuestion | null>(null);
 
-let open: Promise<string | null> | null = null;
+let pendingAnswer: Promise<string | null> | null = null;
 
-/** Asks once, however many requests were refused at the same time. */
-function ask(refused: boolean): Promise<string | null> {
-  open ??= new Promise<string | null>((resolve) => {
+/** Ask the user once, even if several requests were refused at the same time. */
+function askForToken(refused: boolean): Promise<string | null> {
+  pendingAnswer ??= new Promise<string | null>((resolve) => {
     const answer = (given: string | null): void => {
-      asking.value = null;
-      open = null;
+      tokenQuestion.value = null;
+      pendingAnswer = null;
       resolve(given);
     };
-    asking.value = { refused, answer };
+    tokenQuestion.value = { refused, answer };
   });
-  return open;
+  return pendingAnswer;
 }
 
-function keep(given: string): void {
+function storeToken(given: string): void {
   token = given;
   try {
     sessionStorage.setItem(KEY, given);
   } catch {
-    // lasts as long as the page, then
+    // without storage, it is kept until the page is closed
   }
 }
 
-function signed(init: RequestInit, value: string | null): RequestInit {
+function withToken(init: RequestInit, value: string | null): RequestInit {
   const headers = new Headers(init.headers);
   if (value) headers.set("authorization", `Bearer ${value}`);
   return { ...init, headers };
 }
 
-/** `fetch` with the token; where the server refuses it the user is asked, and the request is sent again. */
+/** Like `fetch`, with the token. If the server refuses it, ask the user and send the request again. */
 export async function authorizedFetch(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
   for (;;) {
     const used = token;
-    const response = await fetch(input, signed(init, used));
+    const response = await fetch(input, withToken(init, used));
     if (response.status !== 401) return response;
-    if (token !== used) continue; // another request has got a new one meanwhile
-    const given = await ask(used !== null);
+    if (token !== used) continue; // another request has brought a new one meanwhile
+    const given = await askForToken(used !== null);
     if (given === null) return response;
-    keep(given);
+    storeToken(given);
   }
 }

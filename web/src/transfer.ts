@@ -1,8 +1,8 @@
-/** Conversations out to one JSON file, files included, and back in. */
+/** Exports all conversations, with their files, to one JSON file, and imports them. */
 
 import { fromBase64, toBase64 } from "./base64";
 import { allConversations, getFile, putConversation, putFile } from "./database";
-import { type Conversation, type Panel, type PanelEnd, type Reply, type Turn, newId, newReply } from "./model";
+import { type Conversation, newId, newReply, type Panel, type PanelEnd, type Reply, type Turn } from "./model";
 
 const FORMAT = "msgmodel-conversations";
 
@@ -17,7 +17,7 @@ interface Exported {
 export async function exportAll(): Promise<Blob> {
   const conversations = await allConversations();
   const files: Exported["files"] = {};
-  for (const { id } of conversations.flatMap(attachments)) {
+  for (const { id } of conversations.flatMap(attachmentsOf)) {
     const bytes = await getFile(id);
     if (bytes) files[id] = await toBase64(bytes);
   }
@@ -33,15 +33,15 @@ export function download(blob: Blob, name: string): void {
   window.setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** Adds the conversations of such a file beside those that are there. Returns how many. Throws where it is none. */
+/** Add the conversations of an exported file to the saved ones, and return how many. Throws if it is no such file. */
 export async function importAll(text: string): Promise<number> {
   const exported = JSON.parse(text) as Partial<Exported>;
   if (exported.format !== FORMAT || !Array.isArray(exported.conversations)) {
-    throw new Error("this file does not hold exported conversations");
+    throw new Error("the file holds no exported conversations");
   }
-  const fresh = exported.conversations.map(copy);
+  const fresh = exported.conversations.map(copyConversation);
   for (const { conversation, renamed } of fresh) {
-    for (const file of attachments(conversation)) {
+    for (const file of attachmentsOf(conversation)) {
       const data = exported.files?.[renamed.get(file.id) ?? ""];
       if (typeof data === "string") await putFile(file.id, fromBase64(data, file.type));
     }
@@ -50,28 +50,28 @@ export async function importAll(text: string): Promise<number> {
   return fresh.length;
 }
 
-const attachments = (conversation: Conversation) =>
+const attachmentsOf = (conversation: Conversation) =>
   conversation.panels.flatMap((panel) => panel.turns.flatMap((turn) => turn.files));
 
-/** With ids of its own, and only with what a conversation has: the file comes from anywhere. */
-function copy(given: Conversation): { conversation: Conversation; renamed: Map<string, string> } {
+/** Copy a conversation with new ids, and only the known fields: the file may come from anywhere. */
+function copyConversation(given: Conversation): { conversation: Conversation; renamed: Map<string, string> } {
   const renamed = new Map<string, string>();
   const turn = (from: Turn): Turn => ({
     id: newId(),
     kind: from.kind === "continue" || from.kind === "resume" ? from.kind : "typed",
     text: String(from.text ?? ""),
-    files: list(from.files).map((file) => {
+    files: itemsIn(from.files).map((file) => {
       const id = newId();
       renamed.set(id, String(file.id));
       return { id, name: String(file.name), type: String(file.type), size: Number(file.size) || 0 };
     }),
-    replies: list(from.replies).map(reply),
+    replies: itemsIn(from.replies).map(copyReply),
   });
   const panel = (from: Panel): Panel => ({
     id: newId(),
     provider: String(from.provider),
     model: String(from.model ?? ""),
-    turns: list(from.turns).map(turn),
+    turns: itemsIn(from.turns).map(turn),
   });
   const settings = given.settings ?? {};
   const conversation: Conversation = {
@@ -79,37 +79,47 @@ function copy(given: Conversation): { conversation: Conversation; renamed: Map<s
     title: String(given.title ?? ""),
     createdAt: Number(given.createdAt) || Date.now(),
     updatedAt: Number(given.updatedAt) || Date.now(),
-    panels: list(given.panels).slice(0, 8).map(panel),
+    panels: itemsIn(given.panels).slice(0, 8).map(panel),
     settings: {
       system: String(settings.system ?? ""),
       maxTokens: Number(settings.maxTokens) || null,
       temperature: typeof settings.temperature === "number" ? settings.temperature : null,
       reasoning: ["none", "low", "medium", "high"].includes(settings.reasoning) ? settings.reasoning : "",
     },
-    streams: [], // they belong to another browser
+    streams: [], // streams belong to the browser that began them
   };
-  if (conversation.panels.length === 0) throw new Error("a conversation in this file has no panels");
+  if (conversation.panels.length === 0) throw new Error("a conversation in the file has no panels");
   return { conversation, renamed };
 }
 
-function reply(from: Reply): Reply {
-  const end = wholeEnd(from.end);
+function copyReply(from: Reply): Reply {
+  const end = validEnd(from.end);
   return {
     ...newReply(String(from.provider), String(from.model ?? "")),
     content: String(from.content ?? ""),
     reasoning: String(from.reasoning ?? ""),
     refusal: String(from.refusal ?? ""),
-    toolCalls: objects(from.toolCalls).map((call) => ({ ...call, name: String(call.name), arguments: String(call.arguments) })),
-    sources: objects(from.sources).map(({ url, title, text }) => ({ url: word(url), title: word(title), text: word(text) })),
+    toolCalls: objectsIn(from.toolCalls).map((call) => ({
+      ...call,
+      name: String(call.name),
+      arguments: String(call.arguments),
+    })),
+    sources: objectsIn(from.sources).map(({ url, title, text }) => ({
+      url: stringOrNull(url),
+      title: stringOrNull(title),
+      text: stringOrNull(text),
+    })),
     end,
-    lost: end ? null : { code: String(from.lost?.code ?? "interrupted"), message: String(from.lost?.message ?? UNFINISHED) },
+    lost: end
+      ? null
+      : { code: String(from.lost?.code ?? "interrupted"), message: String(from.lost?.message ?? UNFINISHED) },
   };
 }
 
-const UNFINISHED = "It was exported before it had ended.";
+const UNFINISHED = "The reply was exported before it had ended.";
 
-/** A terminal event with all that the page reads of it, or null. */
-function wholeEnd(end: PanelEnd | null | undefined): PanelEnd | null {
+/** Return a terminal event if it has every key that the page reads, else null. */
+function validEnd(end: PanelEnd | null | undefined): PanelEnd | null {
   if (!isObject(end) || ![end.usage, end.timing, end.message].every(isObject)) return null;
   const { timing, cost } = end;
   const counts = [timing.first_delta_seconds, cost].every((value) => value === null || typeof value === "number");
@@ -118,8 +128,8 @@ function wholeEnd(end: PanelEnd | null | undefined): PanelEnd | null {
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
-const word = (value: unknown): string | null => (typeof value === "string" ? value : null);
+const stringOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
-const objects = <T>(value: readonly T[] | undefined): readonly T[] => list(value).filter(isObject);
+const objectsIn = <T>(value: readonly T[] | undefined): readonly T[] => itemsIn(value).filter(isObject);
 
-const list = <T>(value: readonly T[] | undefined): readonly T[] => (Array.isArray(value) ? value : []);
+const itemsIn = <T>(value: readonly T[] | undefined): readonly T[] => (Array.isArray(value) ? value : []);

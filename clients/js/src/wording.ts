@@ -55,6 +55,10 @@ export const ERROR_WORDS: Readonly<Record<ErrorCode | ClientCode, ErrorWords>> =
   timeout: { label: "The reply took too long", advice: "Retry, or choose a faster model." },
   interrupted: { label: "The connection broke", advice: "Resume from the text so far, or retry." },
   protocol: { label: "The answer could not be read", advice: "Retry, or choose another provider." },
+  reply_too_large: {
+    label: "The reply was longer than the server allows",
+    advice: "Ask for a shorter reply, or raise the server's limit.",
+  },
   cancelled: { label: "Stopped", advice: "" },
   expired: { label: "The server no longer has this reply", advice: "Resume from the text so far, or retry." },
   http: {

@@ -1,32 +1,32 @@
 /** The page as a whole. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { addPanel, mostPanels } from "../actions";
+import { addPanel, panelLimit } from "../actions";
 import { announcement } from "../announce";
 import * as draft from "../draft";
-import { isBusy } from "../exchange";
-import { current, notice, revision } from "../store";
-import { theme, toggleTheme } from "../theme";
+import { hasQuestions, isBusy } from "../model";
+import { current, notice } from "../store";
+import { isDark, toggleTheme } from "../theme";
 import { Composer } from "./composer";
-import { Dialogs, opened } from "./dialogs";
+import { Dialogs, showDialog } from "./dialogs";
 import { Examples } from "./empty";
 import { Icon, IconButton } from "./icons";
 import { PanelView } from "./panel";
-import { PanelTabs } from "./tabs";
 import { Sidebar } from "./sidebar";
+import { PanelTabs } from "./tabs";
 
 export function App() {
-  void revision.value;
   const [menu, setMenu] = useState(false);
   const [dragging, setDragging] = useState(false);
   const conversation = current.value;
   const panels = useRef<HTMLDivElement>(null);
-  const empty = conversation.panels.every((panel) => panel.turns.length === 0);
+  const empty = !hasQuestions(conversation);
 
   useEffect(() => {
     document.title = conversation.title ? `${conversation.title} · msgmodel` : "msgmodel";
   });
   return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: files can be dropped anywhere; the keyboard has "Attach files"
     <div
       class="app"
       onDragOver={(event) => {
@@ -42,33 +42,44 @@ export function App() {
         const dropped = [...(event.dataTransfer?.files ?? [])];
         if (dropped.length === 0) return;
         event.preventDefault();
-        void draft.add(dropped);
+        void draft.attachFiles(dropped);
       }}
     >
       <Sidebar shown={menu} onHide={() => setMenu(false)} />
       <main class="main">
         <header class="topbar">
-          <IconButton icon="menu" label="Conversations" class="narrow-only" testId="menu" onClick={() => setMenu(true)} />
+          <IconButton
+            icon="menu"
+            label="Conversations"
+            class="narrow-only"
+            testId="menu"
+            onClick={() => setMenu(true)}
+          />
           <h1 class="title">{conversation.title || "New conversation"}</h1>
           <button
             type="button"
             class="button quiet add-panel"
             data-testid="add-panel"
             aria-label="Add a panel"
-            title="Ask another model beside this one"
-            disabled={conversation.panels.length >= mostPanels() || isBusy(conversation)}
+            title="Ask another model in a new panel"
+            disabled={conversation.panels.length >= panelLimit() || isBusy(conversation)}
             onClick={() => addPanel()}
           >
             <Icon name="plus" />
             <span class="wide-only">Panel</span>
           </button>
-          <IconButton icon="sliders" label="Settings of this conversation" testId="settings" onClick={() => (opened.value = "settings")} />
+          <IconButton
+            icon="sliders"
+            label="Settings of this conversation"
+            testId="settings"
+            onClick={() => showDialog("settings")}
+          />
           <ThemeToggle />
         </header>
         {notice.value && (
           <div class="notice" role="alert">
             <span>{notice.value}</span>
-            <IconButton icon="close" label="Dismiss" class="small" onClick={() => (notice.value = null)} />
+            <IconButton icon="close" label="Dismiss" class="small" onClick={dismissNotice} />
           </div>
         )}
         <PanelTabs scroller={panels} />
@@ -91,13 +102,16 @@ export function App() {
   );
 }
 
+const dismissNotice = (): void => {
+  notice.value = null;
+};
+
 function ThemeToggle() {
-  void theme.value;
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches ? theme.value !== "light" : theme.value === "dark";
+  const dark = isDark();
   return (
     <IconButton
       icon={dark ? "sun" : "moon"}
-      label={dark ? "Switch to light" : "Switch to dark"}
+      label={dark ? "Switch to the light theme" : "Switch to the dark theme"}
       testId="theme-toggle"
       onClick={toggleTheme}
     />

@@ -1,26 +1,27 @@
-/** Where the message is written: one for all panels. */
+/** The field for the message, which goes to all panels. */
 
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { obstacle, stopReplies } from "../actions";
-import { bytes } from "../attachments";
+import { formatBytes } from "../attachments";
 import * as draft from "../draft";
-import { isBusy } from "../exchange";
-import { focusWish } from "../focus";
-import { loadProviders, loaded, unreachable } from "../providers";
-import { current, revision } from "../store";
+import { focusRequests } from "../focus";
+import { isBusy } from "../model";
+import { loadProviders, providersLoaded, unreachable } from "../providers";
+import { current } from "../store";
 import { Icon, IconButton } from "./icons";
 
 export function Composer() {
-  void revision.value;
   const area = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   const conversation = current.value;
   const busy = isBusy(conversation);
   const several = conversation.panels.length > 1;
   const tooLong = draft.tooLong();
-  const wish = focusWish.value;
+  const focusRequest = focusRequests.value;
 
-  useEffect(() => area.current?.focus(), [wish, conversation.id]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the effect answers these changes
+  useEffect(() => area.current?.focus(), [focusRequest, conversation.id]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the height follows the text
   useLayoutEffect(() => {
     const field = area.current;
     if (field === null) return;
@@ -58,7 +59,7 @@ export function Composer() {
           data-testid="attach-input"
           aria-label="Attach files"
           onChange={(event) => {
-            void draft.add([...(event.currentTarget.files ?? [])]);
+            void draft.attachFiles([...(event.currentTarget.files ?? [])]);
             event.currentTarget.value = "";
           }}
         />
@@ -79,7 +80,7 @@ export function Composer() {
             const pasted = [...(event.clipboardData?.files ?? [])];
             if (pasted.length === 0) return;
             event.preventDefault();
-            void draft.add(pasted);
+            void draft.attachFiles(pasted);
           }}
         />
         {busy ? (
@@ -118,17 +119,16 @@ function Chips() {
       {draft.files.value.map((file) => (
         <li key={file.id} class="chip" data-testid="chip">
           <span class="chip-name">{file.name}</span>
-          <span class="chip-size">{bytes(file.size)}</span>
-          <IconButton icon="close" label={`Remove ${file.name}`} class="small" onClick={() => draft.drop(file)} />
+          <span class="chip-size">{formatBytes(file.size)}</span>
+          <IconButton icon="close" label={`Remove ${file.name}`} class="small" onClick={() => draft.removeFile(file)} />
         </li>
       ))}
     </ul>
   );
 }
 
-/** What to know before one sends: where the words go. */
+/** Tells the user, before sending, where the message goes. */
 function Foot() {
-  void revision.value;
   const panels = current.value.panels;
   if (unreachable.value !== null) {
     return (
@@ -140,14 +140,14 @@ function Foot() {
       </p>
     );
   }
-  if (!loaded.value) return <p class="composer-foot">Asking the server who can answer…</p>;
+  if (!providersLoaded.value) return <p class="composer-foot">Loading the list of providers…</p>;
   const blocked = panels.map(obstacle).find((reason) => reason !== null);
   if (blocked) return <p class="composer-foot">{blocked}</p>;
   const names = [...new Set(panels.map((panel) => panel.provider))];
   return (
     <p class="composer-foot">
       {names.length === 1 && names[0] === "local"
-        ? "The embedded model answers: nothing leaves the server’s machine."
+        ? "The embedded model answers; nothing leaves the server."
         : `Your message goes to ${names.join(", ")}.`}{" "}
       <span class="wide-only">The conversation is kept in this browser only.</span>
     </p>

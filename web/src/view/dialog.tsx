@@ -1,4 +1,4 @@
-/** A modal dialog of the browser's own: it keeps the focus inside, closes on Escape, and gives the focus back. */
+/** A modal dialog, by the browser's own element: it keeps the focus inside, closes on Escape, and returns the focus. */
 
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
@@ -11,6 +11,7 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
     dialog.current?.showModal();
   }, []);
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: a click beside the dialog closes it; the keyboard has Escape
     <dialog
       ref={dialog}
       class="dialog"

@@ -1,24 +1,30 @@
-/** The dialogs, of which one at most is open. */
+/** The dialogs. At most one is open. */
 
 import { signal } from "@preact/signals";
 import { useId, useState } from "preact/hooks";
-import { edited, forgetAll } from "../actions";
+import { changeSettings, forgetAll } from "../actions";
 import type { Settings } from "../model";
 import { service } from "../providers";
 import { SHORTCUTS } from "../shortcuts";
-import { current, revision } from "../store";
-import { type Question, asking } from "../token";
+import { current } from "../store";
+import { type TokenQuestion, tokenQuestion } from "../token";
 import { Dialog } from "./dialog";
 
-export const opened = signal<"settings" | "shortcuts" | "delete-all" | null>(null);
+type DialogName = "settings" | "shortcuts" | "delete-all";
+
+const openDialog = signal<DialogName | null>(null);
+
+export function showDialog(name: DialogName): void {
+  openDialog.value = name;
+}
 
 const close = (): void => {
-  opened.value = null;
+  openDialog.value = null;
 };
 
 export function Dialogs() {
-  if (asking.value !== null) return <TokenDialog question={asking.value} />;
-  switch (opened.value) {
+  if (tokenQuestion.value !== null) return <TokenDialog question={tokenQuestion.value} />;
+  switch (openDialog.value) {
     case "settings":
       return <SettingsDialog />;
     case "shortcuts":
@@ -31,13 +37,7 @@ export function Dialogs() {
 }
 
 function SettingsDialog() {
-  void revision.value;
   const { settings } = current.value;
-  const change = (part: Partial<Settings>): void => {
-    Object.assign(settings, part);
-    edited();
-  };
-  const number = (text: string): number | null => (text.trim() === "" || Number.isNaN(Number(text)) ? null : Number(text));
   const most = service.value.limits.max_tokens;
   return (
     <Dialog title="Settings of this conversation" onClose={close} testId="settings-dialog">
@@ -47,13 +47,13 @@ function SettingsDialog() {
           rows={5}
           data-testid="system-instruction"
           value={settings.system}
-          placeholder="How the model shall behave, in every reply"
-          onInput={(event) => change({ system: event.currentTarget.value })}
+          placeholder="How the model should behave in every reply"
+          onInput={(event) => changeSettings({ system: event.currentTarget.value })}
         />
       </label>
       <div class="field-row">
         <label class="field">
-          <span>Most tokens a reply</span>
+          <span>Maximum tokens per reply</span>
           <input
             type="number"
             min={1}
@@ -63,7 +63,7 @@ function SettingsDialog() {
             data-testid="max-tokens"
             placeholder={most ? `up to ${most.toLocaleString()}` : "the model's limit"}
             value={settings.maxTokens ?? ""}
-            onInput={(event) => change({ maxTokens: number(event.currentTarget.value) })}
+            onInput={(event) => changeSettings({ maxTokens: numberOrNull(event.currentTarget.value) })}
           />
         </label>
         <label class="field">
@@ -75,9 +75,9 @@ function SettingsDialog() {
             step={0.1}
             inputMode="decimal"
             data-testid="temperature"
-            placeholder="the model's own"
+            placeholder="the model's default"
             value={settings.temperature ?? ""}
-            onInput={(event) => change({ temperature: number(event.currentTarget.value) })}
+            onInput={(event) => changeSettings({ temperature: numberOrNull(event.currentTarget.value) })}
           />
         </label>
         <label class="field">
@@ -85,9 +85,9 @@ function SettingsDialog() {
           <select
             data-testid="reasoning-level"
             value={settings.reasoning}
-            onChange={(event) => change({ reasoning: event.currentTarget.value as Settings["reasoning"] })}
+            onChange={(event) => changeSettings({ reasoning: event.currentTarget.value as Settings["reasoning"] })}
           >
-            <option value="">model's own</option>
+            <option value="">the model's default</option>
             <option value="none">none</option>
             <option value="low">low</option>
             <option value="medium">medium</option>
@@ -95,10 +95,15 @@ function SettingsDialog() {
           </select>
         </label>
       </div>
-      <p class="hint">Only what you set is sent. A provider that does not know a setting says so.</p>
+      <p class="hint">
+        Only what you set is sent. If a provider does not support a setting, the reply shows its error.
+      </p>
     </Dialog>
   );
 }
+
+const numberOrNull = (text: string): number | null =>
+  text.trim() === "" || Number.isNaN(Number(text)) ? null : Number(text);
 
 function ShortcutsDialog() {
   return (
@@ -122,7 +127,7 @@ function ShortcutsDialog() {
 function DeleteAllDialog() {
   return (
     <Dialog title="Delete all conversations?" onClose={close}>
-      <p>They are only in this browser, so they can't be brought back. Export them first if you may need them.</p>
+      <p>They exist only in this browser and can't be restored. Export them first if you may need them.</p>
       <div class="dialog-actions">
         <button type="button" class="button quiet" onClick={close}>
           Keep them
@@ -143,11 +148,15 @@ function DeleteAllDialog() {
   );
 }
 
-function TokenDialog({ question: { answer, refused } }: { question: Question }) {
+function TokenDialog({ question: { answer, refused } }: { question: TokenQuestion }) {
   const problem = useId();
   const [token, setToken] = useState("");
   return (
-    <Dialog title="This server asks for a token" onClose={() => asking.value && answer(null)} testId="token-dialog">
+    <Dialog
+      title="This server requires a token"
+      onClose={() => tokenQuestion.value && answer(null)}
+      testId="token-dialog"
+    >
       <form
         class="token"
         onSubmit={(event) => {
@@ -170,13 +179,13 @@ function TokenDialog({ question: { answer, refused } }: { question: Question }) 
         </label>
         {refused && (
           <p class="field-problem" id={problem} role="alert">
-            The server did not accept the token that it was shown.
+            The server did not accept this token.
           </p>
         )}
-        <p class="hint">Whoever runs the server knows it. It is kept until you close this tab.</p>
+        <p class="hint">The operator of the server can give it to you. It is kept until you close this tab.</p>
         <div class="dialog-actions">
           <button type="submit" class="button primary" data-testid="token-submit" disabled={!token.trim()}>
-            Go on
+            Continue
           </button>
         </div>
       </form>

@@ -1,4 +1,4 @@
-/** What is there before anything was said. */
+/** What a conversation shows before its first question. */
 
 import * as draft from "../draft";
 import { focusComposer } from "../focus";
@@ -15,7 +15,8 @@ export function Welcome() {
     <div class="welcome">
       <h2>What would you like to ask?</h2>
       <p>
-        Every reply says how it ended: whole, cut off, or broken. Add a panel to put the same question to another model.
+        Every reply shows how it ended: complete, cut off, or broken. Add a panel to ask another model the same
+        question.
       </p>
     </div>
   );

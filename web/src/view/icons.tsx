@@ -1,4 +1,4 @@
-/** Icons as inline SVG: nothing is fetched, and they take the colour of the text. */
+/** Icons as inline SVG: nothing is fetched, and they have the color of the text. */
 
 const PATHS = {
   plus: "M12 5v14M5 12h14",

@@ -1,20 +1,18 @@
-/** One panel: whom it asks, and what was said in it. */
+/** One panel: the provider that it asks, and its questions and replies. */
 
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { askHereToo, canFollow, choose, lastTyped, obstacle, removePanel, stopReplies } from "../actions";
-import { bytes } from "../attachments";
-import { isBusy } from "../exchange";
+import { formatBytes } from "../attachments";
 import { isLive } from "../follower";
-import { type Panel, type Turn, lastReply } from "../model";
+import { isBusy, lastReply, type Panel, type Turn } from "../model";
 import { findProvider, service } from "../providers";
-import { badge } from "../reply";
-import { current, revision } from "../store";
+import { badgeWords } from "../reply";
+import { current } from "../store";
 import { Welcome } from "./empty";
 import { Icon, IconButton } from "./icons";
 import { ReplyView } from "./reply";
 
 export function PanelView({ panel, number, only }: { panel: Panel; number: number; only: boolean }) {
-  void revision.value;
   const live = isLive(panel.turns.at(-1)?.replies.at(-1));
   return (
     <section
@@ -32,7 +30,6 @@ export function PanelView({ panel, number, only }: { panel: Panel; number: numbe
 }
 
 function Head({ panel, number, only, live }: { panel: Panel; number: number; only: boolean; live: boolean }) {
-  void revision.value;
   const models = useId();
   const { providers, models: allowed } = service.value;
   const known = findProvider(panel.provider);
@@ -48,7 +45,7 @@ function Head({ panel, number, only, live }: { panel: Panel; number: number; onl
           data-testid="provider-select"
           value={panel.provider}
           disabled={live}
-          onChange={(event) => choose(panel, { provider: event.currentTarget.value, model: "" })}
+          onChange={(event) => choose(panel.id, { provider: event.currentTarget.value, model: "" })}
         >
           {known === undefined && <option value={panel.provider}>{panel.provider}</option>}
           {ready.length > 0 && (
@@ -75,13 +72,13 @@ function Head({ panel, number, only, live }: { panel: Panel; number: number; onl
           aria-label={`Model of panel ${number}`}
           data-testid="model-input"
           list={allowed ? models : undefined}
-          placeholder={known?.default_model || "name of a model"}
+          placeholder={known?.default_model || "model name"}
           value={panel.model}
           disabled={live}
           spellcheck={false}
           autocapitalize="off"
           autocomplete="off"
-          onChange={(event) => choose(panel, { model: event.currentTarget.value })}
+          onChange={(event) => choose(panel.id, { model: event.currentTarget.value })}
         />
         {allowed && (
           <datalist id={models}>
@@ -96,7 +93,7 @@ function Head({ panel, number, only, live }: { panel: Panel; number: number; onl
             class="button small"
             data-testid="panel-stop"
             aria-label={`Stop panel ${number}`}
-            onClick={() => stopReplies(panel)}
+            onClick={() => stopReplies(panel.id)}
           >
             Stop
           </button>
@@ -108,7 +105,7 @@ function Head({ panel, number, only, live }: { panel: Panel; number: number; onl
             class="small"
             testId="remove-panel"
             disabled={isBusy(current.value)}
-            onClick={() => removePanel(panel)}
+            onClick={() => removePanel(panel.id)}
           />
         )}
       </div>
@@ -121,31 +118,31 @@ function Head({ panel, number, only, live }: { panel: Panel; number: number; onl
   );
 }
 
-const NEAR = 60; // pixels from the end that still count as being there
+const NEAR = 60; // pixels; a reader this close to the end counts as being there
 
 function Thread({ panel, only }: { panel: Panel; only: boolean }) {
-  void revision.value;
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
-  const stuck = useRef(true);
-  const before = useRef(0); // where it was scrolled to
+  const following = useRef(true);
+  const lastTop = useRef(0); // where the thread was scrolled to
   const [away, setAway] = useState(false);
   const toEnd = (): void => {
     const element = scroller.current;
     if (element) element.scrollTop = element.scrollHeight;
-    stuck.current = true;
+    following.current = true;
     setAway(false);
   };
-  // Stays at the end while text comes, unless the reader has scrolled away from it.
+  // Stay at the end while text arrives, unless the reader has scrolled away from it.
   useEffect(() => {
     const observer = new ResizeObserver(() => {
       const element = scroller.current;
-      if (element && stuck.current) element.scrollTop = element.scrollHeight;
+      if (element && following.current) element.scrollTop = element.scrollHeight;
     });
     if (content.current) observer.observe(content.current);
     if (scroller.current) observer.observe(scroller.current);
     return () => observer.disconnect();
   }, []);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new turn moves the thread to its end
   useLayoutEffect(toEnd, [panel.turns.length]);
   return (
     <div class="thread-frame">
@@ -156,17 +153,17 @@ function Thread({ panel, only }: { panel: Panel; only: boolean }) {
         role="group"
         aria-label={`Messages with ${panel.provider}`}
         onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
-          // Text may have come since: only who scrolls up has left the end.
-          if (scrollHeight - scrollTop - clientHeight < NEAR) stuck.current = true;
-          else if (scrollTop < before.current) stuck.current = false;
-          before.current = scrollTop;
-          setAway(!stuck.current);
+          // New text also moves the end away; only scrolling up means that the reader has left it.
+          if (scrollHeight - scrollTop - clientHeight < NEAR) following.current = true;
+          else if (scrollTop < lastTop.current) following.current = false;
+          lastTop.current = scrollTop;
+          setAway(!following.current);
         }}
       >
         <div class="thread-content" ref={content}>
           {panel.turns.length === 0 && <Beginning panel={panel} only={only} />}
           {panel.turns.map((turn) => (
-            <TurnView key={turn.id} panel={panel} turn={turn} />
+            <TurnView key={turn.id} panelId={panel.id} turn={turn} follow={canFollow(panel, turn)} />
           ))}
         </div>
       </div>
@@ -180,10 +177,9 @@ function Thread({ panel, only }: { panel: Panel; only: boolean }) {
 }
 
 function Beginning({ panel, only }: { panel: Panel; only: boolean }) {
-  void revision.value;
   if (only) return <Welcome />;
   const last = lastTyped();
-  if (last === undefined) return <p class="beginning">Answers beside the other panels, from a history of its own.</p>;
+  if (last === undefined) return <p class="beginning">This panel answers beside the others and has its own history.</p>;
   return (
     <div class="beginning">
       <p>This panel joins with your next message.</p>
@@ -196,21 +192,21 @@ function Beginning({ panel, only }: { panel: Panel; only: boolean }) {
   );
 }
 
-const ASIDES = { continue: "You asked to go on", resume: "You asked to go on after the break" } as const;
+const ASIDES = { continue: "You asked to continue", resume: "You asked to continue after the break" } as const;
 
-function TurnView({ panel, turn }: { panel: Panel; turn: Turn }) {
-  void revision.value;
+/** `follow`: whether the model can be asked to continue after this turn now. */
+function TurnView({ panelId, turn, follow }: { panelId: string; turn: Turn; follow: boolean }) {
   const latest = lastReply(turn);
   return (
     <div class="turn">
       {turn.kind === "typed" ? <Question turn={turn} /> : <p class="aside">{ASIDES[turn.kind]}</p>}
       {turn.replies.slice(0, -1).map((reply) => (
         <details key={reply.id} class="earlier" data-testid="earlier-reply">
-          <summary>Earlier try: {(badge(reply) ?? "complete").toLowerCase()}</summary>
-          <ReplyView panel={panel} reply={reply} follow={false} />
+          <summary>Earlier reply: {badgeWords(reply).toLowerCase() || "complete"}</summary>
+          <ReplyView panelId={panelId} saved={reply} follow={false} />
         </details>
       ))}
-      {latest && <ReplyView key={latest.id} panel={panel} reply={latest} follow={canFollow(panel, turn)} />}
+      {latest && <ReplyView key={latest.id} panelId={panelId} saved={latest} follow={follow} />}
     </div>
   );
 }
@@ -224,7 +220,7 @@ function Question({ turn }: { turn: Turn }) {
           {turn.files.map((file) => (
             <li key={file.id} class="chip">
               <span class="chip-name">{file.name}</span>
-              <span class="chip-size">{bytes(file.size)}</span>
+              <span class="chip-size">{formatBytes(file.size)}</span>
             </li>
           ))}
         </ul>

@@ -1,32 +1,30 @@
-/** One try at an answer, and how it ended. */
+/** One reply, and how it ended. */
 
-import { goOn, resume, retry } from "../actions";
-import { copyText } from "../code";
+import { continueReply, resumeReply, retry } from "../actions";
 import { announce } from "../announce";
-import { isLive, liveOf } from "../follower";
-import { linkable } from "../markdown";
-import type { Panel, Reply, Source, ToolCall } from "../model";
-import { revision } from "../store";
-import { advice, badge, ending, facts, failure } from "../reply";
+import { copyText } from "../code";
+import { connectionOf, isLive, latestOf } from "../follower";
+import { safeLink } from "../markdown";
+import type { Reply, Source, ToolCall } from "../model";
+import { badgeWords, endingOf, errorOf, usageFacts } from "../reply";
 import { Icon, IconButton } from "./icons";
 import { Markdown } from "./markdown";
 
-/** `follow`: whether something can be asked after it now. */
-export function ReplyView({ panel, reply, follow }: { panel: Panel; reply: Reply; follow: boolean }) {
-  void revision.value;
-  const { frame, connection } = liveOf(reply);
-  void frame.value; // draws again with each frame
+/** `saved`: the reply as its conversation holds it. `follow`: whether the model can be asked to continue now. */
+export function ReplyView(props: { panelId: string; saved: Reply; follow: boolean }) {
+  const reply = latestOf(props.saved);
+  const connection = connectionOf(reply);
   const done = !isLive(reply);
-  const state = ending(reply);
-  const away = !done && (connection.value === "reconnecting" || connection.value === "offline");
+  const ending = endingOf(reply);
+  const disconnected = !done && (connection === "reconnecting" || connection === "offline");
   const silent = !done && reply.content === "";
   return (
-    <article class="reply" data-testid="reply" data-state={done ? state : "streaming"} aria-busy={!done}>
+    <article class="reply" data-testid="reply" data-state={done ? ending : "streaming"} aria-busy={!done}>
       {reply.note && (
         <p class="note">
           {reply.note.reason === "fallback"
-            ? `${reply.note.error} Now asking ${reply.note.provider}.`
-            : `The stream broke, and ${reply.note.provider} was asked to go on.`}
+            ? `${reply.note.error} Now ${reply.note.provider} is asked instead.`
+            : `The stream broke, and ${reply.note.provider} was asked to continue.`}
         </p>
       )}
       {reply.reasoning && (
@@ -39,11 +37,16 @@ export function ReplyView({ panel, reply, follow }: { panel: Panel; reply: Reply
       {reply.content && <Markdown text={reply.content} done={done} />}
       {reply.refusal && <p class="refusal">{reply.refusal}</p>}
       {reply.toolCalls.map((call, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the list only grows
         <ToolCard key={index} call={call} />
       ))}
       {reply.sources.length > 0 && <Sources sources={reply.sources} />}
-      {away && <p class="note">{connection.value === "offline" ? "No network: waiting for it." : "Connection lost: trying again…"}</p>}
-      {done && <Outcome panel={panel} reply={reply} follow={follow} />}
+      {disconnected && (
+        <p class="note">
+          {connection === "offline" ? "No network. Waiting for it…" : "Connection lost: trying again…"}
+        </p>
+      )}
+      {done && <Outcome panelId={props.panelId} reply={reply} follow={props.follow} />}
     </article>
   );
 }
@@ -58,47 +61,47 @@ function Waiting() {
   );
 }
 
-function Outcome({ panel, reply, follow }: { panel: Panel; reply: Reply; follow: boolean }) {
-  void revision.value;
-  const said = badge(reply);
-  const state = ending(reply);
-  const error = failure(reply);
-  const cut = state === "truncated" || state === "paused";
-  const broken = state === "broken" || state === "stopped";
+function Outcome({ panelId, reply, follow }: { panelId: string; reply: Reply; follow: boolean }) {
+  const words = badgeWords(reply);
+  const ending = endingOf(reply);
+  const error = errorOf(reply);
+  const cut = ending === "truncated" || ending === "paused";
+  const broken = ending === "broken" || ending === "stopped";
   return (
     <>
       {error && (
         <div class="error-card" data-testid="error-card" data-code={error.code}>
           <Icon name="alert" />
           <div>
+            <p class="error-label">{error.label}</p>
             <p class="error-text">{error.message}</p>
             <p class="error-more">
               <code>{error.code}</code>
               {error.retryAfter !== null && ` The provider asks to wait ${Math.ceil(error.retryAfter)} s.`}
-              {advice(error.code) && ` ${advice(error.code)}`}
+              {error.advice && ` ${error.advice}`}
             </p>
           </div>
         </div>
       )}
-      {(said || (follow && (cut || broken))) && (
+      {(words || (follow && (cut || broken))) && (
         <div class="outcome">
-          {said && (
-            <span class="badge" data-testid="badge" data-state={state}>
-              {said}
+          {words && (
+            <span class="badge" data-testid="badge" data-state={ending}>
+              {words}
             </span>
           )}
           {follow && cut && (
-            <button type="button" class="button small" data-testid="continue" onClick={() => goOn(panel)}>
+            <button type="button" class="button small" data-testid="continue" onClick={() => continueReply(panelId)}>
               Continue
             </button>
           )}
           {follow && broken && reply.content && (
-            <button type="button" class="button small" data-testid="resume" onClick={() => resume(panel)}>
+            <button type="button" class="button small" data-testid="resume" onClick={() => resumeReply(panelId)}>
               Resume
             </button>
           )}
-          {follow && (broken || state === "filtered" || state === "unknown") && (
-            <button type="button" class="button small" data-testid="retry" onClick={() => retry(panel)}>
+          {follow && (broken || ending === "filtered" || ending === "unknown") && (
+            <button type="button" class="button small" data-testid="retry" onClick={() => retry(panelId)}>
               Retry
             </button>
           )}
@@ -110,7 +113,6 @@ function Outcome({ panel, reply, follow }: { panel: Panel; reply: Reply; follow:
 }
 
 function Usage({ reply }: { reply: Reply }) {
-  void revision.value;
   const copy = async (): Promise<void> => {
     announce((await copyText(reply.content)) ? "Reply copied" : "The browser does not allow copying");
   };
@@ -123,7 +125,7 @@ function Usage({ reply }: { reply: Reply }) {
             {reply.end?.provider ?? reply.provider} · {reply.end?.model || reply.model || "default model"}
           </dd>
         </div>
-        {facts(reply).map(({ label, value, title }) => (
+        {usageFacts(reply).map(({ label, value, title }) => (
           <div key={label} {...(title && { title })}>
             <dt>{label}</dt>
             <dd>{value}</dd>
@@ -160,9 +162,10 @@ function Sources({ sources }: { sources: readonly Source[] }) {
       <h3>Sources</h3>
       <ol>
         {sources.map((source, index) => {
-          const href = linkable(source.url);
+          const href = safeLink(source.url);
           const name = source.title || source.url || source.text || "Unnamed source";
           return (
+            // biome-ignore lint/suspicious/noArrayIndexKey: the list only grows
             <li key={index}>
               {href ? (
                 <a href={href} target="_blank" rel="noopener noreferrer nofollow">

@@ -1,18 +1,25 @@
-/** The conversations that this browser keeps. */
+/** The list of saved conversations. */
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { forget } from "../actions";
 import { announce } from "../announce";
-import { lasting } from "../database";
+import { isPersistent } from "../database";
 import { focusComposer } from "../focus";
 import type { Conversation } from "../model";
-import { conversations, current, readConversations, open, rename, revision, startConversation, tell } from "../store";
+import {
+  conversations,
+  current,
+  notify,
+  openConversation,
+  readConversations,
+  renameConversation,
+  startConversation,
+} from "../store";
 import { download, exportAll, importAll } from "../transfer";
-import { opened } from "./dialogs";
+import { showDialog } from "./dialogs";
 import { Icon, IconButton } from "./icons";
 
 export function Sidebar({ shown, onHide }: { shown: boolean; onHide: () => void }) {
-  void revision.value;
   const first = useRef<HTMLButtonElement>(null);
   useLayoutEffect(() => {
     if (!shown) return;
@@ -22,13 +29,15 @@ export function Sidebar({ shown, onHide }: { shown: boolean; onHide: () => void 
       if (before instanceof HTMLElement) before.focus();
     };
   }, [shown]);
-  const choose = (act: () => void): void => {
+  const runAndHide = (act: () => void): void => {
     act();
     onHide();
     focusComposer();
   };
   return (
     <>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: a click beside the list hides it */}
+      {/* biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard has Escape */}
       <div class="backdrop" data-shown={shown} onClick={onHide} />
       <nav
         class="sidebar"
@@ -47,16 +56,26 @@ export function Sidebar({ shown, onHide }: { shown: boolean; onHide: () => void 
           <span>msgmodel</span>
           <IconButton icon="close" label="Hide the conversations" class="narrow-only" onClick={onHide} />
         </div>
-        <button ref={first} type="button" class="new" data-testid="new-conversation" onClick={() => choose(startConversation)}>
+        <button
+          ref={first}
+          type="button"
+          class="new"
+          data-testid="new-conversation"
+          onClick={() => runAndHide(startConversation)}
+        >
           <Icon name="plus" />
           New conversation
         </button>
         {conversations.value.length === 0 ? (
-          <p class="sidebar-empty">What you ask is listed here, and kept in this browser only.</p>
+          <p class="sidebar-empty">Your conversations are listed here and kept in this browser only.</p>
         ) : (
           <ul class="history" data-testid="history">
             {conversations.value.map((conversation) => (
-              <Item key={conversation.id} conversation={conversation} onOpen={() => choose(() => open(conversation))} />
+              <Item
+                key={conversation.id}
+                conversation={conversation}
+                onOpen={() => runAndHide(() => openConversation(conversation.id))}
+              />
             ))}
           </ul>
         )}
@@ -77,13 +96,12 @@ function Mark() {
 }
 
 function Item({ conversation, onOpen }: { conversation: Conversation; onOpen: () => void }) {
-  void revision.value;
   const [renaming, setRenaming] = useState(false);
-  const here = current.value === conversation;
+  const here = current.value.id === conversation.id;
   const title = conversation.title || "Untitled";
   if (renaming) {
-    const leave = (value: string): void => {
-      rename(conversation, value);
+    const finishRenaming = (value: string): void => {
+      renameConversation(conversation.id, value);
       setRenaming(false);
     };
     return (
@@ -94,9 +112,9 @@ function Item({ conversation, onOpen }: { conversation: Conversation; onOpen: ()
           data-testid="rename-input"
           defaultValue={title}
           ref={(input) => input?.select()}
-          onBlur={(event) => leave(event.currentTarget.value)}
+          onBlur={(event) => finishRenaming(event.currentTarget.value)}
           onKeyDown={(event) => {
-            if (event.key === "Enter") leave(event.currentTarget.value);
+            if (event.key === "Enter") finishRenaming(event.currentTarget.value);
             if (event.key !== "Escape") return;
             event.preventDefault();
             event.stopPropagation();
@@ -108,38 +126,63 @@ function Item({ conversation, onOpen }: { conversation: Conversation; onOpen: ()
   }
   return (
     <li class="history-item" data-testid="history-item" data-here={here}>
-      <button type="button" class="history-open" aria-current={here ? "page" : undefined} title={title} onClick={onOpen}>
+      <button
+        type="button"
+        class="history-open"
+        aria-current={here ? "page" : undefined}
+        title={title}
+        onClick={onOpen}
+      >
         {conversation.streams.length > 0 && <span class="pulse" role="img" aria-label="answering" />}
         <span class="history-title">{title}</span>
       </button>
-      <IconButton icon="pencil" label={`Rename ${title}`} class="small" testId="rename" onClick={() => setRenaming(true)} />
-      <IconButton icon="trash" label={`Delete ${title}`} class="small" testId="delete" onClick={() => forget(conversation)} />
+      <IconButton
+        icon="pencil"
+        label={`Rename ${title}`}
+        class="small"
+        testId="rename"
+        onClick={() => setRenaming(true)}
+      />
+      <IconButton
+        icon="trash"
+        label={`Delete ${title}`}
+        class="small"
+        testId="delete"
+        onClick={() => forget(conversation)}
+      />
     </li>
   );
 }
 
 function Foot() {
   const picker = useRef<HTMLInputElement>(null);
-  const bring = async (file: File | undefined): Promise<void> => {
+  const importFile = async (file: File | undefined): Promise<void> => {
     if (file === undefined) return;
     try {
       const count = await importAll(await file.text());
       await readConversations();
       announce(`${count} conversations imported`);
     } catch (error) {
-      tell(`Nothing was imported: ${(error as Error).message}`);
+      notify(`Nothing was imported: ${(error as Error).message}`);
     }
   };
-  const take = async (): Promise<void> => {
+  const exportFile = async (): Promise<void> => {
     download(await exportAll(), `msgmodel-${new Date().toISOString().slice(0, 10)}.json`);
     announce("Conversations exported");
   };
   return (
     <div class="sidebar-foot">
-      {!lasting.value && <p class="sidebar-empty">This browser keeps nothing: the list ends with the tab.</p>}
+      {!isPersistent.value && (
+        <p class="sidebar-empty">This browser stores nothing: the conversations are lost when you close the tab.</p>
+      )}
       <div class="sidebar-tools">
-        <IconButton icon="download" label="Export all as JSON" testId="export" onClick={() => void take()} />
-        <IconButton icon="upload" label="Import conversations" testId="import" onClick={() => picker.current?.click()} />
+        <IconButton icon="download" label="Export all as JSON" testId="export" onClick={() => void exportFile()} />
+        <IconButton
+          icon="upload"
+          label="Import conversations"
+          testId="import"
+          onClick={() => picker.current?.click()}
+        />
         <input
           ref={picker}
           type="file"
@@ -148,7 +191,7 @@ function Foot() {
           data-testid="import-input"
           aria-label="Import conversations"
           onChange={(event) => {
-            void bring(event.currentTarget.files?.[0]);
+            void importFile(event.currentTarget.files?.[0]);
             event.currentTarget.value = "";
           }}
         />
@@ -157,9 +200,14 @@ function Foot() {
           label="Delete all conversations"
           testId="delete-all"
           disabled={conversations.value.length === 0}
-          onClick={() => (opened.value = "delete-all")}
+          onClick={() => showDialog("delete-all")}
         />
-        <IconButton icon="keyboard" label="Keyboard shortcuts" testId="shortcuts" onClick={() => (opened.value = "shortcuts")} />
+        <IconButton
+          icon="keyboard"
+          label="Keyboard shortcuts"
+          testId="shortcuts"
+          onClick={() => showDialog("shortcuts")}
+        />
       </div>
     </div>
   );

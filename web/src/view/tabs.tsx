@@ -1,20 +1,20 @@
-/** On a narrow page the panels lie side by side behind its edge; these buttons go to them. */
+/** Buttons that scroll to a panel. On a narrow page only one panel fits; the others are beyond the edge. */
 
 import type { RefObject } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { isLive } from "../follower";
-import { current, revision } from "../store";
+import { current } from "../store";
 
 export function PanelTabs({ scroller }: { scroller: RefObject<HTMLDivElement | null> }) {
-  void revision.value;
   const { panels } = current.value;
   const [shown, setShown] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the element stays the same
   useEffect(() => {
     const element = scroller.current;
     if (element === null) return;
-    const look = (): void => setShown(Math.round(element.scrollLeft / element.clientWidth));
-    element.addEventListener("scroll", look, { passive: true });
-    return () => element.removeEventListener("scroll", look);
+    const noteScroll = (): void => setShown(Math.round(element.scrollLeft / element.clientWidth));
+    element.addEventListener("scroll", noteScroll, { passive: true });
+    return () => element.removeEventListener("scroll", noteScroll);
   }, []);
   if (panels.length < 2) return null;
   return (
@@ -27,7 +27,9 @@ export function PanelTabs({ scroller }: { scroller: RefObject<HTMLDivElement | n
           data-testid="panel-tab"
           data-number={index + 1}
           aria-current={index === shown}
-          onClick={() => document.getElementById(`panel-${panel.id}`)?.scrollIntoView({ inline: "start", block: "nearest" })}
+          onClick={() =>
+            document.getElementById(`panel-${panel.id}`)?.scrollIntoView({ inline: "start", block: "nearest" })
+          }
         >
           <span class="panel-dot" aria-hidden="true" />
           <span class="tab-name">{panel.provider}</span>
