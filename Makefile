@@ -27,6 +27,15 @@ demo: $(VENV)/installed  ## a reply streamed from the embedded model, no key nee
 	@$(BIN)/msgmodel local pull
 	@$(BIN)/python examples/demo.py
 
+# What the page and the JavaScript client need of npm; without npm both are left out of `check`, `format` and `test`.
+JS := $(if $(shell command -v npm),web clients/js)
+JS_INSTALLED := $(JS:%=%/node_modules/.package-lock.json)
+
+# npm writes this file last, so it tells whether the lock file has changed since.
+$(JS_INSTALLED): %/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 PAGE := src/msgmodel/server/page/index.html
 PAGE_SOURCES := web/package-lock.json web/index.html web/vite.config.ts web/build.py \
 	$(shell find web/src clients/js/src -type f 2>/dev/null)
@@ -40,13 +49,12 @@ serve: $(PAGE)  ## the chat page on http://127.0.0.1:8000, with the embedded mod
 	@$(BIN)/msgmodel local pull
 	$(BIN)/msgmodel serve
 
-test: $(VENV)/tools  ## the tests, with the real embedded model
+test: $(VENV)/tools $(JS_INSTALLED)  ## the tests, with the real embedded model
 	@$(BIN)/msgmodel local pull
 	$(BIN)/python -m pytest
 
-clients: $(VENV)/tools  ## other people's clients, and ours in JavaScript, for the tests (needs npm)
+clients: $(VENV)/tools $(JS_INSTALLED)  ## other people's clients, and ours in JavaScript, for the tests (needs npm)
 	$(BIN)/python tests/clients/install.py
-	cd clients/js && npm ci --silent --no-audit --no-fund
 
 load: $(VENV)/tools  ## how many live streams one server carries here (a minute and a half)
 	$(BIN)/python bench/load.py
@@ -77,13 +85,15 @@ fuzz: $(VENV)/tools  ## the parsers and the server's requests under a fuzzer (te
 audit: $(VENV)/tools  ## known vulnerabilities in what is installed, by pip-audit and npm audit
 	$(BIN)/python proofs/audit.py
 
-format: $(VENV)/tools  ## writes the code in the one format
+format: $(VENV)/tools $(JS_INSTALLED)  ## writes the code in the one format
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
+	@for folder in $(JS); do npm --prefix $$folder run --silent format || exit 1; done
 
-check: $(VENV)/tools  ## format and lint, changing nothing
+check: $(VENV)/tools $(JS_INSTALLED)  ## format and lint, changing nothing; the types of web/ and clients/js too
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@for folder in $(JS); do npm --prefix $$folder run --silent check || exit 1; done
 
 types: $(VENV)/tools  ## mypy on the code, pyright on a caller's
 	$(BIN)/mypy
@@ -115,7 +125,7 @@ covered-half:
 covered-others:
 	$(BIN)/coverage run -m pytest $(addprefix --ignore=,$(HALF))
 
-covered: $(VENV)/tools
+covered: $(VENV)/tools $(JS_INSTALLED)
 	@$(BIN)/msgmodel local pull
 	$(BIN)/coverage erase
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line covered-half covered-others

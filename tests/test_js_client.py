@@ -1,4 +1,4 @@
-"""The JavaScript client: its types are ours, its goldens are what we say, and its own tests pass."""
+"""The JavaScript client and the chat page: generated types, goldens, and the npm tests of both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from goldens import make
 
-CLIENT = Path(__file__).parents[1] / "clients" / "js"
+ROOT = Path(__file__).parents[1]
+CLIENT = ROOT / "clients" / "js"
 
 
 def test_the_types_are_up_to_date() -> None:
@@ -29,10 +30,9 @@ def test_every_golden_is_made() -> None:
     assert {file.stem for file in make.HERE.glob("*.jsonl")} == set(make.GOLDENS)
 
 
-@pytest.mark.skipif(
-    not shutil.which("npm") or not (CLIENT / "node_modules").is_dir(), reason="needs npm ci in clients/js"
-)
-@pytest.mark.parametrize("script", ["test", "size"])
-def test_its_own_tests(script: str) -> None:
-    done = subprocess.run(["npm", "run", "--silent", script], cwd=CLIENT, capture_output=True, text=True)
+@pytest.mark.parametrize(("folder", "script"), [("clients/js", "test"), ("clients/js", "size"), ("web", "test")])
+def test_their_own_tests(folder: str, script: str) -> None:
+    if not shutil.which("npm") or not (ROOT / folder / "node_modules").is_dir():
+        pytest.skip(f"needs npm ci in {folder}")
+    done = subprocess.run(["npm", "run", "--silent", script], cwd=ROOT / folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

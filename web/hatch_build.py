@@ -1,4 +1,4 @@
-"""The wheel's build hook: puts the chat page into it. An editable installation has it by `make web`."""
+"""The wheel's build hook, which puts the chat page into the wheel. `make web` does so for an editable installation."""
 
 from __future__ import annotations
 
