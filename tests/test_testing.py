@@ -396,6 +396,31 @@ def test_what_is_no_recording(tmp_path: Path) -> None:
         record(tmp_path / "no" / "folder")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("colour", [Sync, Async], indirect=True, ids=["sync", "async"])
+def test_a_recording_on_a_full_disk(colour: Sync | Async, provider: ScriptedProvider) -> None:
+    """The reply is whole, and what went wrong is said when the recording ends."""
+    provider.say("Hello, world")
+    recording = record("/dev/full")
+    client = recording.client if isinstance(colour, Sync) else recording.async_client
+    for _ in range(2):
+        last = panel(colour, provider, "openai_chat", http_client=client)[-1]
+        assert (last["event"], last["content"]) == ("panel_final", "Hello, world")
+    words = r"the recording /dev/full is not whole: No space left on device\. Make room"
+    with pytest.raises(ConfigurationError, match=words), recording:
+        pass
+    assert recording.client.is_closed
+    with pytest.raises(LookupError), recording:  # an error of the application's own is not replaced
+        raise LookupError
+
+
+def test_little_waits_for_the_end_of_a_secret() -> None:
+    """Of a body that says the beginning of one again and again."""
+    asterisks = _Asterisks([b"a" * 50 + b"b"])
+    out = sum(len(piece) for _ in range(5_000) for _, piece in asterisks.feed(0.0, b"aaaa"))
+    assert 20_000 - out <= 54
+
+
 def test_leaving_a_recorded_stream_early(provider: ScriptedProvider, tmp_path: Path) -> None:
     provider.say(Reply("a b c", stall_after=1))
 

@@ -45,10 +45,13 @@ _SCHEMES = frozenset({"basic", "bearer", "digest", "token"})
 class Recording:
     """`client` and `async_client` go into `http_client=`; what they receive is written as it comes.
 
-    A `with` or an `async with` closes both and the file.
+    A `with` or an `async with` closes both and the file. Leaving it raises ConfigurationError if the file could not be
+    written to its end, as on a full disk: the replies themselves are whole.
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fault: OSError | None = None
         self._file: IO[str] = path.open("w", encoding="utf-8")
         self._lock = threading.Lock()
         self._count = 0
@@ -65,7 +68,15 @@ class Recording:
         with suppress(StopIteration):  # what closes it never waits: see its transport
             self.async_client.aclose().send(None)
         with self._lock:
-            self._file.close()
+            try:
+                self._file.close()  # which writes what is left
+            except OSError as fault:
+                self._fault = self._fault or fault
+        if self._fault is not None and error is None:
+            raise ConfigurationError(
+                f"the recording {self._path} is not whole: {self._fault.strerror}. Make room, or choose another place, "
+                "and record again"
+            ) from None
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,11 +98,14 @@ class Recording:
         return tape
 
     def line(self, **fields: Any) -> None:
-        """Writes a line at once; nothing any more once the file is closed."""
+        """Write a line at once; nothing once the file is closed, or can't be written: no reply suffers from that."""
         with self._lock:
-            if not self._file.closed:
-                self._file.write(json.dumps(fields, ensure_ascii=False) + "\n")
-                self._file.flush()
+            if not self._file.closed and self._fault is None:
+                try:
+                    self._file.write(json.dumps(fields, ensure_ascii=False) + "\n")
+                    self._file.flush()
+                except OSError as fault:
+                    self._fault = fault
 
 
 class _Tape:
@@ -122,27 +136,43 @@ class _Tape:
 
 
 class _Asterisks:
-    """Puts asterisks over credentials, also where one is cut in two: what may be the beginning of one waits."""
+    """Put asterisks over credentials, also if one is cut in two: what may be the beginning of one waits."""
 
     def __init__(self, secrets: list[bytes]) -> None:
         self._secrets = secrets
-        self._waiting: list[tuple[float, bytes]] = []
+        self._waiting: list[tuple[float, bytes, bytes]] = []
+        """When a piece came, what it is, and the same with the asterisks so far."""
 
     def feed(self, at: float, data: bytes) -> list[tuple[float, bytes]]:
-        self._waiting.append((at, data))
-        joined = b"".join(piece for _, piece in self._waiting)
-        for secret in self._secrets:
-            if any(joined.endswith(secret[:length]) for length in range(1, min(len(secret), len(joined) + 1))):
-                return []
-        return self.rest()
+        """The pieces in which no secret can begin that ends later."""
+        self._waiting.append((at, data, data))
+        joined = b"".join(piece for _, piece, _ in self._waiting)
+        begun = (
+            length
+            for secret in self._secrets
+            for length in range(1, min(len(secret), len(joined) + 1))
+            if joined.endswith(secret[:length])
+        )
+        return self._release(joined, len(joined) - max(begun, default=0))
 
     def rest(self) -> list[tuple[float, bytes]]:
-        joined = _covered(b"".join(piece for _, piece in self._waiting), self._secrets)
-        cleaned, begin = [], 0
-        for at, piece in self._waiting:
-            cleaned.append((at, joined[begin : begin + len(piece)]))
-            begin += len(piece)
-        self._waiting = []
+        joined = b"".join(piece for _, piece, _ in self._waiting)
+        return self._release(joined, len(joined))
+
+    def _release(self, joined: bytes, sure: int) -> list[tuple[float, bytes]]:
+        """The pieces that end within so many bytes. Those that wait keep the asterisks that they have."""
+        covered = _covered(joined, self._secrets)
+        waiting, self._waiting, cleaned, begin = self._waiting, [], [], 0
+        for at, piece, before in waiting:
+            end = begin + len(piece)
+            shown = covered[begin:end]
+            if before != piece:
+                shown = bytes(0x2A if 0x2A in pair else pair[0] for pair in zip(before, shown, strict=True))
+            if end <= sure:
+                cleaned.append((at, shown))
+            else:
+                self._waiting.append((at, piece, shown))
+            begin = end
         return cleaned
 
 
@@ -257,7 +287,7 @@ def record(path: str | Path) -> Recording:
             query("openai", "hi", http_client=recording.client)
 
     For the async functions `recording.async_client`, in a `with` or an `async with`. Raises ConfigurationError when the
-    file can't be written.
+    file can't be written; on a full disk, when the `with` is left.
     """
     try:
         return Recording(Path(path))
