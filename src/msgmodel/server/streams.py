@@ -183,8 +183,8 @@ class _Producer:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> asyncio.Task[None]:
+        self._listening = asyncio.create_task(self._listen())  # first, as an eager task may end while it is made
         self.task = asyncio.create_task(self._run())
-        self._listening = asyncio.create_task(self._listen())
         self.left(at_least=1.0)  # whoever asked is about to read
         return self.task
 
