@@ -31,6 +31,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "examples" / "deploy")]
 import redis  # noqa: E402
 from child import Child  # noqa: E402
 from one_machine import Deployment  # noqa: E402
+from soak_plan import REPLY_BYTES  # noqa: E402
 from soak_readers import LATE_SECONDS  # noqa: E402
 from soak_samples import LIMITS, Growth, Sample, a_stream, cpu, growth, store, together, worker  # noqa: E402
 
@@ -75,7 +76,10 @@ class Soak:
             Path(stack.enter_context(tempfile.TemporaryDirectory())),
             workers=WORKERS,
             proxy=False,
-            options=["--ttl", str(options.ttl), "--on-disconnect", f"grace:{options.grace:g}"],
+            options=[
+                *("--ttl", str(options.ttl), "--on-disconnect", f"grace:{options.grace:g}"),
+                *("--max-reply-bytes", str(REPLY_BYTES)),
+            ],
             environment={
                 "OPENAI_BASE_URL": f"{address}/v1",
                 "ANTHROPIC_BASE_URL": address,

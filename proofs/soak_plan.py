@@ -6,10 +6,12 @@ can tell to the letter what it must have, whatever the server in the middle says
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from random import Random
 
-from msgmodel.testing import Cut, Pause, Repeat, Reply, Reset, Script, Send, Stall
+from msgmodel.testing import Cut, Flood, Pause, Repeat, Reply, Reset, Script, Send, Stall
 from msgmodel.testing.server import Step
 from msgmodel.testing.wires import Wire
 
@@ -34,7 +36,14 @@ FAULTS = (
     "500",
     "broken JSON",
     "slow drip",
+    "endless text",
+    "endless arguments",
+    "endless 1xx",
 )
+FLOOD_WORDS = "again " * 50
+FLOOD_1XX = b"HTTP/1.1 100 Continue\r\n\r\n" * 100
+REPLY_BYTES = 64 * 1024
+"""What a reply may take in the soak, so that endless ones end soon."""
 CODES = {
     "clean cut": "interrupted",
     "cut in a chunk": "interrupted",
@@ -43,6 +52,9 @@ CODES = {
     "only pings": "timeout",
     "500": "server",
     "broken JSON": "protocol",
+    "endless text": "reply_too_large",
+    "endless arguments": "reply_too_large",
+    "endless 1xx": "network",
 }
 """How a panel with this fault must end; those that are in neither table recover from theirs."""
 ERROR_EVENTS = {
@@ -52,10 +64,19 @@ ERROR_EVENTS = {
     "gemini": "overloaded",
 }
 BROKEN = "error event", *CODES
-AGAIN = {"429 once": 2, "lost once": 2, "500": 3}
+AGAIN = {"429 once": 2, "lost once": 2, "500": 3, "endless 1xx": 3}
 """How often the provider is asked: the server tries twice more where that can help."""
 
-BEHAVIOURS = {"stays": 50, "comes back": 22, "leaves": 8, "stops": 10, "repeats": 10}
+BEHAVIOURS = {
+    "stays": 44,
+    "comes back": 20,
+    "leaves": 8,
+    "stops": 9,
+    "repeats": 9,
+    "is silent": 3,
+    "is slow": 4,
+    "vanishes": 3,
+}
 """Of the readers, in shares of a hundred."""
 
 IDLE_SECONDS = 4.0
@@ -91,11 +112,27 @@ class Panel:
     @property
     def text(self) -> str:
         """What a reader must have in the end, if nobody stops it."""
-        if self.fault == "500":
+        if self.fault in ("500", "endless 1xx"):
             return ""
         if self.fault in BROKEN:
             return "".join(self.pieces[: self.after])
         return "".join(self.pieces)
+
+    @property
+    def longest(self) -> str:
+        """What a reader may have at most: of endless text as much as a reply may take."""
+        if self.fault == "endless text":
+            return self.text + FLOOD_WORDS * (REPLY_BYTES // len(FLOOD_WORDS))
+        return "".join(self.pieces)
+
+    def is_whole(self, text: str) -> bool:
+        """Tell whether this is what a reader must have in the end; of endless text, some of the flood.
+
+        How much is the library's business: a text with an emoji takes four bytes of memory for each character.
+        """
+        if self.fault == "endless text":
+            return len(self.text) + REPLY_BYTES // 32 < len(text) <= len(self.longest)
+        return text == self.text
 
     @property
     def ending(self) -> str:
@@ -123,9 +160,13 @@ class Panel:
             return replace(whole, steps=tuple(bit for step in whole.steps for bit in _dripped(step)))
         if self.fault == "error event":
             return replace(said, truncated=False, breaks_off_after=self.after).script(self.wire)
+        if self.fault in FLOODS:
+            begun = self.pieces[: self.after]
+            flood = FLOODS[self.fault](Reply("".join(begun), pieces=begun, speed=PIECES_A_SECOND))
+            return Script(steps=_endless(flood.script(self.wire).steps))
         if self.fault in BROKEN:
-            *begun, _ = replace(said, truncated=False, stall_after=self.after).script(self.wire).steps
-            return Script(steps=(*begun, *_LAST_STEPS[self.fault]))
+            *steps, _ = replace(said, truncated=False, stall_after=self.after).script(self.wire).steps
+            return Script(steps=(*steps, *_LAST_STEPS[self.fault]))
         return whole
 
 
@@ -197,6 +238,24 @@ def _dripped(step: Step) -> tuple[Step, ...]:
     bits = step.data[:third], step.data[third : 2 * third], step.data[2 * third :]
     return tuple(each for bit in bits if bit for each in (Send(bit), Pause(0.02)))
 
+
+def _endless(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps, the one with the words of the flood again and again without an end."""
+    before = tuple(takewhile(lambda step: not isinstance(step, Send) or FLOOD_WORDS.encode() not in step.data, steps))
+    flood = steps[len(before)]
+    assert isinstance(flood, Send)
+    return (*before, Flood(flood.data))
+
+
+FLOODS: dict[str, Callable[[Reply], Reply]] = {
+    "endless text": lambda said: replace(
+        said, text=said.text + FLOOD_WORDS, pieces=[*(said.pieces or ()), FLOOD_WORDS]
+    ),
+    "endless arguments": lambda said: replace(
+        said, tool_calls=[{"name": "soak", "arguments": {"again": FLOOD_WORDS * 10}}]
+    ),
+}
+"""Of replies that flood after their text: what they say, with the words of the flood once."""
 
 _LAST_STEPS: dict[str, tuple[Step, ...]] = {
     "clean cut": (),

@@ -16,9 +16,9 @@ from collections import Counter
 from typing import Any
 
 import uvloop
-from soak_plan import Plan
+from soak_plan import FLOOD_1XX, Plan
 
-from msgmodel.testing import Cut, End, Pause, Repeat, Reset, Script, Send, Stall
+from msgmodel.testing import Cut, End, Flood, Pause, Repeat, Reset, Script, Send, Stall
 from msgmodel.testing.provider import wire_of
 from msgmodel.testing.server import RESET_ON_CLOSE
 
@@ -51,7 +51,11 @@ class Provider:
                 body = await reader.readexactly(int(length[1]) if length else 0)
                 self.answering += 1
                 try:
-                    stays = await _play(self._script(head, body), reader, writer)
+                    script = self._script(head, body)
+                    if script is None:
+                        await _flood(FLOOD_1XX, reader, writer)
+                        return
+                    stays = await _play(script, reader, writer)
                 finally:
                     self.answering -= 1
                 if not stays:
@@ -66,7 +70,8 @@ class Provider:
         wrong, self.wrong = self.wrong, []
         return {"open": self.open, "answering": self.answering, "requests": self.requests, "wrong": wrong}
 
-    def _script(self, head: bytes, body: bytes) -> Script:
+    def _script(self, head: bytes, body: bytes) -> Script | None:
+        """Return the answer; None for interim answers without end."""
         found = _PROMPT.search(body)
         path = head.split(b" ", 2)[1].decode()
         if found is None:
@@ -81,7 +86,15 @@ class Provider:
             self.wrong.append(f"{number}{name}: asked {attempt} times, {panel.fault or 'no fault'}")
         if wire_of(path) != panel.wire:
             self.wrong.append(f"{number}{name}: asked by {path}, not over {panel.wire}")
-        return panel.script(attempt)
+        return None if panel.fault == "endless 1xx" else panel.script(attempt)
+
+
+async def _flood(data: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send it as fast as it is taken. Raises Gone."""
+    while not (reader.at_eof() or writer.is_closing()):
+        writer.write(data)
+        await writer.drain()
+    raise Gone
 
 
 async def _play(script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -105,6 +118,8 @@ async def _play(script: Script, reader: asyncio.StreamReader, writer: asyncio.St
                 while True:
                     write(script.frame(data))
                     await asyncio.sleep(every_seconds)
+            case Flood(data):
+                await _flood(script.frame(data), reader, writer)
             case Stall():
                 await reader.read(1)
                 raise Gone

@@ -1,6 +1,7 @@
 """The readers of the soak: so many streams at a time, a new one where one ends, each read as its plan says.
 
-Some lose their connection and come back, some never do, some stop the stream, some ask the same a second time. Answers
+Some lose their connection and come back, some never do, some stop the stream, some ask the same a second time. The
+hostile ones read nothing for a while and go, read slowly, or vanish before the first event. Answers
 each line on standard input with one line of JSON; after the line "end" no new streams are begun.
 
     python proofs/soak_readers.py '{"ports": [...], "streams": 500, ...}'
@@ -36,6 +37,8 @@ class Readers:
         self.grace = options["grace"]
         self.expired = options["ttl"] + options["tombstone"] / 2
         self.patience = options["longest"] + PATIENCE_SECONDS
+        # The stream is looked at again after its grace, and must still be kept then.
+        self.silence = max(0.5, options["ttl"] - options["grace"] - 2 * LATE_SECONDS)
         self.stopping = False
         self.live = self.begun = 0
         self.endings: Counter[tuple[str, str]] = Counter()
@@ -129,6 +132,20 @@ class _Reading:
                     await self._read(answer)
             case "repeats":
                 await self._repeat()
+            case "is slow":
+                async with await self._ask(slow=True) as answer:
+                    for moment in range(1, 4):
+                        await self._read(answer, moment)
+                        await asyncio.sleep(self.random.uniform(0.5, 2.0))
+                    await self._read(answer)
+            case "is silent" | "vanishes":
+                async with await self._ask(slow=True) as answer:
+                    if stream.behaviour == "is silent":
+                        await asyncio.sleep(self.readers.silence)
+                    answer.reset()
+                self.readers.behaviours[stream.behaviour] += 1
+                self.readers.later(self.readers.grace + LATE_SECONDS, stream, self._is_over())
+                return
         self.readers.endings.update(record.check(may_be_cancelled=stream.behaviour == "stops"))
         self.readers.behaviours[stream.behaviour] += 1
         if stream.replayed:
@@ -136,8 +153,8 @@ class _Reading:
         if stream.expired:
             self.readers.later(self.readers.expired, stream, self._is_expired())
 
-    async def _ask(self, **headers: str) -> Answer:
-        answer = await Answer.to(self._port(), "POST", "/v1/panels", self.stream.body, **headers)
+    async def _ask(self, slow: bool = False, **headers: str) -> Answer:
+        answer = await Answer.to(self._port(), "POST", "/v1/panels", self.stream.body, slow, **headers)
         id = answer.headers.get("x-stream-id", "")
         if self.id and id != self.id:
             raise Wrong(f"the same key began another stream: {answer.status}")

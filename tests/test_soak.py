@@ -29,7 +29,7 @@ def proofs(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.skipif(sys.platform != "linux", reason="the soak looks into /proc")
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="there is no redis-server")
 @pytest.mark.timeout(300)
-def test_a_short_soak(tmp_path: Path) -> None:
+def test_a_short_soak(proofs: Any, tmp_path: Path) -> None:
     """Forty streams at a time: all faults, all kinds of readers, and nothing left in the end."""
     results = tmp_path / "soak.json"
     command = [sys.executable, str(PROOFS / "soak.py"), "--results", str(results)]
@@ -44,7 +44,8 @@ def test_a_short_soak(tmp_path: Path) -> None:
     assert result["streams"] > 100
     faults = {fault for fault, _, _ in result["endings of panels"]}
     assert len(faults) > 9, faults
-    assert set(result["readers"]) == {"stays", "comes back", "leaves", "stops", "repeats"}
+    assert faults >= {"endless text", "endless arguments", "endless 1xx"}
+    assert set(result["readers"]) == set(proofs("soak_plan").BEHAVIOURS)
     assert "streams in" in soak.stdout
 
 
@@ -58,6 +59,9 @@ def end(kind: str, content: str, **fields: str) -> bytes:
 
 def final(content: str) -> bytes:
     return end("panel_final", content, status="complete")
+
+
+ENDLESS = "0 1 " + "again " * 5_000
 
 
 def one_panel(proofs: Any, fault: str) -> Any:
@@ -82,6 +86,8 @@ def one_panel(proofs: Any, fault: str) -> Any:
         ("clean cut", [delta("0 1 "), final("0 1 ")], "ended as complete, not interrupted"),
         ("clean cut", [delta("0 "), end("panel_error", "0 ", code="interrupted")], "2 characters missing"),
         ("500", [end("panel_error", "", code="server")], ""),
+        ("endless text", [delta("0 1 "), end("panel_error", "0 1 ", code="reply_too_large")], "characters missing"),
+        ("endless text", [delta(ENDLESS), end("panel_error", ENDLESS, code="reply_too_large")], ""),
         ("stall", [delta("0 1 "), end("panel_error", "0 1 ", code="cancelled")], "not timeout"),
     ],
 )
