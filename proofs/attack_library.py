@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from msgmodel import AnthropicConfig, OpenAIConfig, astream_panels  # noqa: E402
+from msgmodel._exchange import MAX_REPLY_BYTES  # noqa: E402
 from proofs.attack_meter import PAUSE_SECONDS, Waits, lateness  # noqa: E402
+from proofs.attack_provider import EVENT_BYTES, LARGE_EVENTS  # noqa: E402
 
 HEALTHY = 5
 TIMEOUT_SECONDS, DEADLINE_SECONDS = 2.0, 3.0
@@ -40,14 +42,18 @@ async def read_stream(port: int, waits: Waits) -> None:
 
 
 async def attacked(port: int, name: str) -> dict[str, Any]:
-    """Ask for the flood; return how it ended, after how many seconds, and how many characters were asked to be kept."""
+    """Ask for the flood; return how it ended, after how many seconds, and how many bytes were asked to be kept.
+
+    Those are all that a reply may take, if it ends for that reason, else the text of its last event.
+    """
     config = OpenAIConfig(base_url=f"http://127.0.0.1:{port}/v1", api_key=KEY, api="chat")
     limits: Any = {"timeout": TIMEOUT_SECONDS, "deadline": DEADLINE_SECONDS, "max_retries": 0}
     begun = monotonic()
     async for event in astream_panels("openai", f"attack {name} end", config=config, **limits):
         last = event
     ended = last.get("code") or last.get("status")
-    return {"ended": ended, "seconds": monotonic() - begun, "kept": size(last)}
+    kept = MAX_REPLY_BYTES if ended == "reply_too_large" else EVENT_BYTES if name in LARGE_EVENTS else size(last)
+    return {"ended": ended, "seconds": monotonic() - begun, "kept": kept}
 
 
 async def tell(port: int, name: str) -> None:

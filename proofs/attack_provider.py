@@ -30,6 +30,9 @@ FLOOD_BYTES = 2_000_000_000
 BLOCK_BYTES = 64 * 1024
 EVENT_BYTES = 30_000_000
 
+LARGE_EVENTS = ("large-event", "broken-json", "error-event")
+"""Floods that are one event of EVENT_BYTES, which is less than the limit of an event: to be kept until it is whole."""
+
 _PROMPT = re.compile(rb"attack ([\w-]+)(?::(\d+))? end")
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
