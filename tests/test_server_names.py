@@ -13,7 +13,7 @@ from msgmodel.testing import Reply, ScriptedProvider
 from serving import TOKENS, Uvicorn, bearer, joined, opened, request
 
 module_provider, provider = serving.module_provider, serving.provider  # fixtures
-redis_server, serve = serving.redis_server, serving.serve
+redis_server, own_redis, serve = serving.redis_server, serving.own_redis, serving.serve
 
 ALICE, BOB = map(bearer, TOKENS)
 KEY = {"idempotency-key": "one"}
@@ -172,3 +172,24 @@ def test_a_key_whose_stream_redis_lost(serve: Any, redis_server: Any, provider: 
     assert old != new
     assert post(server, last_event_id=f"{old}:1", **key).status_code == 410
     assert request("GET", f"{server.url}/v1/streams/{old}", headers={"last-event-id": "1"}).status_code == 404
+
+
+def test_a_reader_of_before_reads_nothing_of_a_new_stream(own_redis: Any, provider: ScriptedProvider) -> None:
+    """Redis lost all it had, and the same key began another reply, while somebody still reads the first one."""
+    from msgmodel.server.redis_log import RedisLog
+
+    with Uvicorn(create_app(Settings(grace_seconds=0.0), RedisLog(own_redis.url))) as server:
+        ask: dict[str, Any] = {"json": {"prompt": "hi"}, "headers": KEY}
+        provider.say(Reply("One two three four", stall_after=2))
+        with opened("POST", f"{server.url}/v1/panels", **ask) as stream:
+            stream.take(2)
+            own_redis.ask("FLUSHALL")
+            provider.say("Five six seven eight nine")
+            with opened("POST", f"{server.url}/v1/panels", **ask) as again:
+                new = again.rest()
+            assert joined(new) == "Five six seven eight nine"
+            rest = stream.rest()
+        assert [(event.id, event.kind) for event in rest] == [(3, "panel_error")]
+        assert (rest[0].data["code"], rest[0].data["content"]) == ("interrupted", "One two")
+        with opened("POST", f"{server.url}/v1/panels", **ask) as again:
+            assert again.rest() == new

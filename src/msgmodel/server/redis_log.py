@@ -67,7 +67,10 @@ redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[4])
 return 1
 """
 _FIND = """
-return {redis.call('HMGET', KEYS[1], 'head', 'last', 'ended'), redis.call('EXISTS', KEYS[2])}
+local meta, log = redis.call('HMGET', KEYS[1], 'head', 'last', 'ended'), KEYS[2]
+local instance = meta[1] and cjson.decode(meta[1])[4]
+if instance then log = log .. ':' .. instance end
+return {meta, redis.call('EXISTS', log)}
 """
 _APPEND = """
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
@@ -148,13 +151,13 @@ class RedisLog:
         known = head if head.instance else head[:3]  # which workers of version 5.0 can read, too
         fields: list[Any] = [token, msgspec.json.encode(known), self.process, int(LEASE_SECONDS * 1000), self.meta_ms]
         try:
-            begun = await self._begin.run([*self.keys(id), *fields])
+            begun = await self._begin.run([*self.keys(id, head.instance), *fields])
         except FAULTS as error:
             self.faults.say(error)
             raise (Full if isinstance(error, OutOfMemoryError) else Lost) from None
         if not begun:
             return None
-        writer = self._writers[id] = _RedisWriter(self, id, token)
+        writer = self._writers[id] = _RedisWriter(self, id, head.instance, token)
         self._keep()
         self._tail.listen()
         return writer
@@ -177,10 +180,11 @@ class RedisLog:
             raise Lost
         if found.ended and after >= found.last:
             return
+        instance = found.head.instance
         self._reading[id] = self._reading.get(id, 0) + 1
         self._keep()
-        subscription = Subscription(self._tail, self.keys(id)[1], after, found.last > after)
-        shared = self._shared.setdefault((id, found.head.instance), _SharedLines())
+        subscription = Subscription(self._tail, self.keys(id, instance)[1], after, found.last > after)
+        shared = self._shared.setdefault((id, instance), _SharedLines())
         whole = after == 0
         missed = 0
         heard = monotonic()
@@ -207,7 +211,7 @@ class RedisLog:
                     after += len(lines)
                 # Asked of Redis after each silence, and after what may have been the end.
                 if silent or is_end:
-                    state, last = await self._state(id)
+                    state, last = await self._state(id, instance)
                     if state != "away":
                         heard = monotonic()
                     elif monotonic() - heard > PATIENCE_SECONDS:
@@ -219,7 +223,7 @@ class RedisLog:
                         return
                     missed = missed + 1 if state == "dead" else 0
                     if missed >= 2:  # after a pause of Redis, a producer that lives has had time to say so
-                        await self._end_for_another(id)
+                        await self._end_for_another(id, instance)
                         missed = 0
         finally:
             subscription.close()
@@ -306,9 +310,10 @@ class RedisLog:
         await self.redis.aclose()
         await self._waiting.aclose()
 
-    def keys(self, id: str) -> list[str]:
-        """Of its meta, its log and its lease."""
-        return [f"{self._prefix}:{{{id}}}:{what}" for what in ("meta", "log", "lease")]
+    def keys(self, id: str, instance: str = "") -> list[str]:
+        """Of its meta, its log and its lease. Who reads one instance sees nothing of another that has the same id."""
+        log = f"log:{instance}" if instance else "log"
+        return [f"{self._prefix}:{{{id}}}:{what}" for what in ("meta", log, "lease")]
 
     async def write(self, keys: list[bytes], token: bytes, last: int, lines: list[bytes], ended: bool) -> None:
         """Writes an entry, or only renews the lease. Raises Lost, also where the store went back to what it had before;
@@ -319,8 +324,9 @@ class RedisLog:
         if not await script.run([*keys, *args]):
             raise Lost
 
-    def forget(self, id: str) -> None:
-        self._writers.pop(id, None)
+    def forget(self, id: str, writer: _RedisWriter) -> None:
+        if self._writers.get(id) is writer:
+            del self._writers[id]
 
     async def _time(self) -> float:
         """Of the clock that all processes share: Redis' own."""
@@ -341,10 +347,10 @@ class RedisLog:
         if writer is not None:
             writer.commands.put_nowait(Command(fields[b"kind"].decode(), fields[b"panel"].decode() or None))
 
-    async def _state(self, id: str) -> tuple[str, int]:
+    async def _state(self, id: str, instance: str) -> tuple[str, int]:
         """Of a stream: running, ended, dead (its producer), gone, or away where Redis can't be asked; and the number of
         its last line."""
-        meta, log, lease = self.keys(id)
+        meta, log, lease = self.keys(id, instance)
         try:
             async with self.redis.pipeline(transaction=False) as pipe:
                 cast(Any, pipe).hmget(meta, "ended", "last").exists(lease).exists(log)
@@ -355,17 +361,18 @@ class RedisLog:
             return "gone", 0
         return ("ended" if ended == b"1" else "running" if leased else "dead"), int(last)
 
-    async def _end_for_another(self, id: str) -> None:
+    async def _end_for_another(self, id: str, instance: str) -> None:
         """Writes the terminal events that a dead producer owes; of many readers who try, one does."""
-        meta, log, _ = self.keys(id)
+        keys = self.keys(id, instance)
+        meta, log, _ = keys
         token = secrets.token_hex(8).encode()
         try:
             entries = await cast(Any, self.redis.xrange(log))
             lines = [each for _, fields in entries for each in fields[b"lines"].split(b"\n")]
             head = msgspec.json.decode(await cast(Any, self.redis.hget(meta, "head")), type=Head)
-            if await self._take_over(keys=self.keys(id), args=[token, len(lines)]):
+            if head.instance == instance and await self._take_over(keys=keys, args=[token, len(lines)]):
                 ends = _ends(lines, head.panel_ids)
-                await self.write([key.encode() for key in self.keys(id)], token, len(lines) + len(ends), ends, True)
+                await self.write([key.encode() for key in keys], token, len(lines) + len(ends), ends, True)
                 _log.warning("stream %s: its producer is gone, it is ended as interrupted", id)
         except (*FAULTS, Lost, TypeError, msgspec.DecodeError):
             pass  # the next silence tries again
@@ -426,10 +433,10 @@ class _SharedLines:
 class _RedisWriter:
     """Collects lines for a moment and writes them as one entry."""
 
-    def __init__(self, log: RedisLog, id: str, token: bytes) -> None:
+    def __init__(self, log: RedisLog, id: str, instance: str, token: bytes) -> None:
         self.commands: asyncio.Queue[Command] = asyncio.Queue()
         self._log, self._id, self._token = log, id, token
-        self._keys = [key.encode() for key in log.keys(id)]
+        self._keys = [key.encode() for key in log.keys(id, instance)]
         self._lines: list[bytes] = []
         self._size = 0
         self._count = 0
@@ -466,7 +473,7 @@ class _RedisWriter:
             self._lines += lines
             await self._flush(ended=True)
         finally:
-            self._log.forget(self._id)
+            self._log.forget(self._id, self)
 
     def renew(self) -> None:
         """Says that the producer lives, where it has written nothing for a while."""

@@ -96,6 +96,8 @@ class Streams:
         if writer is None:
             await batch.aclose()
             return False
+        if (former := self._running.get(id)) is not None:
+            former.stop(None)  # the log has lost what it wrote, and can't be told of it
         producer = self._running[id] = _Producer(self, id, head, client, batch, writer)
         task = producer.begin()
         self._tasks.add(task)
@@ -158,8 +160,9 @@ class Streams:
                     else:
                         await asyncio.sleep(STARTING_SECONDS)
 
-    def ended(self, id: str) -> None:
-        self._running.pop(id, None)
+    def ended(self, id: str, producer: _Producer) -> None:
+        if self._running.get(id) is producer:  # the log may have lost it, and begun another one of that id
+            del self._running[id]
 
 
 class _Producer:
@@ -249,7 +252,7 @@ class _Producer:
             del self._listening  # how it was cancelled leads back to here
             if self._timer is not None:
                 self._timer.cancel()
-            self._streams.ended(self._id)
+            self._streams.ended(self._id, self)
             await self._batch.aclose()
 
     async def _produce(self) -> BatchEvent | None:
