@@ -222,7 +222,10 @@ def _late(samples: list[Sample]) -> dict[str, list[float]]:
 def table(result: dict[str, Any]) -> str:
     """The summary, in Markdown."""
     rows = [Growth(**row) for row in result["growth"]]
-    lines = ["| after the warm-up | first quarter | last quarter | most | an hour | |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| after the warm-up | first quarter | last quarter | highest | growth per hour | |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [
         f"| {row.name} | {_shown(row.first)} | {_shown(row.last)} | {_shown(row.most)} | {_shown(row.an_hour, '+')} | "
         f"{'ok' if row.within else 'grows'} |"

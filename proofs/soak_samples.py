@@ -30,8 +30,8 @@ LIMITS = {
     "file handles": Limit(1.05, 20.0),
     "threads": Limit(1.0, 1.0),
     "tasks": Limit(1.1, 50.0),
-    "Redis keys a stream": Limit(1.1, 0.2),
-    "Redis KB a stream": Limit(1.1, 0.5),
+    "Redis keys per stream": Limit(1.1, 0.2),
+    "Redis KB per stream": Limit(1.1, 0.5),
 }
 """Of all workers together, and of Redis. Live streams vary around their number, so none of it is exactly still."""
 
@@ -82,8 +82,8 @@ def a_stream(sample: Sample, before: Sequence[Sample], kept_seconds: float) -> S
     begun = next((each["begun"] for each in reversed(before) if each["seconds"] <= since), 0.0)
     streams = max(1.0, sample["begun"] - begun)
     return {
-        "Redis keys a stream": sample["Redis keys"] / streams,
-        "Redis KB a stream": 1000 * sample["Redis MB"] / streams,
+        "Redis keys per stream": sample["Redis keys"] / streams,
+        "Redis KB per stream": 1000 * sample["Redis MB"] / streams,
     }
 
 
