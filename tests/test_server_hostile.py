@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import serving
 from msgmodel.server import Settings, create_app
 from msgmodel.server.protocol import BoundedProtocol
 from msgmodel.testing import KEY, Reply, ScriptedProvider
+from msgmodel.testing.server import Cut, Script, ScriptedServer, Send
 from serving import TOKENS, Uvicorn, bearer, exchange, opened, request
 
 module_provider, provider = serving.module_provider, serving.provider  # fixtures
@@ -408,3 +410,50 @@ def test_schemathesis(shared: Target, provider: ScriptedProvider, tmp_path: Path
         timeout=110,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        *(("/v1/panels", fault) for fault in ("refused", "cut", "early end", "proxy down", "proxy of no kind")),
+        ("/v1/chat/completions", "refused"),
+        ("/adapters/ai-sdk/chat", "refused"),
+    ],
+)
+def test_an_internal_host_is_named_in_the_log_alone(
+    path: str, fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Behind a public server the provider's host, its port, and a proxy are internal names."""
+    with ScriptedServer() as inside:
+        port = inside.url.rpartition(":")[2]
+        address = f"http://127.0.0.1:{port}/v1"
+        if fault == "cut":
+            inside.say(Script(steps=(Send(b": \n\n"), Cut())))
+        elif fault == "early end":
+            inside.say(Script(close_before_headers=True))
+        else:
+            inside.close()
+        if fault.startswith("proxy"):
+            monkeypatch.setenv("NO_PROXY", "localhost")
+            monkeypatch.delenv("no_proxy", raising=False)
+            kind = "http" if fault == "proxy down" else "socks"
+            monkeypatch.setenv("HTTP_PROXY", f"{kind}://me:secret@127.0.0.1:{port}/")
+            address = "http://llm.corp.example/v1"
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        monkeypatch.setenv("OPENAI_API_KEY", "key-1234567890")
+        body = {
+            "/v1/panels": {"prompt": "hi", "panels": [{"provider": "openai"}]},
+            "/v1/chat/completions": {"model": "openai/x", "messages": [{"role": "user", "content": "hi"}]},
+            "/adapters/ai-sdk/chat": {
+                "id": "c",
+                "messages": [{"id": "m", "role": "user", "parts": [{"type": "text", "text": "hi"}]}],
+                "panels": [{"provider": "openai"}],
+            },
+        }[path]
+        with Uvicorn(create_app()) as server:
+            said = request("POST", f"{server.url}{path}", json=body).text
+    error = re.findall(r'"(?:error|errorText|message)": ?"([^"]*)', said)
+    assert error, said
+    assert not [words for words in error if port in words or "127.0.0.1" in words or "corp" in words]
+    assert any(word in caplog.text for word in (port, "llm.corp.example"))
+    assert "secret" not in said + caplog.text

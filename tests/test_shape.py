@@ -70,10 +70,10 @@ CORE = frozenset(name for layer in LAYERS[: LAYERS.index(("_exchange",)) + 1] fo
 OUTERMOST = ("__main__", "adapters", "cli", "server", "testing")
 """What stands on the public modules alone; of each, everything below it too."""
 
-OPEN_TO_OUTERMOST = frozenset({"_settings", "_sse", "_watchdog", "_patience", "_ask", "_cost"})
-"""Whether there is a key is said by the one reader of the environment; events go out in the framing in which they come
-in; who leaves ends a wait of the HTTP layer's, and waits for the log share timers as those do; an end that the server
-adds counts tokens and prices as others do."""
+OPEN_TO_OUTERMOST = frozenset({"_settings", "_sse", "_watchdog", "_patience", "_ask", "_cost", "_http"})
+"""Whether there is a key is said by the one reader of the environment, and what is wrong with a proxy by the one that
+uses it; events go out in the framing in which they come in; who leaves ends a wait of the HTTP layer's, and waits for
+the log share timers as those do; an end that the server adds counts tokens and prices as others do."""
 
 LEVEL = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 FORBIDDEN_IN_CORE = frozenset({"asyncio", "httpx2", "os", "socket", "threading", "time", "pathlib"})

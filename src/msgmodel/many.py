@@ -13,9 +13,10 @@ import os
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from queue import SimpleQueue
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack, cast
@@ -117,6 +118,7 @@ class Batch:
         try:
             if self._loop is None and not self._closed:
                 self._loop = _Loop(self._merged)
+                self._loop.start()
             while not self._closed:  # another thread may close it at any moment, and empty what is ready
                 with suppress(IndexError):
                     return self._ready.popleft()
@@ -157,8 +159,7 @@ class Batch:
         self.close()
 
     def __del__(self) -> None:
-        if not self._closed:
-            self.close()
+        self.close()  # also if it was closed: a second Ctrl-C may have interrupted that
 
 
 class AsyncBatch:
@@ -488,10 +489,16 @@ class _Loop:
         self._merged = merged
         self._process = os.getpid()
         self._started = threading.Event()
-        self._ended: Future[None] = Future()
+        self._over = False
+        self._news: SimpleQueue[object] = SimpleQueue()
+        """Wakes the reader. `concurrent.futures.wait` would do, but an interrupt in it may leave its locks taken."""
         self.fault: BaseException | None = None
         """What ended the thread, where that was no `close`."""
+        self._closed = False
         self._thread = threading.Thread(target=self._serve, name="msgmodel batch", daemon=True)
+
+    def start(self) -> None:
+        """Begin. Apart from the constructor, so that `close` ends what an interrupt (Ctrl-C) leaves half begun."""
         self._thread.start()
         self._started.wait()
         if self.fault is not None:  # no loop could be made
@@ -505,7 +512,9 @@ class _Loop:
         taken: Future[Any] = Future()
         with suppress(RuntimeError):  # closed meanwhile
             taken = asyncio.run_coroutine_threadsafe(coming, self._runs)
-        wait((taken, self._ended), return_when=FIRST_COMPLETED)
+        taken.add_done_callback(self._news.put)
+        while not taken.done() and not self._over:
+            self._news.get()
         if taken.done() and not taken.cancelled():
             events: list[BatchEvent] = taken.result()
             return events
@@ -513,7 +522,9 @@ class _Loop:
         return []
 
     def close(self) -> None:
+        self._closed = True  # seen by a thread that has not begun yet
         if self._thread.is_alive():
+            self._started.wait()
             with suppress(RuntimeError):  # closed meanwhile
                 self._runs.call_soon_threadsafe(self._stop.set)
             if threading.current_thread() is not self._thread:
@@ -526,7 +537,8 @@ class _Loop:
         except BaseException as error:  # sys.exit in a callback too: it ends whoever reads
             self.fault = error
         finally:
-            self._ended.set_result(None)
+            self._over = True
+            self._news.put(None)
             self._started.set()
 
     async def _until_closed(self) -> None:
@@ -534,7 +546,8 @@ class _Loop:
         self._runs.set_default_executor(_Lookups())
         self._stop = asyncio.Event()
         self._started.set()
-        await self._stop.wait()
+        if not self._closed:
+            await self._stop.wait()
         await self._merged.aclose()
 
 

@@ -116,16 +116,21 @@ class Engine:
         self._closing = False
         self._settled = False
         self._at_rest = threading.Event()
-        threading.Thread(target=self._work, name="msgmodel-local", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name="msgmodel-local", daemon=True)
 
     def submit(self, generation: Generation) -> None:
+        # Not in the constructor: if Ctrl-C came there, the thread would serve an engine that is not kept.
+        if not self._thread.is_alive():
+            with suppress(RuntimeError):  # it was started meanwhile
+                self._thread.start()
         self._waiting.put(generation)
 
     def close(self) -> None:
         """Cancels all and drops the server. A process that exits while its threads run crashes now and then."""
         self._closing = True
         self._waiting.put(None)
-        self._at_rest.wait(_EXIT_SECONDS)
+        if self._thread.is_alive():
+            self._at_rest.wait(_EXIT_SECONDS)
 
     def _work(self) -> None:
         # In this frame only, so that nothing else drops it: its destructor can wait for ever, and holds the GIL.

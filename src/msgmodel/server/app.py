@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .. import _cost
+from .. import _cost, _http
 from ..many import AsyncBatch
 from . import framing, openapi
 from .adapted import Adapted
@@ -121,6 +121,8 @@ class Application:
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(_cost.load)  # else the first stream that ends holds up all others
+        for sentence in await asyncio.to_thread(_http.unusable):
+            _log.warning("%s", sentence)
         self._in_lifespan = True
         await self.log.ready()  # if it is not, the log says why
         with end_on_signals(self.close):

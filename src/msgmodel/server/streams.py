@@ -19,7 +19,7 @@ from ..many import AsyncBatch
 from . import liveness
 from .log import Command, Full, Head, Log, Lost, StreamFull, Writer
 from .panels import Panels
-from .reports import where
+from .reports import where, without_host
 
 _log = logging.getLogger("msgmodel.server")
 
@@ -186,8 +186,8 @@ class _Producer:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> asyncio.Task[None]:
+        self._listening = asyncio.create_task(self._listen())  # first, as an eager task may end while it is made
         self.task = asyncio.create_task(self._run())
-        self._listening = asyncio.create_task(self._listen())
         self.left(at_least=1.0)  # whoever asked is about to read
         return self.task
 
@@ -275,6 +275,11 @@ class _Producer:
     async def _write(self, event: PanelEvent) -> None:
         if not self._panels.open(event):
             return
+        if event["event"] == "panel_error" or event["event"] == "panel_retry":
+            words = without_host(event["error"])
+            if words != event["error"]:
+                _log.warning("stream %s, panel %s: %s", self._id, event["panel_id"], event["error"])
+                event["error"] = words
         said = line(event)
         if event["event"] in ENDS:
             self._panels.add(event)

@@ -76,9 +76,9 @@ function Outcome({ panelId, reply, follow }: { panelId: string; reply: Reply; fo
             <p class="error-label">{error.label}</p>
             <p class="error-text">{error.message}</p>
             <p class="error-more">
+              {error.advice && `${error.advice} `}
+              {error.retryAfter !== null && `The provider asks to wait ${Math.ceil(error.retryAfter)} s. `}
               <code>{error.code}</code>
-              {error.retryAfter !== null && ` The provider asks to wait ${Math.ceil(error.retryAfter)} s.`}
-              {error.advice && ` ${error.advice}`}
             </p>
           </div>
         </div>
