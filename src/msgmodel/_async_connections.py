@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 from io import BytesIO
-from socket import SOCK_STREAM, socket
+from socket import AI_NUMERICHOST, SOCK_STREAM, gaierror, getaddrinfo, socket
 from time import monotonic
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -308,7 +308,10 @@ async def _first(host: str, port: int) -> socket:
     uvloop would try one address after the other, and asyncio forgets an open socket if it is cancelled as one connects.
     """
     loop = asyncio.get_running_loop()
-    places = await loop.getaddrinfo(host, port, type=SOCK_STREAM)
+    try:
+        places = getaddrinfo(host, port, type=SOCK_STREAM, flags=AI_NUMERICHOST)  # of an address, without a thread
+    except gaierror:
+        places = await loop.getaddrinfo(host, port, type=SOCK_STREAM)
     fault: OSError | None = None
     trying: dict[asyncio.Task[OSError | None], socket] = {}
     try:
