@@ -7,6 +7,10 @@ from traceback import format_tb
 
 _NAMES_A_HOST = (
     (r"can't connect to .*: no answer in time", "can't connect to the provider: no answer in time"),
+    (
+        r"can't connect to .*CERTIFICATE_VERIFY_FAILED.*",
+        "can't connect to the provider: its certificate is not trusted",
+    ),
     (r"can't connect to .*", "can't connect to the provider"),
     (
         r"the connection to .* broke (before an answer|in the middle of the reply).*",
