@@ -205,8 +205,9 @@ class MemoryLog:
         while True:
             if stream.forgotten is not None and after < stream.forgotten:
                 raise Lost
-            if after < len(stream.lines):
-                page = page_after(stream.lines, after)
+            count = len(stream.lines)
+            if after < count:
+                page = stream.lines[after:] if after + 1 == count else page_after(stream.lines, after)
                 yield Lines(after + 1, page)
                 after += len(page)
             elif stream.ended:
