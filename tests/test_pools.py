@@ -60,7 +60,7 @@ def call(function: Callable[..., Any], **arguments: Any) -> None:
 
 
 BEFORE = """
-import asyncio, gc, multiprocessing, os, signal, sys, threading, time
+import asyncio, gc, multiprocessing, os, selectors, signal, sys, threading, time
 import msgmodel
 from msgmodel import OpenAIConfig
 
@@ -240,7 +240,7 @@ def test_a_loop_of_the_old_kind(server: ScriptedServer) -> None:
     process(
         """
         for _ in range(2):
-            loop = asyncio.new_event_loop()
+            loop = asyncio.SelectorEventLoop(selectors.SelectSelector())  # the kernel shares an epoll with a child
             loop.set_debug(False)
             loop.set_debug(False)
             loop.run_until_complete(aquery())
@@ -657,7 +657,7 @@ HOLDERS = {
         close = client.close
     """,
     "async client": """
-        loop = asyncio.new_event_loop()
+        loop = asyncio.SelectorEventLoop(selectors.SelectSelector())  # the kernel shares an epoll with a child
         loop.set_debug(False)
         client = msgmodel.AsyncClient()
         def say(word):
@@ -669,7 +669,7 @@ HOLDERS = {
     "async proxied": """
         os.environ["HTTP_PROXY"], os.environ["NO_PROXY"] = sys.argv[1].removesuffix("/v1"), ""
         ask["config"] = OpenAIConfig(base_url="http://api.example.test/v1")
-        loop = asyncio.new_event_loop()
+        loop = asyncio.SelectorEventLoop(selectors.SelectSelector())  # the kernel shares an epoll with a child
         loop.set_debug(False)
         client = msgmodel.AsyncClient()
         def say(word):
@@ -802,7 +802,7 @@ def test_an_iterator_that_is_half_read_at_the_fork(server: ScriptedServer, how: 
         if "proxied" in how:
             os.environ["HTTP_PROXY"], os.environ["NO_PROXY"] = sys.argv[1].removesuffix("/v1"), ""
             ask["config"] = OpenAIConfig(base_url="http://api.example.test/v1")
-        loop = asyncio.new_event_loop()
+        loop = asyncio.SelectorEventLoop(selectors.SelectSelector())  # the kernel shares an epoll with a child
         loop.set_debug(False)
         ask["max_retries"] = 0
         if how == "bare":
@@ -853,7 +853,7 @@ def test_leaving_ends_the_connection_while_a_child_lives(server: ScriptedServer,
     server.say(GOOD, slow(60))
     killed = process(
         f"""
-        loop = asyncio.new_event_loop()
+        loop = asyncio.SelectorEventLoop(selectors.SelectSelector())  # the kernel shares an epoll with a child
         loop.set_debug(False)
         if {colour!r} == "sync":
             query()

@@ -8,6 +8,10 @@ from traceback import format_tb
 _NAMES_A_HOST = (
     (r"can't connect to .*: no answer in time", "can't connect to the provider: no answer in time"),
     (
+        r"can't connect to .*CERTIFICATE_VERIFY_FAILED.*mismatch.*",
+        "can't connect to the provider: its certificate is for another hostname",
+    ),
+    (
         r"can't connect to .*CERTIFICATE_VERIFY_FAILED.*",
         "can't connect to the provider: its certificate is not trusted",
     ),
