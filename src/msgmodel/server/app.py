@@ -445,17 +445,6 @@ class _Guarded:
             return
         scope["headers"] = list(scope["headers"])  # a server may add the trailers of the body to its own list
         request = Request(scope)
-        try:
-            path = _own_path(scope)
-            if path not in _OPEN:
-                self._guard.single(request)
-                self._guard.host(request)
-                if path not in ("", "/"):  # a link to the page may come from anywhere
-                    self._guard.origin(request)
-        except Refused as refused:
-            await _refused(request, refused)(scope, receive, send)
-            return
-
         begun = False
 
         async def say(message: Message) -> None:
@@ -465,6 +454,17 @@ class _Guarded:
                 self._guard.bodies.leave(scope)
                 message["headers"] = [*message["headers"], *_HEADERS]
             await send(message)
+
+        try:
+            path = _own_path(scope)
+            if path not in _OPEN:
+                self._guard.single(request)
+                self._guard.host(request)
+                if path not in ("", "/"):  # a link to the page may come from anywhere
+                    self._guard.origin(request)
+        except Refused as refused:
+            await _refused(request, refused)(scope, receive, say)
+            return
 
         scope[DIRECT] = send
         scope[ADMITTED] = []
