@@ -51,7 +51,7 @@ serve: $(PAGE)  ## the chat page on http://127.0.0.1:8000, with the embedded mod
 
 test: $(VENV)/tools $(JS_INSTALLED)  ## the tests, with the real embedded model
 	@$(BIN)/msgmodel local pull
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST)
 
 clients: $(VENV)/tools $(JS_INSTALLED)  ## other people's clients, and ours in JavaScript, for the tests (needs npm)
 	$(BIN)/python tests/clients/install.py
@@ -114,21 +114,14 @@ wheel: $(BIN)/python  ## builds the wheel and tries it in a clean environment
 	build/wheel/bin/python -m pip install --quiet dist/*.whl
 	build/wheel/bin/python tests/installed.py
 
-# Most tests wait: for servers, browsers and leases, for silences and hang-ups. Two halves side by side take half as long.
-HALF := $(wildcard tests/test_server*.py) $(addprefix tests/test_,adapters_clients.py chaos.py cli.py closing.py deploy.py local.py \
-	many.py pools.py real_servers.py security.py soak.py transports.py)
+# Most tests wait: for servers, browsers and leases, for silences and hang-ups. So four at a time suit two cores.
+PYTEST := -m pytest -n 4 --dist worksteal
 
-.PHONY: covered covered-half covered-others
-covered-half:
-	$(BIN)/coverage run -m pytest $(HALF)
-
-covered-others:
-	$(BIN)/coverage run -m pytest $(addprefix --ignore=,$(HALF))
-
-covered: $(VENV)/tools $(JS_INSTALLED)
+.PHONY: covered
+covered: $(VENV)/tools
 	@$(BIN)/msgmodel local pull
 	$(BIN)/coverage erase
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line covered-half covered-others
+	$(BIN)/coverage run $(PYTEST)
 
 ci: check types docs web clients wheel covered environments  ## everything that CI runs
 	$(BIN)/coverage combine --quiet

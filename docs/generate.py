@@ -12,11 +12,14 @@ from inspect import getdoc
 from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from msgmodel import _api, _files, _question, _rows, _verdict, config, errors, events
-from msgmodel._ask import EFFORT, Dialect
-from msgmodel._provider import Provider
+from msgmodel import _arguments, _functions, config, errors, events
 from msgmodel.cli.exits import EXITS
+from msgmodel.question import files
+from msgmodel.question.question import EFFORT_FIELDS, Dialect
+from msgmodel.registry import rows as _rows
+from msgmodel.registry.provider import Provider
 from msgmodel.testing.errors import ERROR_STATUSES
+from msgmodel.wires import finish_reasons, provider_errors
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
@@ -171,7 +174,7 @@ def _fields(kind: Any, more: Mapping[str, str] = MappingProxyType({})) -> str:
     for name, field in ((field.name, field) for field in fields(kind)):
         default = field.default if field.default is not MISSING else field.default_factory()  # type: ignore[misc]
         kept = field.type if isinstance(field.type, str) else _type(field.type)
-        shown = "the words of OpenAI" if default is EFFORT else code(repr(default))
+        shown = "the words of OpenAI" if default is EFFORT_FIELDS else code(repr(default))
         rows.append([code(name), code(kept), shown, meanings(kind).get(name) or more[name]])
     return table(("field", "type", "default", "meaning"), rows)
 
@@ -187,9 +190,9 @@ def config_tables() -> str:
 def file_table() -> str:
     """List the types of files that each wire takes, with size limits."""
     suffixes: dict[str, list[str]] = {}
-    for suffix, media_type in _files._BY_SUFFIX.items():
+    for suffix, media_type in files._BY_SUFFIX.items():
         suffixes.setdefault(media_type, []).append(f".{suffix}")
-    wires = {name: limits for name, limits in _files.LIMITS.items() if name != "local"}
+    wires = {name: limits for name, limits in files.SIZE_LIMITS.items() if name != "local"}
     rows: dict[tuple[str, ...], list[str]] = {
         tuple(_size(limits.text) for limits in wires.values()): [
             "text of any kind, in any encoding that can be recognized"
@@ -203,7 +206,7 @@ def file_table() -> str:
 
 
 def _size(limit: int | None) -> str:
-    return f"{limit / _files.MB:g} MB" if limit else ""
+    return f"{limit / files.MB:g} MB" if limit else ""
 
 
 def error_table() -> str:
@@ -284,7 +287,13 @@ def finish_table() -> str:
     rows = []
     for status in get_args(events.Status):
         words = [
-            code(*(word for word, verdict in _verdict.FINISH[wire].items() if verdict == status and not word.isdigit()))
+            code(
+                *(
+                    word
+                    for word, verdict in finish_reasons.STATUS_BY_REASON[wire].items()
+                    if verdict == status and not word.isdigit()
+                )
+            )
             for wire in ("openai_chat", "openai_responses", "anthropic", "gemini")
         ]
         rows.append([code(status), *words])
@@ -319,7 +328,7 @@ def code_table() -> str:
             code(name),
             _ERROR_TYPES.get(name, "`APIError`"),
             *_CODES[name],
-            "yes" if _verdict.transient(name) else "",
+            "yes" if provider_errors.is_transient(name) else "",
         ]
         for name in get_args(events.ErrorCode)
     ]
@@ -380,7 +389,7 @@ def option_table() -> str:
     """List the keywords that every function takes."""
     rows = [
         [code(name), code(kind.__annotations__[name].__forward_arg__), meaning]
-        for kind in (_question.Options, _api.SyncOptions)
+        for kind in (_arguments.Options, _functions.SyncOptions)
         for name, meaning in meanings(kind).items()
     ]
     return table(("keyword", "type", "what it does"), rows)
@@ -401,7 +410,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "verdict_table": verdict_table,
     "code_table": code_table,
     "option_table": option_table,
-    "main_providers": lambda: _providers(_rows.MAIN),
+    "main_providers": lambda: _providers(_rows.MAIN_ROWS),
     "hosted_providers": lambda: _providers(_rows.HOSTED),
     "servers": lambda: _providers(_rows.SERVERS),
     "exit_table": lambda: table(("code", "meaning"), ([str(number), meaning] for number, meaning in EXITS.items())),

@@ -35,7 +35,7 @@ from soak_plan import REPLY_BYTES  # noqa: E402
 from soak_readers import LATE_SECONDS  # noqa: E402
 from soak_samples import LIMITS, Growth, Sample, a_stream, cpu, growth, store, together, worker  # noqa: E402
 
-from msgmodel._transport import IDLE_CONNECTIONS  # noqa: E402
+from msgmodel.http.connection_limits import IDLE_CONNECTIONS  # noqa: E402
 
 RESULTS = HERE.parent / "bench" / "results" / "soak.json"
 WORKERS = 2

@@ -5,30 +5,9 @@ import sys
 import coverage
 
 CORE = [
-    "*/msgmodel/_ask.py",
-    "*/msgmodel/_deltas.py",
-    "*/msgmodel/_exchange.py",
-    "*/msgmodel/_json.py",
-    "*/msgmodel/_messages.py",
-    "*/msgmodel/_overlap.py",
-    "*/msgmodel/_panel.py",
-    "*/msgmodel/_provider.py",
-    "*/msgmodel/_rows.py",
-    "*/msgmodel/_sse.py",
-    "*/msgmodel/_stream.py",
-    "*/msgmodel/_tools.py",
-    "*/msgmodel/_turn.py",
-    "*/msgmodel/_verdict.py",
-    "*/msgmodel/config.py",
-    "*/msgmodel/errors.py",
-    "*/msgmodel/events.py",
-    "*/msgmodel/messages.py",
-    "*/msgmodel/providers.py",
-    "*/msgmodel/response.py",
-    "*/msgmodel/retry.py",
-    "*/msgmodel/security.py",
-    "*/msgmodel/validation.py",
-    "*/msgmodel/wires/*.py",
+    *(f"*/msgmodel/{room}/*.py" for room in ("question", "registry", "wires", "reply", "v4")),
+    *(f"*/msgmodel/{module}.py" for module in ("_arguments", "errors", "events", "messages", "response")),
+    "*/msgmodel/http/response_body.py",
 ]
 
 data = coverage.Coverage()

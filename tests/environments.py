@@ -82,11 +82,11 @@ def main() -> None:
     """Test all environments, one after the other; exit with the names of those that failed."""
     environments = {name: install(python, name) for name, python in sorted(other_pythons().items())}
     environments["lowest versions"] = install(Path(sys.executable), "lowest", *lowest_versions())
-    tests = [f"tests/test_{name}.py" for name in QUICK_TESTS.split()]
+    tests = sorted(str(path) for name in QUICK_TESTS.split() for path in (ROOT / "tests").rglob(f"test_{name}.py"))
     failed = []
     for name, python in environments.items():
         print(f"--- {name} ---", flush=True)
-        if subprocess.run([python, "-m", "pytest", "-p", "no:cacheprovider", *tests], cwd=ROOT).returncode:
+        if subprocess.run([python, "-m", "pytest", "-n", "3", "-p", "no:cacheprovider", *tests], cwd=ROOT).returncode:
             failed.append(name)
     sys.exit(f"the tests failed with {' and with '.join(failed)}" if failed else 0)
 

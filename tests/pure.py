@@ -5,51 +5,53 @@ from __future__ import annotations
 from typing import Any
 
 from conftest import KEY, PROVIDER, config
-from msgmodel._ask import Broken
-from msgmodel._exchange import Clocks, Exchange, Rules
-from msgmodel._question import ask
+from msgmodel._arguments import read_question
+from msgmodel.question.transport import ConnectionBroken
+from msgmodel.reply.exchange import Exchange, RetryRules, WaitLimits
 from msgmodel.wires import WIRES
 
 QUESTIONS = {
-    wire: ask((PROVIDER[wire], "hi", KEY, None, None, None, config(wire, "http://127.0.0.1"), None, None, None), {})
+    wire: read_question(
+        (PROVIDER[wire], "hi", KEY, None, None, None, config(wire, "http://127.0.0.1"), None, None, None), {}
+    )
     for wire in WIRES
 }
 
 
-ONCE = Rules(max_retries=0)
+ONCE = RetryRules(max_retries=0)
 
 
-def exchange(wire: str, rules: Rules = ONCE) -> Exchange:
+def exchange(wire: str, rules: RetryRules = ONCE) -> Exchange:
     """An exchange whose response has begun."""
     begun = Exchange(
         QUESTIONS[wire],
         panel_id="p",
-        clocks=Clocks(300, 300),
+        clocks=WaitLimits(300, 300),
         rules=rules,
         clock=lambda: 0.0,
         random=lambda: 0.0,
     )
-    begun.request()
-    begun.head(200, {})
+    begun.next_request()
+    begun.response_started(200, {})
     return begun
 
 
 def play(
-    wire: str, pieces: list[bytes], end: bytes | Broken = b"", status: int = 200, *, together: bool = False
+    wire: str, pieces: list[bytes], end: bytes | ConnectionBroken = b"", status: int = 200, *, together: bool = False
 ) -> list[Any]:
     """The events of one panel whose body comes in these pieces, and then ends or breaks."""
     begun = exchange(wire)
-    begun.together = together
-    begun.head(status, {})
+    begun.merge_text = together
+    begun.response_started(status, {})
     found: list[Any] = []
     for piece in pieces:
         if begun.reading and piece:
             found += begun.feed(piece)
-    while begun.reading or begun.request() is not None:
+    while begun.reading or begun.next_request() is not None:
         if not begun.reading:  # Gemini's CONTINUATION: the next response is empty
-            begun.head(200, {})
-        if isinstance(end, Broken):
-            begun.broken(end)
+            begun.response_started(200, {})
+        if isinstance(end, ConnectionBroken):
+            begun.connection_broken(end)
         else:
             found += begun.feed(end)
-    return [*found, *begun.ending()]
+    return [*found, *begun.terminal_events()]

@@ -44,7 +44,7 @@ def install() -> None:
     venv.create(WORK / "venv", with_pip=True, symlinks=True)
     command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "atheris", "-e", ".[server]"]
     if subprocess.run(command, cwd=ROOT).returncode:
-        raise SystemExit("atheris can't be installed here: tests/test_fuzz.py runs the same targets without it")
+        raise SystemExit("atheris can't be installed here: tests/proofs/test_fuzz.py runs the same targets without it")
     STAMP.write_text(wanted, "utf-8")
 
 

@@ -21,8 +21,8 @@ from starlette.types import ASGIApp
 from msgmodel.many import AsyncBatch
 from msgmodel.providers import PROVIDERS
 from msgmodel.server.app import Application
-from msgmodel.server.log import Head
-from msgmodel.server.question import Refused
+from msgmodel.server.log import StreamHeader
+from msgmodel.server.request_bodies import RequestRefused
 from msgmodel.server.settings import Settings
 
 KEYS = {"OPENAI_API_KEY": "sk-planted-1f", "ANTHROPIC_API_KEY": "sk-planted-2f", "GEMINI_API_KEY": "sk-planted-3f"}
@@ -57,10 +57,10 @@ class Reply(NamedTuple):
 class _Application(Application):
     """Refuse, at the last moment, the request to a provider."""
 
-    async def _begin(self, request: Request, slot: str, head: Head, panels: AsyncBatch) -> bool:
+    async def _begin(self, request: Request, slot: str, head: StreamHeader, panels: AsyncBatch) -> bool:
         assert 1 <= len(panels.panel_ids) <= self.settings.max_panels
         await panels.aclose()
-        raise Refused(503, "asked", "it would be asked now")
+        raise RequestRefused(503, "asked", "it would be asked now")
 
 
 @functools.cache

@@ -22,12 +22,14 @@ import msgspec
 from proofs.fuzz import rules
 from proofs.fuzz.serving import answer
 
-from msgmodel import AnthropicConfig, GeminiConfig, MsgModelError, OpenAIConfig, _api, _body, _question
-from msgmodel._ask import Ask, Broken
-from msgmodel._body import Body, Truncated, Unreadable
-from msgmodel._exchange import Clocks, Exchange, Rules
-from msgmodel._sse import STRAY_LIMIT, Decoder, TooLarge, line
+from msgmodel import AnthropicConfig, GeminiConfig, MsgModelError, OpenAIConfig, _arguments, _functions
 from msgmodel.adapters import ag_ui, ai_sdk, openai_chat
+from msgmodel.http import response_body
+from msgmodel.http.response_body import BodyReader, Truncated, Unreadable
+from msgmodel.question.question import Question
+from msgmodel.question.transport import ConnectionBroken
+from msgmodel.reply.exchange import Exchange, RetryRules, WaitLimits
+from msgmodel.wires.sse import STRAY_LIMIT, EventTooLarge, SseDecoder, encode_json_line
 
 KEY = "sk-planted-c81e0d4b7a52"
 """The key of every question: nothing that is made of an input may show it."""
@@ -61,7 +63,7 @@ def sse(data: bytes) -> None:
     rest = [] if expected.rest is None else [expected.rest]
     strays = set()
     for pieces in ([body], cut(body, seed), [body[at : at + 1] for at in range(len(body))]):
-        decoder = Decoder()
+        decoder = SseDecoder()
         found = [frame for piece in pieces for frame in decoder.feed(piece)]
         assert found == expected.whole
         assert decoder.eof() == rest
@@ -77,20 +79,20 @@ def sse(data: bytes) -> None:
     assert at_once[: len(slowly)] == slowly, "an event was lost with the one after it"
 
     text = body.decode("utf-8", "replace")
-    written = line(text)
-    assert Decoder().feed(b"data: %b\n\n" % written) == [written]
+    written = encode_json_line(text)
+    assert SseDecoder().feed(b"data: %b\n\n" % written) == [written]
     assert json.loads(written) == text
     assert len(written.decode().splitlines()) == 1
 
 
 def _small(pieces: list[bytes]) -> tuple[list[bytes], bool]:
     """The events that a decoder with a small limit gives, and whether it then refused one."""
-    decoder, found = Decoder(limit=SMALL), []
+    decoder, found = SseDecoder(limit=SMALL), []
     try:
         for piece in pieces:
             found += decoder.feed(piece)
         found += decoder.eof()
-    except TooLarge:
+    except EventTooLarge:
         return found, True
     return found, False
 
@@ -103,7 +105,7 @@ def body(data: bytes) -> None:
     rest = said[begin:]
     bytewise = [rest[at : at + 1] for at in range(len(rest))]
     outcomes = {_taken(said[:begin], pieces) for pieces in ([rest], cut(rest, seed), bytewise)}
-    with mock.patch.object(_body, "MANY_BYTES", MANY):
+    with mock.patch.object(response_body, "MANY_BYTES", MANY):
         outcomes |= {_taken(said[:begin], pieces) for pieces in ([rest], cut(rest, seed))}
     assert len({found.end for found in outcomes}) == 1, f"how it ends depends on the cut: {outcomes}"
     longest = max((found.carried for found in outcomes), key=len)
@@ -126,7 +128,7 @@ class _Taken(NamedTuple):
 def _taken(head: bytes, pieces: list[bytes]) -> _Taken:
     carried = b""
     try:
-        taking = Body(_head(head))
+        taking = BodyReader(_head(head))
         for piece in [*filter(None, pieces), b""]:
             carried += taking.feed(piece)
             while taking.holds:
@@ -170,7 +172,7 @@ def wire(name: str, data: bytes) -> None:
     short = body[: len(body) * flags // 256]
     judge(name, short, play(name, [short])[-1])
     if flags & 24 == 24:  # all that may be asked again
-        again = Rules(max_retries=1, continue_truncated=2, resume_interrupted=True)
+        again = RetryRules(max_retries=1, continue_truncated=2, resume_interrupted=True)
         play(name, [body], ask_again=again, broken=bool(flags & 32))
 
 
@@ -181,42 +183,44 @@ def judge(name: str, body: bytes, last: Mapping[str, Any]) -> None:
 
 
 def play(
-    name: str, pieces: list[bytes], *, broken: bool = False, status: int = 200, ask_again: Rules | None = None
+    name: str, pieces: list[bytes], *, broken: bool = False, status: int = 200, ask_again: RetryRules | None = None
 ) -> list[Any]:
     """The events of one panel whose every response is made of these pieces, and then ends or breaks; checked."""
     exchange = Exchange(
         question(name),
         panel_id="p",
-        clocks=Clocks(300, 300),
-        rules=ask_again or Rules(max_retries=0),
+        clocks=WaitLimits(300, 300),
+        rules=ask_again or RetryRules(max_retries=0),
         clock=lambda: 0.0,
         random=lambda: 0.0,
         tool_deltas=ask_again is not None,
     )
     found: list[Any] = []
     responses = 0
-    while exchange.request() is not None:
-        found += exchange.announced()
-        exchange.head(status, {})
+    while exchange.next_request() is not None:
+        found += exchange.pending_events()
+        exchange.response_started(status, {})
         for piece in pieces if responses < RESPONSES else []:
             if exchange.reading and piece:
                 found += exchange.feed(piece)
         if exchange.reading and broken:
-            exchange.broken(Broken("interrupted", "reset"))
+            exchange.connection_broken(ConnectionBroken("interrupted", "reset"))
         elif exchange.reading:
             found += exchange.feed(b"")
         responses += 1
         assert responses < 300, "it asks for ever"
-    found += exchange.ending()
-    exchange.leave()
+    found += exchange.terminal_events()
+    exchange.close()
     check(found)
     return found
 
 
 @functools.cache
-def question(name: str) -> Ask:
+def question(name: str) -> Question:
     """One question on each wire."""
-    return _question.ask((PROVIDERS[name], "hi", KEY, None, None, None, _CONFIGS[name], None, None, None), {})
+    return _arguments.read_question(
+        (PROVIDERS[name], "hi", KEY, None, None, None, _CONFIGS[name], None, None, None), {}
+    )
 
 
 def check(found: list[Any]) -> None:
@@ -238,7 +242,7 @@ def check(found: list[Any]) -> None:
     for name in ("error", "model", "request_id"):
         assert KEY not in str(last.get(name)), f"the key in {name}"
     for event in found:
-        assert json.loads(line(event)) == event, "an event that JSON can't hold"
+        assert json.loads(encode_json_line(event)) == event, "an event that JSON can't hold"
 
 
 def messages(data: bytes) -> None:
@@ -271,12 +275,12 @@ def asks(arguments: dict[str, Any]) -> None:
     for name, provider in PROVIDERS.items():
         asked = arguments | {"provider": provider, "api_key": KEY, "config": _CONFIGS[name]}
         try:
-            _, exchange = _api.begin_by_name("p", asked)
+            _, exchange = _functions.begin_exchange_by_name("p", asked)
         except MsgModelError:
             continue
-        request = exchange.request()
+        request = exchange.next_request()
         assert request is not None
-        assert KEY.encode() not in request.body or KEY in line(arguments).decode()
+        assert KEY.encode() not in request.body or KEY in encode_json_line(arguments).decode()
         assert KEY not in request.url
         assert isinstance(msgspec.json.decode(request.body), dict)
 
@@ -337,13 +341,15 @@ class Target(NamedTuple):
 
 
 TARGETS: dict[str, Target] = {
-    "sse": Target(sse, ("_sse",), longest=1024),
-    "body": Target(body, ("_body",), longest=1024),
+    "sse": Target(sse, ("wires.sse",), longest=1024),
+    "body": Target(body, ("http.response_body",), longest=1024),
     **{
-        name: Target(functools.partial(wire, name), (f"wires.{name}", "_verdict"))
+        name: Target(functools.partial(wire, name), (f"wires.{name}", "wires.finish_reasons", "wires.provider_errors"))
         for name in PROVIDERS
     },
-    "server": Target(server, ("server.question", "server.app", "server.guard", "adapters.ai_sdk", "adapters.ag_ui")),
+    "server": Target(
+        server, ("server.request_bodies", "server.app", "server.guard", "adapters.ai_sdk", "adapters.ag_ui")
+    ),
     "requests": Target(requests, ("adapters.ai_sdk", "adapters.ag_ui", "adapters.openai_chat", "adapters._reading")),
-    "messages": Target(messages, ("_messages", "_tools", "_files", "_question")),
+    "messages": Target(messages, ("question.history", "question.tools", "question.files", "_arguments")),
 }  # fmt: skip

@@ -1,30 +1,19 @@
-"""The functions for asyncio, and what else a program of msgmodel 4 imports from here."""
+"""`msgmodel.async_core`, as msgmodel 4 had it."""
 
-from ._api import aquery, astream, astream_panels
-from .compat import ANTHROPIC_URL, GEMINI_URL, OPENAI_URL, Provider, get_default_config
-from .config import AnthropicConfig, GeminiConfig, OpenAIConfig, ProviderConfig
-from .errors import APIError, ConfigurationError, StreamingError
-from .response import LLMResponse
-
-AIOHTTP_AVAILABLE = True
-"""Asked before an async call in msgmodel 4, which needed an extra for them. These need none."""
-
-__all__ = [
-    "AIOHTTP_AVAILABLE",
-    "ANTHROPIC_URL",
-    "GEMINI_URL",
-    "OPENAI_URL",
-    "APIError",
-    "AnthropicConfig",
-    "ConfigurationError",
-    "GeminiConfig",
-    "LLMResponse",
-    "OpenAIConfig",
-    "Provider",
-    "ProviderConfig",
-    "StreamingError",
-    "aquery",
-    "astream",
-    "astream_panels",
-    "get_default_config",
-]
+from .v4.async_core import AIOHTTP_AVAILABLE as AIOHTTP_AVAILABLE
+from .v4.async_core import ANTHROPIC_URL as ANTHROPIC_URL
+from .v4.async_core import GEMINI_URL as GEMINI_URL
+from .v4.async_core import OPENAI_URL as OPENAI_URL
+from .v4.async_core import AnthropicConfig as AnthropicConfig
+from .v4.async_core import APIError as APIError
+from .v4.async_core import ConfigurationError as ConfigurationError
+from .v4.async_core import GeminiConfig as GeminiConfig
+from .v4.async_core import LLMResponse as LLMResponse
+from .v4.async_core import OpenAIConfig as OpenAIConfig
+from .v4.async_core import Provider as Provider
+from .v4.async_core import ProviderConfig as ProviderConfig
+from .v4.async_core import StreamingError as StreamingError
+from .v4.async_core import aquery as aquery
+from .v4.async_core import astream as astream
+from .v4.async_core import astream_panels as astream_panels
+from .v4.async_core import get_default_config as get_default_config

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
-from . import _api
+from . import _functions
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     import httpx2
 
-    from ._http import AsyncPool
-    from ._transport import Pool
+    from .http.pools import AsyncPool
+    from .question.transport import ConnectionPool
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,15 +47,15 @@ class Client:
     first call and closes it in `close()`, or at the end of a `with`.
     """
 
-    stream_panels = _method(_api.stream_panels)
+    stream_panels = _method(_functions.stream_panels)
     """`msgmodel.stream_panels` over this pool."""
-    stream = _method(_api.stream)
+    stream = _method(_functions.stream)
     """`msgmodel.stream` over this pool."""
-    query = _method(_api.query)
+    query = _method(_functions.query)
     """`msgmodel.query` over this pool."""
 
     def __init__(self, http_client: httpx2.Client | None = None) -> None:
-        from ._http import OwnPool
+        from .http.pools import OwnPool
 
         self._given = http_client
         self._own = OwnPool()
@@ -72,7 +72,7 @@ class Client:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _http_client(self) -> httpx2.Client | Pool:
+    def _http_client(self) -> httpx2.Client | ConnectionPool:
         if self._closed:
             raise ConfigurationError("the client is closed")
         return self._own if self._given is None else self._given
@@ -81,15 +81,15 @@ class Client:
 class AsyncClient:
     """`Client` for asyncio: its `stream_panels` and `stream` return async iterators, its `query` is awaited."""
 
-    stream_panels = _method(_api.astream_panels)
+    stream_panels = _method(_functions.astream_panels)
     """`msgmodel.astream_panels` over this pool."""
-    stream = _method(_api.astream)
+    stream = _method(_functions.astream)
     """`msgmodel.astream` over this pool."""
-    query = _method(_api.aquery)
+    query = _method(_functions.aquery)
     """`msgmodel.aquery` over this pool."""
 
     def __init__(self, http_client: httpx2.AsyncClient | None = None) -> None:
-        from ._http import AsyncPool
+        from .http.pools import AsyncPool
 
         self._given = http_client
         self._own = AsyncPool()

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 import msgspec
 
-from . import _api, _json, _messages, _question, providers
-from ._api import AsyncOptions, SyncOptions
+from . import _arguments, _functions
+from ._functions import AsyncOptions, SyncOptions
 from .errors import ConfigurationError, quoted
 from .messages import JSON, Message, Part, ToolCallPart
+from .question import history, lenient_json
+from .registry import registry
 
 if TYPE_CHECKING:
-    from ._ask import Ask
-    from ._exchange import Exchange
-    from ._files import FileLike
-    from .config import ProviderConfig
     from .events import PanelEnd, PanelEvent
+    from .question.config import ProviderConfig
+    from .question.files import FileLike
+    from .question.question import Question
+    from .reply.exchange import Exchange
     from .response import LLMResponse
 
 S = TypeVar("S", bound="Generator[Any, None, None] | AsyncGenerator[Any, None]")
@@ -77,9 +79,9 @@ class Conversation:
         if unknown:
             raise TypeError(f"there is no argument {quoted(min(unknown))}")
         messages = given.pop("messages", ())
-        _messages.check(messages)
+        history.check_messages(messages)
         self.messages: list[Message] = list(messages)
-        self.provider = providers.find(provider).name
+        self.provider = registry.find(provider).name
         self._settings = given
         self._stream: tuple[weakref.ref[Any], Exchange] | None = None
 
@@ -96,7 +98,7 @@ class Conversation:
     ) -> Generator[PanelEvent, None, None]:
         """`msgmodel.stream_panels` of the next turn."""
         asks, exchange, client = self._turn(prompt, file_like, filename, settings, panel_id)
-        return self._watched(exchange, _api.panels(asks, exchange, client))
+        return self._watched(exchange, _functions.start_panels(asks, exchange, client))
 
     def stream(
         self,
@@ -108,7 +110,7 @@ class Conversation:
     ) -> Generator[str, None, None]:
         """`msgmodel.stream` of the next turn."""
         asks, exchange, client = self._turn(prompt, file_like, filename, settings)
-        return self._watched(exchange, _api.texts(asks, exchange, client, on_chunk))
+        return self._watched(exchange, _functions.start_text(asks, exchange, client, on_chunk))
 
     def query(
         self,
@@ -118,7 +120,7 @@ class Conversation:
         **settings: Unpack[SyncSettings],
     ) -> LLMResponse:
         """`msgmodel.query` of the next turn."""
-        return _api.whole(*self._turn(prompt, file_like, filename, settings))
+        return _functions.start_query(*self._turn(prompt, file_like, filename, settings))
 
     def astream_panels(
         self,
@@ -130,7 +132,7 @@ class Conversation:
     ) -> AsyncGenerator[PanelEvent, None]:
         """`msgmodel.astream_panels` of the next turn."""
         asks, exchange, client = self._turn(prompt, file_like, filename, settings, panel_id)
-        return self._watched(exchange, _api.async_panels(asks, exchange, client))
+        return self._watched(exchange, _functions.start_async_panels(asks, exchange, client))
 
     def astream(
         self,
@@ -142,7 +144,7 @@ class Conversation:
     ) -> AsyncGenerator[str, None]:
         """`msgmodel.astream` of the next turn."""
         asks, exchange, client = self._turn(prompt, file_like, filename, settings)
-        return self._watched(exchange, _api.async_texts(asks, exchange, client, on_chunk))
+        return self._watched(exchange, _functions.start_async_text(asks, exchange, client, on_chunk))
 
     def aquery(
         self,
@@ -152,7 +154,7 @@ class Conversation:
         **settings: Unpack[AsyncSettings],
     ) -> Coroutine[Any, Any, LLMResponse]:
         """`msgmodel.aquery` of the next turn, to be awaited."""
-        return _api.async_whole(*self._turn(prompt, file_like, filename, settings))
+        return _functions.start_async_query(*self._turn(prompt, file_like, filename, settings))
 
     def switch(
         self,
@@ -166,7 +168,7 @@ class Conversation:
 
         The key, config and model of the one before go; without new ones they come from the surroundings.
         """
-        self.provider = providers.find(provider).name
+        self.provider = registry.find(provider).name
         self._settings |= {"api_key": api_key, "config": config, "model": model}
 
     @property
@@ -215,7 +217,7 @@ class Conversation:
     def from_json(cls, text: str | bytes, **settings: Unpack[SyncSettings]) -> Self:
         """The conversation that `to_json` wrote, with the settings that it does not hold. Raises ConfigurationError."""
         try:
-            kept = _json.loads(text)
+            kept = lenient_json.load_lenient(text)
         except ValueError as error:
             raise ConfigurationError(f"not a conversation: {error}") from None
         if not isinstance(kept, Mapping) or kept.get("version") != VERSION:
@@ -234,7 +236,7 @@ class Conversation:
         filename: str | None,
         settings: Mapping[str, Any],
         panel_id: str | None = None,
-    ) -> tuple[list[Ask], Exchange, Any]:
+    ) -> tuple[list[Question], Exchange, Any]:
         """The question for each route, the exchange that asks it and keeps the turn at its end, and the client."""
         if "messages" in settings:
             raise ConfigurationError("a conversation has its own messages: change the attribute")
@@ -251,7 +253,7 @@ class Conversation:
             if then is not None:
                 then(event)
 
-        asks, exchange = _api.begin_by_name(
+        asks, exchange = _functions.begin_exchange_by_name(
             panel_id,
             arguments
             | {
@@ -274,7 +276,7 @@ class Conversation:
 
     def _watched(self, exchange: Exchange, stream: S) -> S:
         """The stream, whose turn is kept at once when nobody has it any more: asyncio closes such a one only later."""
-        weakref.finalize(stream, exchange.leave).atexit = False
+        weakref.finalize(stream, exchange.close).atexit = False
         self._stream = weakref.ref(stream), exchange
         return stream
 
@@ -288,7 +290,7 @@ class Conversation:
             with suppress(ValueError):  # another thread reads it at this moment
                 stream.close()
         elif stream is not None and not stream.ag_running:
-            exchange.leave()
+            exchange.close()
 
 
 def _without_first(calls: list[ToolCallPart], id: str) -> list[ToolCallPart]:
@@ -300,7 +302,7 @@ def _asked(prompt: str, file_like: FileLike | None, filename: str | None, files:
     """The user's turn: its files, then its text. None where there is nothing of either."""
     if not isinstance(prompt, str):
         raise ConfigurationError(f"prompt must be a string, not {type(prompt).__name__}")
-    attached = _question.attachments(file_like, filename, files)
+    attached = _arguments.read_all_attachments(file_like, filename, files)
     parts: list[Part] = [
         {"type": "file", "name": file.name, "data": base64.b64encode(file.data).decode()} for file in attached
     ]

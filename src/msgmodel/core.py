@@ -1,61 +1,30 @@
-"""The blocking functions, and what else a program of msgmodel 4 imports from here."""
+"""`msgmodel.core`, as msgmodel 4 had it."""
 
-from ._api import query, stream, stream_panels
-from .compat import (
-    ANTHROPIC_API_KEY_ENV,
-    ANTHROPIC_API_KEY_FILE,
-    GEMINI_API_KEY_ENV,
-    GEMINI_API_KEY_FILE,
-    OPENAI_API_KEY_ENV,
-    OPENAI_API_KEY_FILE,
-    AnthropicProvider,
-    GeminiProvider,
-    OpenAIProvider,
-    Provider,
-    get_default_config,
-)
-from .config import AnthropicConfig, GeminiConfig, OpenAIConfig, ProviderConfig
-from .errors import (
-    APIError,
-    AuthenticationError,
-    ConfigurationError,
-    FileError,
-    MsgModelError,
-    StreamingError,
-)
-from .response import LLMResponse
-
-MIME_TYPE_PDF = "application/pdf"
-MIME_TYPE_OCTET_STREAM = "application/octet-stream"
-FILE_ENCODING = "utf-8"
-
-__all__ = [
-    "ANTHROPIC_API_KEY_ENV",
-    "ANTHROPIC_API_KEY_FILE",
-    "FILE_ENCODING",
-    "GEMINI_API_KEY_ENV",
-    "GEMINI_API_KEY_FILE",
-    "MIME_TYPE_OCTET_STREAM",
-    "MIME_TYPE_PDF",
-    "OPENAI_API_KEY_ENV",
-    "OPENAI_API_KEY_FILE",
-    "APIError",
-    "AnthropicConfig",
-    "AnthropicProvider",
-    "AuthenticationError",
-    "ConfigurationError",
-    "FileError",
-    "GeminiConfig",
-    "GeminiProvider",
-    "LLMResponse",
-    "MsgModelError",
-    "OpenAIConfig",
-    "OpenAIProvider",
-    "Provider",
-    "ProviderConfig",
-    "StreamingError",
-    "get_default_config",
-    "query",
-    "stream",
-    "stream_panels",
-]
+from .v4.core import ANTHROPIC_API_KEY_ENV as ANTHROPIC_API_KEY_ENV
+from .v4.core import ANTHROPIC_API_KEY_FILE as ANTHROPIC_API_KEY_FILE
+from .v4.core import FILE_ENCODING as FILE_ENCODING
+from .v4.core import GEMINI_API_KEY_ENV as GEMINI_API_KEY_ENV
+from .v4.core import GEMINI_API_KEY_FILE as GEMINI_API_KEY_FILE
+from .v4.core import MIME_TYPE_OCTET_STREAM as MIME_TYPE_OCTET_STREAM
+from .v4.core import MIME_TYPE_PDF as MIME_TYPE_PDF
+from .v4.core import OPENAI_API_KEY_ENV as OPENAI_API_KEY_ENV
+from .v4.core import OPENAI_API_KEY_FILE as OPENAI_API_KEY_FILE
+from .v4.core import AnthropicConfig as AnthropicConfig
+from .v4.core import AnthropicProvider as AnthropicProvider
+from .v4.core import APIError as APIError
+from .v4.core import AuthenticationError as AuthenticationError
+from .v4.core import ConfigurationError as ConfigurationError
+from .v4.core import FileError as FileError
+from .v4.core import GeminiConfig as GeminiConfig
+from .v4.core import GeminiProvider as GeminiProvider
+from .v4.core import LLMResponse as LLMResponse
+from .v4.core import MsgModelError as MsgModelError
+from .v4.core import OpenAIConfig as OpenAIConfig
+from .v4.core import OpenAIProvider as OpenAIProvider
+from .v4.core import Provider as Provider
+from .v4.core import ProviderConfig as ProviderConfig
+from .v4.core import StreamingError as StreamingError
+from .v4.core import get_default_config as get_default_config
+from .v4.core import query as query
+from .v4.core import stream as stream
+from .v4.core import stream_panels as stream_panels

@@ -17,12 +17,21 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from . import _observers
-from ._ask import Ask, Call, File, Marked, Part, Refused, Result, Thought
 from ._version import __version__
-from .config import LocalConfig
 from .errors import ConfigurationError
 from .events import PanelEnd
+from .question.config import LocalConfig
+from .question.question import (
+    Attachment,
+    PastCall,
+    PastReasoning,
+    PastRefusal,
+    PastResult,
+    Question,
+    SignedText,
+    TurnPart,
+)
+from .reply import observers
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider
@@ -56,23 +65,23 @@ def instrument(*, tracer_provider: TracerProvider | None = None, content: bool =
     tracer = get_tracer("msgmodel", __version__, tracer_provider)
     uninstrument()
     _factory = lambda ask, panel_id: _Spanned(tracer, ask, panel_id, content)  # noqa: E731
-    _observers.FACTORIES.append(_factory)
+    observers.OBSERVER_FACTORIES.append(_factory)
 
 
 def uninstrument() -> None:
     """No spans from now on; panels that have begun end theirs."""
-    if _factory in _observers.FACTORIES:
-        _observers.FACTORIES.remove(_factory)
+    if _factory in observers.OBSERVER_FACTORIES:
+        observers.OBSERVER_FACTORIES.remove(_factory)
 
 
 class _Spanned:
     """The span of one panel."""
 
-    def __init__(self, tracer: Tracer, ask: Ask, panel_id: str, content: bool) -> None:
+    def __init__(self, tracer: Tracer, ask: Question, panel_id: str, content: bool) -> None:
         self._tracer, self._ask, self._panel_id, self._content = tracer, ask, panel_id, content
         self._span: Span | None = None
 
-    def begin(self) -> None:
+    def on_start(self) -> None:
         from opentelemetry.trace import SpanKind
 
         ask = self._ask
@@ -93,17 +102,17 @@ class _Spanned:
             }
         self._span = self._tracer.start_span(f"chat {ask.model}", kind=SpanKind.CLIENT, attributes=_known(given))
 
-    def instead(self, ask: Ask) -> None:
+    def on_fallback(self, ask: Question) -> None:
         """The span is that of who answers. What is set can't be taken back: so nobody's server has a name here too."""
         if self._span is not None:
             self._span.update_name(f"chat {ask.model}")
             self._span.set_attributes(_known({"server.address": "in-process", "server.port": 0, **_asked(ask)}))
 
-    def first(self) -> None:
+    def on_first_event(self) -> None:
         if self._span is not None:
             self._span.add_event("gen_ai.first_token")
 
-    def end(self, event: PanelEnd) -> None:
+    def on_end(self, event: PanelEnd) -> None:
         from opentelemetry.trace import Status, StatusCode
 
         if self._span is None:  # cancelled before it was asked
@@ -137,7 +146,7 @@ class _Spanned:
         self._span.end()
 
 
-def _asked(ask: Ask) -> dict[str, Any]:
+def _asked(ask: Question) -> dict[str, Any]:
     """Who is asked, and what of the request is not the same for a fallback."""
     given: dict[str, Any] = {
         "gen_ai.provider.name": _NAMES.get(ask.provider, ask.provider),
@@ -162,19 +171,19 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: TurnPart) -> dict[str, Any]:
     """As the convention's JSON schema for messages has it; the bytes of files stay out."""
     if isinstance(part, str):
         return {"type": "text", "content": part}
-    if isinstance(part, Marked | Refused):
+    if isinstance(part, SignedText | PastRefusal):
         return {"type": "text", "content": part.text}
-    if isinstance(part, Thought):
+    if isinstance(part, PastReasoning):
         return {"type": "reasoning", "content": part.text}
-    if isinstance(part, File):
+    if isinstance(part, Attachment):
         return {"type": "file", "mime_type": part.media_type, "name": part.name}
-    if isinstance(part, Call):
+    if isinstance(part, PastCall):
         return {"type": "tool_call", "id": part.id, "name": part.name, "arguments": part.arguments}
-    if isinstance(part, Result):
+    if isinstance(part, PastResult):
         return {"type": "tool_call_response", "id": part.call.id, "response": part.content}
     return {"type": "opaque"}
 

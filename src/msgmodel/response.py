@@ -65,7 +65,7 @@ class _Counts(dict[str, Any]):
             return default
 
 
-def reply(last: PanelEvent | None) -> LLMResponse:
+def reply_from_final(last: PanelEvent | None) -> LLMResponse:
     """The reply that a panel's last event describes. Raises APIError or StreamingError where that is an error."""
     if last is not None and last["event"] == "panel_final":
         return LLMResponse(

@@ -1,4 +1,4 @@
-"""Installs the real clients that tests/test_adapters_clients.py runs: `python tests/clients/install.py`.
+"""Installs the real clients that tests/adapters/test_adapters_clients.py runs: `python tests/clients/install.py`.
 
 They live in build/clients/: the npm packages of package-lock.json, a Node from PyPI that is new enough for them, and
 the official `openai` package. Does nothing where that was done for the same files.

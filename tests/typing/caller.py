@@ -1,4 +1,4 @@
-"""The library as a caller would use it, for the type checkers alone: `tests/test_typing.py` runs them on this file."""
+"""The library as a caller uses it, for the type checkers alone, which `tests/project/test_typing.py` runs."""
 
 from __future__ import annotations
 

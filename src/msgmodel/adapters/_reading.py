@@ -13,9 +13,9 @@ from typing import Any, NoReturn, TypeAlias, cast
 
 import msgspec
 
-from .._ask import decode_base64
 from ..errors import ConfigurationError
 from ..messages import FilePart, Message
+from ..question.question import decode_base64
 
 Body: TypeAlias = "bytes | str | Mapping[str, Any] | Fields"
 """The body of a request: JSON, or what was read from it. With `Fields`, files are read once, however often it is."""
@@ -35,10 +35,10 @@ class Fields:
         self._files = {} if files is None else files
         """What was read of files, by the ids of their texts and their names."""
         if not isinstance(value, Mapping):
-            self.wrong("must be an object")
+            self.fail("must be an object")
         self.values: Mapping[str, Any] = value
 
-    def wrong(self, what: str) -> NoReturn:
+    def fail(self, what: str) -> NoReturn:
         """Raises ConfigurationError."""
         raise ConfigurationError(f"{self.place}: {what}")
 
@@ -46,7 +46,7 @@ class Fields:
         """A string that must be there."""
         value = self.values.get(name)
         if not isinstance(value, str):
-            self.wrong(f"{name} must be a string")
+            self.fail(f"{name} must be a string")
         return value
 
     def maybe_text(self, name: str) -> str | None:
@@ -57,14 +57,14 @@ class Fields:
         """A string that must be there, and comes back in many events: so it may not be long."""
         value = self.text(name)
         if len(value) > ID_CHARACTERS:
-            self.wrong(f"{name} must have at most {ID_CHARACTERS} characters")
+            self.fail(f"{name} must have at most {ID_CHARACTERS} characters")
         return value
 
     def flag(self, name: str) -> bool:
         """A boolean; false where it is missing or null."""
         value = self.values.get(name)
         if value is not None and not isinstance(value, bool):
-            self.wrong(f"{name} must be true or false")
+            self.fail(f"{name} must be true or false")
         return bool(value)
 
     def object(self, name: str) -> Fields:
@@ -78,7 +78,7 @@ class Fields:
         if value is None:
             return []
         if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
-            self.wrong(f"{name} must be a list")
+            self.fail(f"{name} must be a list")
         return [Fields(item, f"{self.place}: {name}[{number}]", self._files) for number, item in enumerate(value)]
 
     def file(self, name: str, url: str) -> FilePart:
@@ -89,17 +89,17 @@ class Fields:
 
     def _file(self, name: str, url: str) -> FilePart:
         if url[:5].lower() != "data:":
-            self.wrong("a file must be a data: URL; nothing is fetched from other addresses")
+            self.fail("a file must be a data: URL; nothing is fetched from other addresses")
         comma = url.find(",")
         if comma < 0:
-            self.wrong("the data: URL has no data")
+            self.fail("the data: URL has no data")
         payload = url[comma + 1 :]
         if url[5:comma].lower().endswith(";base64"):
             return self.file_of_base64(name, payload)
         try:
             data = b"".join(map(_unquoted, _cut(payload)))
         except ValueError:  # half an emoji
-            self.wrong("the data: URL is not text")
+            self.fail("the data: URL is not text")
         return {"type": "file", "name": name, "data": base64.b64encode(data).decode()}
 
     def file_of_base64(self, name: str, payload: str) -> FilePart:
@@ -108,7 +108,7 @@ class Fields:
             try:
                 decode_base64(payload)
             except ValueError:
-                self.wrong("the data of the file must be base64 text")
+                self.fail("the data of the file must be base64 text")
             self._files[id(payload), name] = {"type": "file", "name": name, "data": payload}
         return self._files[id(payload), name]
 
@@ -117,11 +117,11 @@ class Fields:
         content = self.values.get("content")
         parts = [{"type": "text"}] if isinstance(content, str) else content
         if self.values.get("role") != "assistant" or not isinstance(parts, list):
-            self.wrong("must be a turn of the assistant")
+            self.fail("must be a turn of the assistant")
         if not all(isinstance(part, Mapping) and part.get("type") in _TURN_PARTS for part in parts):
-            self.wrong(f"its parts must be of type {', '.join(_TURN_PARTS)}")
+            self.fail(f"its parts must be of type {', '.join(_TURN_PARTS)}")
         if not all(isinstance(part.get("id"), str) for part in parts if part["type"] == "tool_call"):
-            self.wrong("its calls must have an id")
+            self.fail("its calls must have an id")
         turn: Message = {"role": "assistant", "content": cast(Any, content)}
         if self.flag("partial"):
             turn["partial"] = True

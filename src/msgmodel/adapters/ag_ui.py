@@ -16,8 +16,8 @@ from ..errors import quoted
 from ..events import BatchEvent, PanelEnd, PanelToolCall, Usage
 from ..messages import JSON, FilePart, Message
 from . import _reading, _turns, framing
+from ._outcome import Outcome, interrupted, outcome, outcome_summary
 from ._reading import Body, Fields
-from ._truth import Truth, broken_off, summary, truth
 from ._turns import CallIds
 from .framing import Chunk
 
@@ -56,7 +56,7 @@ class _Panel:
     last_reasoning: str = ""
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Whole calls: their own id, and the one that the client was told."""
-    truth: Truth | None = None
+    truth: Outcome | None = None
 
 
 class Chunks:
@@ -108,12 +108,12 @@ class Chunks:
         chunks: list[Chunk] = []
         for panel in self._panels.values():
             if panel.truth is None:
-                chunks += self._close(panel, broken_off(panel.id))
+                chunks += self._close(panel, interrupted(panel.id))
         truths = [panel.truth for panel in self._panels.values() if panel.truth is not None]
         codes = {found["code"] for found in truths}
         usage = [counted for found in truths if (counted := _usage(found))]
         counts = {"usage": usage} if usage else {}
-        finished = {"type": "RUN_FINISHED", **self._run, "result": summary(truths), **counts}
+        finished = {"type": "RUN_FINISHED", **self._run, "result": outcome_summary(truths), **counts}
         if truths and codes == {"cancelled"}:
             return [*chunks, finished | {"outcome": {"type": "cancelled"}}]
         if truths and None in codes:
@@ -152,9 +152,9 @@ class Chunks:
             value = msgspec.json.encode({"msgmodel": turn}).decode()
             about = {"subtype": "message", "entityId": entity, "encryptedValue": value}
             chunks.append({"type": "REASONING_ENCRYPTED_VALUE", **about, **panel.owner})
-        return chunks + self._close(panel, truth(end))
+        return chunks + self._close(panel, outcome(end))
 
-    def _close(self, panel: _Panel, found: Truth) -> list[Chunk]:
+    def _close(self, panel: _Panel, found: Outcome) -> list[Chunk]:
         """Ends whatever is open, and says how the panel ended."""
         panel.truth = found
         chunks = _close_extras(panel)
@@ -232,7 +232,7 @@ def _without_kind(event: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in event.items() if name != "event"}
 
 
-def _usage(found: Truth) -> dict[str, object]:
+def _usage(found: Outcome) -> dict[str, object]:
     usage: Usage | None = found["usage"]
     if usage is None:
         return {}
@@ -276,7 +276,7 @@ def read(body: Body, *, panel_id: str | None = None) -> Request:
     """
     request = _reading.read(body)
     if request.objects("resume"):
-        request.wrong("resume answers an interrupt, and no run was interrupted")
+        request.fail("resume answers an interrupt, and no run was interrupted")
     found = request.objects("messages")
     answered = {message.text("toolCallId") for message in found if message.text("role") == "tool"}
     owners = _owners(found, panel_id)
@@ -320,7 +320,7 @@ def _message(message: Fields, answered: set[str]) -> list[Message]:
     if role == "activity" or (role == "assistant" and message.maybe_text("name") == _REFUSAL):
         return []
     if role != "assistant":
-        message.wrong("role must be developer, system, user, assistant, tool, reasoning or activity")
+        message.fail("role must be developer, system, user, assistant, tool, reasoning or activity")
     turn = _sealed(message) or _turn(message)
     if not set(_turns.called(turn)) <= answered:
         turn["partial"] = True  # nobody ran the others: they are left out when it is sent
@@ -360,7 +360,7 @@ def _content(message: Fields) -> list[Any]:
         elif kind in ("image", "audio", "video", "document"):
             parts.append(_file(part))
         else:
-            part.wrong(f"a message can't hold {quoted(kind)}")
+            part.fail(f"a message can't hold {quoted(kind)}")
     return parts
 
 
@@ -369,7 +369,7 @@ def _file(part: Fields) -> FilePart:
     name = part.object("metadata").maybe_text("filename") or "file"
     kind, value = source.text("type"), source.text("value")
     if kind not in ("data", "url"):
-        source.wrong("a file must come as data, or as a data: URL")
+        source.fail("a file must come as data, or as a data: URL")
     return source.file_of_base64(name, value) if kind == "data" else source.file(name, value)
 
 

@@ -14,8 +14,8 @@ from ..errors import ConfigurationError, quoted
 from ..events import BatchEvent, PanelEnd, PanelRetry, PanelSource, PanelToolCall, PanelToolDelta, Status
 from ..messages import Message, ToolResultPart
 from . import _reading, _turns, framing
+from ._outcome import Outcome, interrupted, outcome, outcome_summary
 from ._reading import Body, Fields
-from ._truth import Truth, broken_off, summary, truth
 from ._turns import CallIds
 from .framing import DONE, Chunk
 
@@ -53,7 +53,7 @@ class _Panel:
     """Calls whose arguments are coming: their own id and name, and the id that the client was told."""
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Calls that may be executed: their own id, and the one that the client was told."""
-    truth: Truth | None = None
+    truth: Outcome | None = None
     outcome: str = "error"
     """A finish reason of v7, or `abort`."""
 
@@ -124,10 +124,10 @@ class Chunks:
         for panel in self._panels.values():
             if panel.truth is None:
                 chunks += _close(panel) + _unfinished(panel)
-                panel.truth, panel.outcome = broken_off(panel.id), "interrupted" if panel.said else "error"
+                panel.truth, panel.outcome = interrupted(panel.id), "interrupted" if panel.said else "error"
                 chunks.append({"type": "data-panel", "id": panel.id, "data": panel.truth})
         truths = [panel.truth for panel in self._panels.values() if panel.truth is not None]
-        metadata = {"messageMetadata": {"msgmodel": summary(truths)}}
+        metadata = {"messageMetadata": {"msgmodel": outcome_summary(truths)}}
         outcome = self._outcome()
         if outcome == "error":
             return [*chunks, {"type": "message-metadata", **metadata}, {"type": "error", "errorText": _error(truths)}]
@@ -195,7 +195,7 @@ class Chunks:
         turn = _turns.sealed(end, panel.calls)
         if turn is not None:
             chunks.append({"type": "data-turn", "data": {"panel_id": panel.id, "message": turn}})
-        panel.truth = truth(end)
+        panel.truth = outcome(end)
         if end["event"] == "panel_final":
             panel.outcome = _FINISH[end["status"]]
         elif end["code"] == "cancelled":
@@ -250,7 +250,7 @@ def _tool(told: str, name: str) -> Chunk:
     return {"toolCallId": told, "toolName": name, "dynamic": True}
 
 
-def _error(truths: list[Truth]) -> str:
+def _error(truths: list[Outcome]) -> str:
     if len(truths) == 1:
         return truths[0]["error"] or _NO_ANSWER
     return "\n".join(f"{found['panel_id']}: {found['error']}" for found in truths) or _NO_ANSWER
@@ -309,7 +309,7 @@ def read(body: Body, *, panel_id: str | None = None) -> Request:
     messages: list[Message] = []
     found = request.objects("messages")
     if not found:
-        request.wrong("messages must not be empty")
+        request.fail("messages must not be empty")
     for message in found:
         role = message.text("role")
         if role == "assistant":
@@ -321,7 +321,7 @@ def read(body: Body, *, panel_id: str | None = None) -> Request:
             texts = [part.text("text") for part in message.objects("parts") if part.text("type") == "text"]
             messages.append({"role": "system", "content": "".join(texts)})
         else:
-            message.wrong("role must be system, user or assistant")
+            message.fail("role must be system, user or assistant")
     last = found[-1]
     return Request(
         chat_id=request.text("id"),
@@ -346,7 +346,7 @@ def _user(message: Fields) -> list[Message]:
         elif kind == "file":
             content.append(part.file(part.maybe_text("filename") or "file", part.text("url")))
         elif not kind.startswith("data-"):
-            part.wrong(f"a message of the user can't hold {quoted(kind)}")
+            part.fail(f"a message of the user can't hold {quoted(kind)}")
     return [{"role": "user", "content": content}] if content else []
 
 
@@ -385,7 +385,7 @@ def _assistant(step: list[Fields], panel_id: str | None) -> list[Message]:
             content += _call(part, kind)
             results += _result(part)
         elif kind != "text" and not kind.startswith("data-"):
-            part.wrong(f"a message of the assistant can't hold {quoted(kind)}")
+            part.fail(f"a message of the assistant can't hold {quoted(kind)}")
     if turn is None:
         turn = {"role": "assistant", "content": content}
     if not turn["content"]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, Protocol, TypeAlias
 
-from .._sse import line
 from ..events import BatchEvent
+from ..wires.sse import encode_json_line
 
 Chunk: TypeAlias = dict[str, Any]
 """What a client reads: a plain dict, safe for `json.dumps`."""
@@ -34,7 +34,7 @@ class Adapter(Protocol):
 
 def data(obj: object) -> bytes:
     """One server-sent event."""
-    return b"data: " + line(obj) + b"\n\n"
+    return b"data: " + encode_json_line(obj) + b"\n\n"
 
 
 def frames(chunks: list[Chunk]) -> bytes:

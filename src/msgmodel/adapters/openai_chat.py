@@ -16,8 +16,8 @@ from ..errors import ConfigurationError, MsgModelError, quoted
 from ..events import BatchEvent, ErrorCode, PanelError, PanelFinal, PanelToolCall, Source, Status, ToolCall, Usage
 from ..messages import FilePart, Message
 from . import _reading, framing
+from ._outcome import interrupted, outcome
 from ._reading import Body, Fields
-from ._truth import broken_off, truth
 from ._turns import CallIds
 from .framing import DONE, Chunk
 
@@ -69,7 +69,7 @@ def error(event: PanelError) -> dict[str, Any]:
     _, kind, code = _ERRORS[event["code"]]
     return {
         "error": {"message": event["error"], "type": kind, "param": None, "code": code},
-        "msgmodel": truth(event),
+        "msgmodel": outcome(event),
     }
 
 
@@ -129,7 +129,7 @@ class Chunks:
         """What comes last: nothing more, unless the events ran out before the terminal one."""
         if self._ended:
             return []
-        found = broken_off("")
+        found = interrupted("")
         _, kind, code = _ERRORS["interrupted"]
         said = {"message": found["error"], "type": kind, "param": None, "code": code}
         return [{"error": said, "msgmodel": found}]
@@ -146,7 +146,7 @@ class Chunks:
 
     def _final(self, final: PanelFinal) -> list[Chunk]:
         self._ended, self.last_frame = True, DONE
-        chunks = [self._chunk({}, _FINISH[final["status"]]) | {"msgmodel": truth(final)}]
+        chunks = [self._chunk({}, _FINISH[final["status"]]) | {"msgmodel": outcome(final)}]
         if self._include_usage:
             chunks.append({**self._head, "choices": [], "usage": _usage(final["usage"])})
         return chunks
@@ -181,7 +181,7 @@ def completion(final: PanelFinal, *, id: str, created: int, model: str) -> dict[
         message["annotations"] = annotations
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _FINISH[final["status"]]}
     head = {"id": id, "object": "chat.completion", "created": created, "model": model}
-    return {**head, "choices": [choice], "usage": _usage(final["usage"]), "msgmodel": truth(final)}
+    return {**head, "choices": [choice], "usage": _usage(final["usage"]), "msgmodel": outcome(final)}
 
 
 def _executable(call: ToolCall | PanelToolCall) -> bool:
@@ -268,13 +268,13 @@ def read(body: Body, *, provider: str | None = None) -> Request:
     request = _reading.read(body)
     for name, harmless in _REFUSED.items():
         if request.values.get(name) is not None and request.values[name] not in harmless:
-            request.wrong(f"{name}={quoted(request.values[name])} can't be asked of every provider, so it is refused")
+            request.fail(f"{name}={quoted(request.values[name])} can't be asked of every provider, so it is refused")
     name, model = _model(request, provider)
     messages: list[Message] = []
     for message in request.objects("messages"):
         messages += _message(message)
     if not messages:
-        request.wrong("messages must not be empty")
+        request.fail("messages must not be empty")
     found = {
         "messages": messages,
         "model": model,
@@ -298,14 +298,14 @@ def read(body: Body, *, provider: str | None = None) -> Request:
 def _model(request: Fields, provider: str | None) -> tuple[str, str | None]:
     asked = request.text("model").strip()
     if len(asked) > MAX_MODEL:
-        request.wrong(f"model must have {MAX_MODEL} characters at most")
+        request.fail(f"model must have {MAX_MODEL} characters at most")
     separators = [place for mark in "/:" if (place := asked.find(mark)) > 0]
     head = asked[: min(separators)] if separators else asked
     with suppress(ConfigurationError):  # of a package that brings it
         if (row := providers.look_up(head)) is not None:
             return row.name, asked[len(head) + 1 :] or None
     if provider is None or not asked:
-        request.wrong("model must be provider/model, such as openai/gpt-6-luna")
+        request.fail("model must be provider/model, such as openai/gpt-6-luna")
     return provider, asked
 
 
@@ -315,10 +315,10 @@ def _config(request: Fields, name: str) -> object:
     if isinstance(stop, str):
         stop = [stop]
     if stop is not None and not (isinstance(stop, list) and all(isinstance(word, str) for word in stop)):
-        request.wrong("stop must be a string or a list of strings")
+        request.fail("stop must be a string or a list of strings")
     top_p = request.values.get("top_p")
     if top_p is not None and (not isinstance(top_p, (int, float)) or isinstance(top_p, bool) or not 0 <= top_p <= 1):
-        request.wrong("top_p must be a number from 0 to 1")
+        request.fail("top_p must be a number from 0 to 1")
     fields: dict[str, Any] = {"stop": tuple(stop)} if stop else {}
     if top_p not in (None, 1):
         fields["top_p"] = top_p
@@ -330,7 +330,7 @@ def _given(request: Fields, *names: str) -> int | float | None:
         value = request.values.get(name)
         if value is not None:
             if not isinstance(value, (int, float)) or isinstance(value, bool):
-                request.wrong(f"{name} must be a number")
+                request.fail(f"{name} must be a number")
             return value
     return None
 
@@ -338,13 +338,13 @@ def _given(request: Fields, *names: str) -> int | float | None:
 def _effort(request: Fields) -> str | None:
     effort = request.maybe_text("reasoning_effort")
     if effort is not None and effort not in _EFFORT:
-        request.wrong(f"reasoning_effort must be {', '.join(_EFFORT)}")
+        request.fail(f"reasoning_effort must be {', '.join(_EFFORT)}")
     return None if effort is None else _EFFORT[effort]
 
 
 def _tool(tool: Fields) -> dict[str, Any]:
     if tool.text("type") != "function":
-        tool.wrong("only tools of type function can be asked of every provider")
+        tool.fail("only tools of type function can be asked of every provider")
     function = tool.object("function")
     found: dict[str, Any] = {"name": function.text("name"), "description": function.maybe_text("description") or ""}
     if function.values.get("parameters") is not None:
@@ -369,7 +369,7 @@ def _message(message: Fields) -> list[Message]:
     if role == "tool":
         return [{"role": "tool", "tool_call_id": message.text("tool_call_id"), "content": _text(message)}]
     if role != "assistant":
-        message.wrong("role must be developer, system, user, assistant or tool")
+        message.fail("role must be developer, system, user, assistant or tool")
     said: list[Any] = []
     reasoning = message.values.get("reasoning_content")
     if isinstance(reasoning, str) and reasoning:
@@ -394,7 +394,7 @@ def _parts(message: Fields) -> list[Fields]:
 def _text(message: Fields) -> str:
     for part in _parts(message):
         if part.text("type") != "text":
-            part.wrong("must be of type text")
+            part.fail("must be of type text")
     return "".join(part.text("text") for part in _parts(message))
 
 
@@ -408,12 +408,12 @@ def _part(part: Fields) -> Any:
         audio = part.object("input_audio")
         return audio.file_of_base64(f"audio.{audio.text('format')}", audio.text("data"))
     if kind != "file":
-        part.wrong(f"a message can't hold {quoted(kind)}")
+        part.fail(f"a message can't hold {quoted(kind)}")
     return _file(part.object("file"))
 
 
 def _file(file: Fields) -> FilePart:
     if file.values.get("file_id") is not None:
-        file.wrong("a file must come as file_data; nothing is stored here")
+        file.fail("a file must come as file_data; nothing is stored here")
     name, data = file.maybe_text("filename") or "file", file.text("file_data")
     return file.file(name, data) if data[:5].lower() == "data:" else file.file_of_base64(name, data)

@@ -14,7 +14,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from .. import Message, _settings
+from .. import Message
+from ..registry import environment
 from . import display, exits
 from .prompt import decoded
 from .question import Question
@@ -192,9 +193,9 @@ def _history() -> History:
 
 def _state_folder() -> Path:
     if sys.platform == "win32":
-        base = _settings.variable("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        base = environment.read_variable("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
-        base = _settings.variable("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        base = environment.read_variable("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "msgmodel"

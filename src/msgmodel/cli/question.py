@@ -12,12 +12,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from .. import Message, _settings, stream_panels
+from .. import Message, stream_panels
 from ..config import ProviderConfig
 from ..errors import AuthenticationError, ConfigurationError
 from ..events import PanelEnd, PanelEvent
 from ..local import weights
 from ..providers import MAIN, PROVIDERS, Provider, find
+from ..registry import environment
 from .prompt import attachment
 from .prompt import instruction as instruction_text
 
@@ -115,14 +116,14 @@ def choose(name: str | None, addressed: bool) -> Provider:
 
     Raises ConfigurationError, or AuthenticationError where there is nobody to ask.
     """
-    name = name or _settings.variable(PROVIDER_VARIABLE)
+    name = name or environment.read_variable(PROVIDER_VARIABLE)
     if name:
         return find(name)
     if addressed:
         return PROVIDERS["openai"]
     main = [PROVIDERS[name] for name in MAIN if PROVIDERS[name].needs_key]
     for row in main:
-        if _settings.key(row):
+        if environment.find_key(row):
             return row
     if engine_installed() and weights.path().is_file():
         return PROVIDERS["local"]

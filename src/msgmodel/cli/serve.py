@@ -9,8 +9,8 @@ import socket
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .. import _settings
 from ..errors import ConfigurationError
+from ..registry import environment
 from . import display, exits
 
 TOKEN_VARIABLE: Final = "MSGMODEL_TOKEN"  # noqa: S105 (where it is found)
@@ -41,7 +41,7 @@ def run(options: Mapping[str, Any]) -> int:
         ) from None
 
     host, port = options["host"], options["port"]
-    tokens = tuple(options["tokens"]) or tuple(_settings.variable(TOKEN_VARIABLE).split())
+    tokens = tuple(options["tokens"]) or tuple(environment.read_variable(TOKEN_VARIABLE).split())
     if host not in LOOPBACK and not tokens:
         raise ConfigurationError(
             f"whoever reaches {host} could spend your keys: set {TOKEN_VARIABLE} (16 characters or more), or stay on "
@@ -54,7 +54,7 @@ def run(options: Mapping[str, Any]) -> int:
         models=tuple(options["models"]),
         **{name: options[name] for name in SETTINGS if options[name] is not None},
     )
-    redis = options["redis"] or _settings.variable(REDIS_VARIABLE)
+    redis = options["redis"] or environment.read_variable(REDIS_VARIABLE)
     log: Log
     if redis:
         try:
@@ -101,7 +101,7 @@ def run(options: Mapping[str, Any]) -> int:
         ws="none",
         server_header=False,
         # Else anybody on this machine could say to be another client. The variable is uvicorn's, for who has a proxy.
-        proxy_headers=bool(_settings.variable(PROXIES_VARIABLE)),
+        proxy_headers=bool(environment.read_variable(PROXIES_VARIABLE)),
         backlog=4096,
         timeout_graceful_shutdown=int(settings.grace_seconds) + 10,
     )

@@ -6,10 +6,10 @@ import json
 import sys
 from typing import TypedDict
 
-from .. import _settings
 from ..errors import AuthenticationError
 from ..local import weights
 from ..providers import PROVIDERS, Provider
+from ..registry import environment
 from . import display
 from .question import engine_installed
 
@@ -41,11 +41,11 @@ def _row(provider: Provider) -> Row:
 
 def _key(provider: Provider) -> tuple[str, bool]:
     try:
-        key = _settings.key(provider)
+        key = environment.find_key(provider)
     except AuthenticationError as error:
         return error.message, False
     missing = [] if key or not provider.needs_key else [" or ".join(provider.keys)]
-    if not provider.addressed and not _settings.variable(provider.base_url_variable):
+    if not provider.has_fixed_address and not environment.read_variable(provider.base_url_variable):
         missing.append(provider.base_url_variable)
     if missing:
         return f"set {' and '.join(missing)}", False

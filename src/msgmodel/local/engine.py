@@ -21,15 +21,15 @@ from weakref import WeakSet
 
 import msgspec
 
-from .._ask import Broken, Request
-from .._forks import INHERITED
 from ..errors import ConfigurationError, quoted
+from ..http.forks import INHERITED
+from ..question.transport import ConnectionBroken, HttpRequest
 from . import weights
 
 if TYPE_CHECKING:
     import asyncio
 
-Item: TypeAlias = dict[str, Any] | ConfigurationError | Broken | None
+Item: TypeAlias = dict[str, Any] | ConfigurationError | ConnectionBroken | None
 """One dict of the engine, or a model that can't be loaded, or what ended it from outside, or the end."""
 
 _EVENT_STREAM = {"content-type": "text/event-stream"}
@@ -48,7 +48,7 @@ _THREADS = range(1, 513)
 _EXIT_SECONDS = 5.0
 
 
-def check(model: str | None) -> Path:
+def check_model_path(model: str | None) -> Path:
     """The file of the model, None being the demo model. Raises ConfigurationError for what can be seen beforehand."""
     _xllamacpp_is_installed()
     path = weights.path() if model is None else Path(model)
@@ -89,7 +89,7 @@ def _xllamacpp_is_installed() -> None:
 class Generation:
     """One request to an engine. `put` gets every Item, on the engine's thread, and must not block."""
 
-    def __init__(self, request: Request, put: Callable[[Item], object]) -> None:
+    def __init__(self, request: HttpRequest, put: Callable[[Item], object]) -> None:
         self.body: dict[str, Any] = msgspec.json.decode(request.body)
         self.cancelled = False
         self._put = put
@@ -245,7 +245,9 @@ def _forget() -> None:
     global _lock, _forked
     _lock = threading.Lock()
     for generation in list(_generations):
-        generation.deliver(Broken("interrupted", f"the local model has no more for this process: {INHERITED}"))
+        generation.deliver(
+            ConnectionBroken("interrupted", f"the local model has no more for this process: {INHERITED}")
+        )
     if _engines and not _forked:
         _forked = True
         _exit_without_destructors()
@@ -286,7 +288,7 @@ class _Reply:
 
     def _event(self, item: Item) -> bytes:
         assert not isinstance(item, ConfigurationError), "loading comes before everything else"
-        if isinstance(item, Broken):
+        if isinstance(item, ConnectionBroken):
             raise item
         if item is None:
             self._ended = True
@@ -299,11 +301,11 @@ class _Reply:
         return b"" if ready is None and self._ended else ready
 
 
-def _timeout(patience: float) -> Broken:
-    return Broken("timeout", f"the local model was silent for {patience:g} s")
+def _timeout(patience: float) -> ConnectionBroken:
+    return ConnectionBroken("timeout", f"the local model was silent for {patience:g} s")
 
 
-class Response(_Reply):
+class LocalResponse(_Reply):
     def __init__(self, items: SimpleQueue[Item], patience: float) -> None:
         self._items = items
         super().__init__(self._next(patience))
@@ -320,24 +322,24 @@ class Response(_Reply):
         return self._event(self._next(patience)) if ready is None else ready
 
 
-class Transport:
+class LocalTransport:
     """An engine for blocking callers."""
 
     def __init__(self, path: Path, context: int, threads: int | None) -> None:
         self._settings = path, context, threads
 
     @contextmanager
-    def open(self, request: Request, patience: float, silence: float) -> Iterator[Response]:
+    def open(self, request: HttpRequest, patience: float, silence: float) -> Iterator[LocalResponse]:
         items: SimpleQueue[Item] = SimpleQueue()
         generation = Generation(request, items.put)
         try:
             _engine(*self._settings).submit(generation)
-            yield Response(items, patience)
+            yield LocalResponse(items, patience)
         finally:
             generation.cancelled = True
 
 
-class AsyncResponse(_Reply):
+class AsyncLocalResponse(_Reply):
     def __init__(self, items: asyncio.Queue[Item], first: Item) -> None:
         self._items = items
         super().__init__(first)
@@ -358,14 +360,14 @@ async def _async_next(items: asyncio.Queue[Item], patience: float) -> Item:
         raise _timeout(patience) from None
 
 
-class AsyncTransport:
+class AsyncLocalTransport:
     """An engine for asyncio. The loop stands still while the model is loaded: the constructor holds the GIL."""
 
     def __init__(self, path: Path, context: int, threads: int | None) -> None:
         self._settings = path, context, threads
 
     @asynccontextmanager
-    async def open(self, request: Request, patience: float, silence: float) -> AsyncIterator[AsyncResponse]:
+    async def open(self, request: HttpRequest, patience: float, silence: float) -> AsyncIterator[AsyncLocalResponse]:
         import asyncio
 
         items: asyncio.Queue[Item] = asyncio.Queue()
@@ -373,18 +375,18 @@ class AsyncTransport:
         generation = Generation(request, lambda item: loop.call_soon_threadsafe(items.put_nowait, item))
         try:
             _engine(*self._settings).submit(generation)
-            yield AsyncResponse(items, await _async_next(items, patience))
+            yield AsyncLocalResponse(items, await _async_next(items, patience))
         finally:
             generation.cancelled = True
 
 
-def transport(path: Path, context: int, threads: int | None) -> Transport:
+def local_transport(path: Path, context: int, threads: int | None) -> LocalTransport:
     """`path` from `check`. The model is loaded when the first request is opened, once for each setting."""
     _in_range(context, threads)
-    return Transport(path, context, threads)
+    return LocalTransport(path, context, threads)
 
 
-def async_transport(path: Path, context: int, threads: int | None) -> AsyncTransport:
+def async_local_transport(path: Path, context: int, threads: int | None) -> AsyncLocalTransport:
     """The same for asyncio."""
     _in_range(context, threads)
-    return AsyncTransport(path, context, threads)
+    return AsyncLocalTransport(path, context, threads)

@@ -6,9 +6,9 @@ runs: streams that survive a lost connection, limits, and the chat page.
 
 from .app import create_app, mounted_lifespan
 from .log import Log, MemoryLog
-from .panels import PanelState, StreamSnapshot
 from .response import ag_ui_response, ai_sdk_response, openai_response, panel_response
 from .settings import Settings
+from .transcript import PanelState, StreamSnapshot
 
 __all__ = [
     "Log",

@@ -23,19 +23,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .. import _cost, _http
+from ..http import pools
 from ..many import AsyncBatch
+from ..reply import cost
 from . import framing, openapi
-from .adapted import Adapted
+from .adapter_endpoints import AdapterEndpoints
 from .directory import Directory
 from .guard import Guard
-from .log import PAGE_BYTES, Expired, Found, Full, Head, Lines, Log, Lost, MemoryLog
+from .log import PAGE_BYTES, Lines, Log, MemoryLog, StoreFull, StoreLost, StreamExpired, StreamHeader, StreamInfo
 from .page import page
 from .positions import new_id, read_position, slot_of, stream_name
-from .question import PanelRequest, PanelsRequest, Refused, batch, convert, decode
 from .readers import ADMITTED, Readers
-from .reports import where
+from .request_bodies import PanelRequest, PanelsRequest, RequestRefused, batch_for_request, convert, decode
 from .response import DIRECT, Piece, StreamResponse
+from .safe_traceback import traceback_without_messages
 from .settings import Settings
 from .shutdown import end_on_signals
 from .snapshots import Snapshots
@@ -96,7 +97,7 @@ class Application:
             routes=self._routes(),
             middleware=[Middleware(_Guarded, guard=self.guard, readers=self.readers)],
             exception_handlers={
-                **dict.fromkeys((Refused, Expired, Lost, RecursionError), _failed),
+                **dict.fromkeys((RequestRefused, StreamExpired, StoreLost, RecursionError), _failed),
                 HTTPException: _error,
             },
             lifespan=self._lifespan,
@@ -111,7 +112,7 @@ class Application:
             Route("/v1/providers", self.providers, methods=["GET"]),
             Route("/v1/models", self.models, methods=["GET"]),
             Route("/chat/stream", self.chat, methods=["GET", "POST"]),
-            *Adapted(self).routes(),
+            *AdapterEndpoints(self).routes(),
             Route("/healthz", self.health, methods=["GET"]),
             Route("/readyz", self.ready, methods=["GET"]),
             Route("/openapi.json", self.document, methods=["GET"]),
@@ -120,8 +121,8 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        await asyncio.to_thread(_cost.load)  # else the first stream that ends holds up all others
-        for sentence in await asyncio.to_thread(_http.unusable):
+        await asyncio.to_thread(cost.load_prices)  # else the first stream that ends holds up all others
+        for sentence in await asyncio.to_thread(pools.unusable):
             _log.warning("%s", sentence)
         self._in_lifespan = True
         await self.log.ready()  # if it is not, the log says why
@@ -176,7 +177,7 @@ class Application:
         """Starts a stream, or joins the one that the request's `Idempotency-Key` names, and follows it."""
         key = request.headers.get("idempotency-key")
         if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
-            raise Refused(400, "invalid_request", "idempotency-key must be 1 to 200 printable ASCII characters")
+            raise RequestRefused(400, "invalid_request", "idempotency-key must be 1 to 200 printable ASCII characters")
         position = read_position(request)
         size = len(body)
         digest = await self.prepared(size, lambda: _digest(body.decode("utf-8", "replace")))
@@ -184,32 +185,32 @@ class Application:
             slot = _digest(owner, key)[:24]
             name = await self._joined(slot, owner, digest)
             if position is not None and position.stream != name:
-                raise _misplaced() if not position.stream else Expired(owner)  # never the tail of another reply
+                raise _misplaced() if not position.stream else StreamExpired(owner)  # never the tail of another reply
             if name is None:
-                panels = await self.prepared(size, lambda: batch(question, self.directory, self.settings))
+                panels = await self.prepared(size, lambda: batch_for_request(question, self.directory, self.settings))
                 name = await self._begin_keyed(request, slot, owner, panels, digest)
         elif position is not None:
             raise _misplaced()
         else:
-            panels = await self.prepared(size, lambda: batch(question, self.directory, self.settings))
+            panels = await self.prepared(size, lambda: batch_for_request(question, self.directory, self.settings))
             name = await self.begin(request, owner, panels, digest)
         return self.following(request, owner, name, 0 if position is None else position.number)
 
     async def begin(self, request: Request, owner: str, panels: AsyncBatch, digest: str = "") -> str:
         """Begins a stream; returns its name. Raises Refused if there is no room, and Lost."""
         name = new_id()
-        if not await self._begin(request, name, Head(owner, tuple(panels.panel_ids), digest), panels):
-            raise Refused(503, "unavailable", "the stream could not be begun: ask again", {"retry-after": "1"})
+        if not await self._begin(request, name, StreamHeader(owner, tuple(panels.panel_ids), digest), panels):
+            raise RequestRefused(503, "unavailable", "the stream could not be begun: ask again", {"retry-after": "1"})
         return name
 
     async def _begin_keyed(self, request: Request, slot: str, owner: str, panels: AsyncBatch, digest: str) -> str:
         """Begins the stream of an `Idempotency-Key`, or joins the one of a request that was faster."""
-        head = Head(owner, tuple(panels.panel_ids), digest, instance=new_id())
+        head = StreamHeader(owner, tuple(panels.panel_ids), digest, instance=new_id())
         if await self._begin(request, slot, head, panels):
             return stream_name(slot, head)
         name = await self._joined(slot, owner, digest)
         if name is None:  # it is there, and is not this owner's, or was lost at this moment
-            raise Refused(503, "unavailable", "the stream could not be begun: ask again", {"retry-after": "1"})
+            raise RequestRefused(503, "unavailable", "the stream could not be begun: ask again", {"retry-after": "1"})
         return name
 
     async def _joined(self, slot: str, owner: str, digest: str) -> str | None:
@@ -218,10 +219,10 @@ class Application:
         if found is None:
             return None
         if found.head.question != digest:
-            raise Refused(409, "conflict", "this idempotency-key was used for another request")
+            raise RequestRefused(409, "conflict", "this idempotency-key was used for another request")
         return stream_name(slot, found.head)
 
-    async def _begin(self, request: Request, slot: str, head: Head, panels: AsyncBatch) -> bool:
+    async def _begin(self, request: Request, slot: str, head: StreamHeader, panels: AsyncBatch) -> bool:
         """Begins a stream; False if something is kept there already. Raises Refused if there is no room, and Lost."""
         if not self._in_lifespan:
             self._in_lifespan = True  # said once
@@ -233,8 +234,8 @@ class Application:
         self.readers.admit(request.scope, slot, client)
         try:
             return await self.streams.start(slot, head, client, panels)
-        except Full:
-            raise Refused(503, "busy", "the server keeps no more streams now", {"retry-after": "5"}) from None
+        except StoreFull:
+            raise RequestRefused(503, "busy", "the server keeps no more streams now", {"retry-after": "5"}) from None
 
     async def stream(self, request: Request) -> Response:
         """`GET /v1/streams/{id}`: what comes after a position, or a snapshot and the tail."""
@@ -248,7 +249,7 @@ class Application:
             self.admit(request, owner, id)
             return self.response(self._snapshot(owner, id), headers=_named(request, id))
         if position.stream not in ("", id):
-            raise Refused(400, "invalid_request", "this last-event-id was read from another stream")
+            raise RequestRefused(400, "invalid_request", "this last-event-id was read from another stream")
         if found.ended and position.number >= found.last:
             return Response(status_code=204)
         return self.following(request, owner, id, position.number)
@@ -260,7 +261,7 @@ class Application:
         found = await self._known(id, owner)
         panel_id = request.query_params.get("panel_id")
         if panel_id is not None and panel_id not in found.head.panel_ids:
-            raise Refused(404, "not_found", "there is no such panel in this stream")
+            raise RequestRefused(404, "not_found", "there is no such panel in this stream")
         if not found.ended:
             await self.streams.stop(slot_of(id)[0], panel_id)
         return Response(status_code=204)
@@ -273,7 +274,7 @@ class Application:
         """
         owner = self.guard.owner(request)
         if request.method == "HEAD":
-            raise Refused(405, "method_not_allowed", "a HEAD would ask for a reply", {"allow": "GET, POST"})
+            raise RequestRefused(405, "method_not_allowed", "a HEAD would ask for a reply", {"allow": "GET, POST"})
         query = request.query_params
         chosen = convert({name: query[name] for name in ("provider", "model") if name in query}, PanelRequest)
         question = PanelsRequest(prompt=query.get("prompt", ""), panels=[chosen])
@@ -284,13 +285,13 @@ class Application:
         if position is not None:
             try:
                 found = await self._find(position.stream, owner)
-            except Expired:
+            except StreamExpired:
                 found = None
             asked_here = found is not None and found.head.question == digest
             if found is None or not asked_here or (found.ended and position.number >= found.last):
                 return Response(status_code=204)  # an EventSource gives up at that; it never asks a second time
             return self.following(request, owner, position.stream, position.number, named=True)
-        name = await self.begin(request, owner, batch(question, self.directory, self.settings), digest)
+        name = await self.begin(request, owner, batch_for_request(question, self.directory, self.settings), digest)
         return self.following(request, owner, name, 0, named=request.method == "GET")
 
     async def providers(self, request: Request) -> Response:
@@ -358,19 +359,19 @@ class Application:
             async with aclosing(self.log.read(slot, after)) as lines:
                 yield lines
 
-    async def _own(self, owner: str, name: str) -> Found:
+    async def _own(self, owner: str, name: str) -> StreamInfo:
         """The stream, for its owner alone: there is no other way to what it says. Raises Lost."""
         try:
             found = await self._find(name, owner)
-        except Expired:
+        except StreamExpired:
             found = None
         if found is None:
-            raise Lost
+            raise StoreLost
         return found
 
     async def _frames(self, owner: str, name: str, after: int, prefix: bytes) -> AsyncGenerator[Piece, None]:
         # If it is lost, the body ends without a terminal event: the client asks again, and is told.
-        with suppress(Lost):
+        with suppress(StoreLost):
             async with self.reading(owner, name, after) as pages:
                 async for first, lines in pages:
                     yield _framed(first, lines, prefix)
@@ -378,7 +379,7 @@ class Application:
     async def _snapshot(self, owner: str, name: str) -> AsyncGenerator[Piece, None]:
         """What was said so far as one event, then the rest."""
         slot, _ = slot_of(name)
-        with suppress(Lost):
+        with suppress(StoreLost):
             found = await self._own(owner, name)
             with self.streams.reading(slot):
                 snapshot = await self.snapshots.take(name, slot, found)
@@ -392,40 +393,40 @@ class Application:
     def check_room(self, request: Request, owner: str) -> None:
         """Raises Refused where there is no room for another stream."""
         if self.streams.closing:
-            raise Refused(503, "shutting_down", "the server is about to end", {"retry-after": "5"})
+            raise RequestRefused(503, "shutting_down", "the server is about to end", {"retry-after": "5"})
         if len(self.streams) >= self.settings.max_streams:
-            raise Refused(503, "busy", "the server carries no more streams now", {"retry-after": "5"})
+            raise RequestRefused(503, "busy", "the server carries no more streams now", {"retry-after": "5"})
         most = self.settings.streams_per_client
         if most is not None and self.streams.of(_client(request, owner)) >= most:
-            raise Refused(429, "too_many_streams", f"at most {most} streams at a time", {"retry-after": "5"})
+            raise RequestRefused(429, "too_many_streams", f"at most {most} streams at a time", {"retry-after": "5"})
 
-    async def _known(self, id: str, owner: str) -> Found:
+    async def _known(self, id: str, owner: str) -> StreamInfo:
         """The stream of that id. Raises Refused where there is none, or it is somebody else's; Expired; Lost."""
         found = await self._find(id, owner)
         if found is None:
-            raise Refused(404, "not_found", "there is no such stream")
+            raise RequestRefused(404, "not_found", "there is no such stream")
         return found
 
-    async def _find(self, name: str, owner: str) -> Found | None:
+    async def _find(self, name: str, owner: str) -> StreamInfo | None:
         """The stream of that name, if it is this owner's. Raises Expired."""
         slot, instance = slot_of(name)
         found = await self._kept(slot, owner)
         return found if found is not None and found.head.instance == instance else None
 
-    async def _kept(self, slot: str, owner: str) -> Found | None:
+    async def _kept(self, slot: str, owner: str) -> StreamInfo | None:
         """What is kept there, if it is this owner's. Raises Expired."""
         try:
             found = await self.log.find(slot)
-        except Expired as expired:
+        except StreamExpired as expired:
             if expired.owner == owner:
                 raise
             return None
         return found if found is not None and found.head.owner == owner else None
 
 
-def _misplaced() -> Refused:
+def _misplaced() -> RequestRefused:
     """A new one each time: one that is kept would keep every request that it was raised for."""
-    return Refused(
+    return RequestRefused(
         400,
         "invalid_request",
         "a POST begins another stream: what comes after last-event-id is at /v1/streams/{id}; with an idempotency-key, "
@@ -462,7 +463,7 @@ class _Guarded:
                 self._guard.host(request)
                 if path not in ("", "/"):  # a link to the page may come from anywhere
                     self._guard.origin(request)
-        except Refused as refused:
+        except RequestRefused as refused:
             await _refused(request, refused)(scope, receive, say)
             return
 
@@ -520,7 +521,7 @@ def _digest(*parts: str) -> str:
 
 
 def _refused(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Refused)
+    assert isinstance(error, RequestRefused)
     body = {"error": {"code": error.code, "message": error.message}}
     return JSONResponse(body, status_code=error.status, headers=error.headers)
 
@@ -533,15 +534,15 @@ async def _error(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    refused = Refused(500, "server", "the server failed")
-    if isinstance(error, Refused):
+    refused = RequestRefused(500, "server", "the server failed")
+    if isinstance(error, RequestRefused):
         refused = error
-    elif isinstance(error, Expired):
-        refused = Refused(410, "expired", "this stream has expired")
+    elif isinstance(error, StreamExpired):
+        refused = RequestRefused(410, "expired", "this stream has expired")
     elif isinstance(error, RecursionError):
-        refused = Refused(422, "invalid_request", "the body is nested too deeply")
-    elif isinstance(error, Lost):
-        refused = Refused(503, "unavailable", "the log can't be reached", {"retry-after": "5"})
+        refused = RequestRefused(422, "invalid_request", "the body is nested too deeply")
+    elif isinstance(error, StoreLost):
+        refused = RequestRefused(503, "unavailable", "the log can't be reached", {"retry-after": "5"})
     else:  # where, not what: the words of an exception may quote anything
-        _log.error("%s failed: %s", request.method, where(error))
+        _log.error("%s failed: %s", request.method, traceback_without_messages(error))
     return _refused(request, refused)

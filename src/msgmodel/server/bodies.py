@@ -11,7 +11,7 @@ from collections import Counter
 
 from starlette.types import Scope
 
-from .question import Refused
+from .request_bodies import RequestRefused
 
 SMALL_BYTES = 64 * 1024
 """A body that is no larger does not count: uvicorn reads as much by itself."""
@@ -69,6 +69,6 @@ class Bodies:
                 del self._waiting[client]
 
 
-def _too_many() -> Refused:
+def _too_many() -> RequestRefused:
     words = "too many large requests at a time: wait until the ones before are answered"
-    return Refused(429, "too_many_bodies", words, {"retry-after": "5", "connection": "close"})
+    return RequestRefused(429, "too_many_bodies", words, {"retry-after": "5", "connection": "close"})

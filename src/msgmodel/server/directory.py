@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TypedDict
 
-from .. import _settings
 from ..errors import AuthenticationError
 from ..local import weights
 from ..providers import MAIN, PROVIDERS, Provider, find
+from ..registry import environment
 from .settings import Settings
 
 
@@ -36,11 +36,11 @@ class Directory:
         """Whether there is what it takes to ask this provider."""
         if row.name == "local":
             return find_spec("xllamacpp") is not None and weights.path().is_file()
-        addressed = bool(_settings.variable(row.base_url_variable))
+        addressed = bool(environment.read_variable(row.base_url_variable))
         if not row.needs_key:
             return addressed  # a server of one's own: somebody must have said that it is there
         try:
-            return _settings.key(row) is not None and (row.addressed or addressed)
+            return environment.find_key(row) is not None and (row.has_fixed_address or addressed)
         except AuthenticationError:  # a key that can't be one
             return False
 

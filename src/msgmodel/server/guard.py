@@ -15,7 +15,7 @@ from hashlib import sha256
 from starlette.requests import HTTPConnection, Request
 
 from .bodies import Bodies
-from .question import MAX_OBJECTS, Refused
+from .request_bodies import MAX_OBJECTS, RequestRefused
 from .settings import Settings
 
 CHECKED_AT_ONCE = 256 * 1024
@@ -55,7 +55,7 @@ class Guard:
         names = [name for name, _ in connection.scope["headers"] if name in ONCE]
         if len(names) != len(set(names)):
             twice = next(name for name in names if names.count(name) > 1).decode()
-            raise Refused(400, "invalid_request", f"the header {twice} must be given once")
+            raise RequestRefused(400, "invalid_request", f"the header {twice} must be given once")
 
     def host(self, connection: HTTPConnection) -> None:
         """Raises Refused where the request names another host than ours."""
@@ -64,16 +64,18 @@ class Guard:
         said = connection.headers.getlist("host")
         name = _name(said[0]) if len(said) == 1 else ""
         if name not in self._hosts:
-            raise Refused(421, "unknown_host", "this server has another name: see --host-name, or Settings(hosts=...)")
+            raise RequestRefused(
+                421, "unknown_host", "this server has another name: see --host-name, or Settings(hosts=...)"
+            )
 
     def origin(self, connection: HTTPConnection) -> None:
         """Raises Refused for what a page from elsewhere asks in somebody's browser."""
         headers = connection.headers
         origin = headers.get("origin")
         if origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower():
-            raise Refused(403, "cross_origin", "pages of other sites may not ask this server")
+            raise RequestRefused(403, "cross_origin", "pages of other sites may not ask this server")
         if headers.get("sec-fetch-site", "") not in SAME_SITE:
-            raise Refused(403, "cross_origin", "pages of other sites may not ask this server")
+            raise RequestRefused(403, "cross_origin", "pages of other sites may not ask this server")
 
     def owner(self, connection: HTTPConnection) -> str:
         """Whose request it is: a digest of the token; "" where there are none. Raises Refused."""
@@ -84,13 +86,13 @@ class Guard:
         for _, known in self._digests:
             if hmac.compare_digest(known, digest):
                 return known
-        raise Refused(401, "unauthorized", "a valid bearer token is needed", {"www-authenticate": "Bearer"})
+        raise RequestRefused(401, "unauthorized", "a valid bearer token is needed", {"www-authenticate": "Bearer"})
 
     async def body(self, request: Request, media_type: str = "application/json") -> bytes:
         """The body of a request. Raises Refused where it is too large, or of another type."""
         said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if said != media_type:  # also what keeps forms of other sites out: they can't send this type
-            raise Refused(415, "unsupported_media_type", f"the body must be {media_type}")
+            raise RequestRefused(415, "unsupported_media_type", f"the body must be {media_type}")
         limit = self._settings.max_body_bytes
         declared = request.headers.get("content-length", "")
         if declared.isascii() and declared.isdigit() and int(declared) > limit:
@@ -119,11 +121,11 @@ class Guard:
         texts = self._settings.max_prompt_chars
         objects = body.count(b"{") + body.count(b"[")
         if objects > max(MAX_OBJECTS, texts // 4) or body.count(b",") > MAX_OBJECTS + texts:
-            raise Refused(413, "too_large", "the body holds too many values")
+            raise RequestRefused(413, "too_large", "the body holds too many values")
 
 
-def _too_large(limit: int) -> Refused:
-    return Refused(413, "too_large", f"the body may have at most {limit} bytes", {"connection": "close"})
+def _too_large(limit: int) -> RequestRefused:
+    return RequestRefused(413, "too_large", f"the body may have at most {limit} bytes", {"connection": "close"})
 
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^][:]+)(?::[0-9]{0,5})?")

@@ -29,7 +29,7 @@ MAX_KNOWN = 100_000
 """Of streams that are gone, and of second names."""
 
 
-class Head(NamedTuple):
+class StreamHeader(NamedTuple):
     """What is known of a stream from the start. `owner`: who may read it. `question`: a digest of what was asked.
     `instance`: which it is of the streams that are kept under this id, one after the other."""
 
@@ -39,10 +39,10 @@ class Head(NamedTuple):
     instance: str = ""
 
 
-class Found(NamedTuple):
+class StreamInfo(NamedTuple):
     """A stream that there is. `last`: the number of its last line so far."""
 
-    head: Head
+    head: StreamHeader
     last: int
     ended: bool
 
@@ -62,14 +62,14 @@ def page_after(lines: list[bytes], after: int) -> list[bytes]:
     return lines[after : max(end, after + 1)]
 
 
-class Command(NamedTuple):
+class StopCommand(NamedTuple):
     """What a producer is told. `stop`: end this panel, or all; `left`: a reader has left."""
 
     kind: str
     panel_id: str | None = None
 
 
-class Expired(Exception):
+class StreamExpired(Exception):
     """There was such a stream, of this owner."""
 
     def __init__(self, owner: str) -> None:
@@ -77,22 +77,22 @@ class Expired(Exception):
         self.owner = owner
 
 
-class Lost(Exception):
+class StoreLost(Exception):
     """The log can't be written, or read, any more: its store lost it, or another producer took it over."""
 
 
-class Full(Exception):
+class StoreFull(Exception):
     """The stream, or the log, has no room for more."""
 
 
-class StreamFull(Full):
+class StreamFull(StoreFull):
     """The stream has as much as is kept of one."""
 
 
-class Writer(Protocol):
+class StreamWriter(Protocol):
     """Writes one stream. Raises Lost or Full."""
 
-    commands: asyncio.Queue[Command]
+    commands: asyncio.Queue[StopCommand]
     late: float
     """How many seconds it takes to write, on an average of the last times."""
 
@@ -109,10 +109,10 @@ class Writer(Protocol):
 class Log(Protocol):
     """Keeps streams."""
 
-    async def begin(self, id: str, head: Head) -> Writer | None:
+    async def begin(self, id: str, head: StreamHeader) -> StreamWriter | None:
         """A new stream; None where there is one of that id."""
 
-    async def find(self, id: str) -> Found | None:
+    async def find(self, id: str) -> StreamInfo | None:
         """A stream by its id. Raises Expired."""
 
     def read(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
@@ -121,7 +121,7 @@ class Log(Protocol):
     async def read_elsewhere(self, id: str) -> bool:
         """Whether somebody reads the stream in another process."""
 
-    async def tell(self, id: str, command: Command) -> None:
+    async def tell(self, id: str, command: StopCommand) -> None:
         """Tells the stream's producer, wherever it is."""
 
     async def name(self, alias: str, id: str) -> None:
@@ -139,7 +139,7 @@ class Log(Protocol):
 
 @dataclass(eq=False)
 class _Stream:
-    head: Head
+    head: StreamHeader
     lines: list[bytes] = field(default_factory=list)
     size: int = 0
     ended: bool = False
@@ -148,7 +148,7 @@ class _Stream:
     """How many lines it had, once they are gone."""
     waiting: set[asyncio.Future[None]] = field(default_factory=set)
     """Readers who have read all there is."""
-    commands: asyncio.Queue[Command] = field(default_factory=asyncio.Queue)
+    commands: asyncio.Queue[StopCommand] = field(default_factory=asyncio.Queue)
 
     def wake(self) -> None:
         """There is news for those who wait."""
@@ -179,32 +179,32 @@ class MemoryLog:
         self._tombstones: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._names: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
-    async def begin(self, id: str, head: Head) -> _MemoryWriter | None:
+    async def begin(self, id: str, head: StreamHeader) -> _MemoryWriter | None:
         self.sweep()
         if id in self._streams:
             return None
         if self.size >= self.max_bytes:
-            raise Full
+            raise StoreFull
         stream = self._streams[id] = _Stream(head)
         return _MemoryWriter(self, id, stream)
 
-    async def find(self, id: str) -> Found | None:
+    async def find(self, id: str) -> StreamInfo | None:
         self.sweep()
         stream = self._streams.get(id)
         if stream is None:
             if id in self._tombstones:
-                raise Expired(self._tombstones[id][1])
+                raise StreamExpired(self._tombstones[id][1])
             return None
-        return Found(stream.head, len(stream.lines), stream.ended)
+        return StreamInfo(stream.head, len(stream.lines), stream.ended)
 
     async def read(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
         stream = self._streams.get(id)
         if stream is None:
-            raise Lost
+            raise StoreLost
         loop = asyncio.get_running_loop()
         while True:
             if stream.forgotten is not None and after < stream.forgotten:
-                raise Lost
+                raise StoreLost
             count = len(stream.lines)
             if after < count:
                 page = stream.lines[after:] if after + 1 == count else page_after(stream.lines, after)
@@ -223,7 +223,7 @@ class MemoryLog:
     async def read_elsewhere(self, id: str) -> bool:
         return False
 
-    async def tell(self, id: str, command: Command) -> None:
+    async def tell(self, id: str, command: StopCommand) -> None:
         stream = self._streams.get(id)
         if stream is not None:
             stream.commands.put_nowait(command)

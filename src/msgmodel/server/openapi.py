@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from .. import __version__
-from .question import PanelsRequest
+from .request_bodies import PanelsRequest
 
 _REF = "#/components/schemas/{name}"
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 
-from .log import Head
-from .question import Refused
+from .log import StreamHeader
+from .request_bodies import RequestRefused
 
 _POSITION = re.compile(r"(?:([A-Za-z0-9_.-]{1,64}):)?([0-9]{1,16})")
 
@@ -32,7 +32,7 @@ def new_id() -> str:
     return token_urlsafe(18)
 
 
-def stream_name(slot: str, head: Head) -> str:
+def stream_name(slot: str, head: StreamHeader) -> str:
     """Return the name of the stream that is kept under this key of the log."""
     return f"{slot}.{head.instance}" if head.instance else slot
 
@@ -50,5 +50,5 @@ def read_position(request: Request) -> Position | None:
         return None
     found = _POSITION.fullmatch(given)
     if found is None:
-        raise Refused(400, "invalid_request", "last-event-id must be the number of an event, or STREAM:NUMBER")
+        raise RequestRefused(400, "invalid_request", "last-event-id must be the number of an event, or STREAM:NUMBER")
     return Position(found[1] or "", int(found[2]))

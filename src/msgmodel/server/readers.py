@@ -9,7 +9,7 @@ from collections import Counter
 
 from starlette.types import Scope
 
-from .question import Refused
+from .request_bodies import RequestRefused
 from .settings import Settings
 
 ADMITTED = "msgmodel.admitted"
@@ -34,10 +34,10 @@ class Readers:
             return
         if self._of_stream[slot] >= self._most_of_stream:
             words = f"at most {self._most_of_stream} may read one stream at a time"
-            raise Refused(429, "too_many_readers", words, _WAIT)
+            raise RequestRefused(429, "too_many_readers", words, _WAIT)
         if self._most_of_client is not None and self._of_client[client] >= self._most_of_client:
             words = f"at most {self._most_of_client} streams may be read at a time"
-            raise Refused(429, "too_many_readers", words, _WAIT)
+            raise RequestRefused(429, "too_many_readers", words, _WAIT)
         self._of_stream[slot] += 1
         self._of_client[client] += 1
         admitted.append((slot, client))

@@ -17,16 +17,16 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .._sse import line
 from ..adapters import ag_ui, ai_sdk, openai_chat
 from ..adapters.framing import Adapter, frames
 from ..errors import MsgModelError
 from ..events import BatchEvent
-from . import framing, liveness
+from ..wires.sse import encode_json_line
+from . import framing, heartbeat
+from .blocking_iterator import iterate_in_thread
 from .log import PAGE_BYTES
-from .panels import Panels
-from .reports import where
-from .threads import off_the_loop
+from .safe_traceback import traceback_without_messages
+from .transcript import Transcript
 
 _log = logging.getLogger("msgmodel.server")
 
@@ -85,16 +85,16 @@ class StreamResponse(Response):
             await send({"type": "http.response.body", "body": b""})
             return
         self._receive = receive
-        pulse = liveness.pulse()
+        pulse = heartbeat.pulse()
         self._left = asyncio.ensure_future(_left(receive))
         sending = asyncio.ensure_future(self._send_all(send))
-        pulse.add(self, self._heartbeat_seconds, liveness.peer(receive, self._dead_seconds))
+        pulse.add(self, self._heartbeat_seconds, heartbeat.peer(receive, self._dead_seconds))
         try:
             await asyncio.wait((self._left, sending), return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._receive = None
             pulse.remove(self)
-            liveness.release(receive)
+            heartbeat.release(receive)
             self._left.cancel()
             if not sending.done():
                 sending.cancel()
@@ -108,7 +108,7 @@ class StreamResponse(Response):
 
     def gone(self) -> None:
         """Nobody is there any more, or nobody who reads: what was not sent is dropped."""
-        if self._receive is not None and not liveness.abort(self._receive):
+        if self._receive is not None and not heartbeat.abort(self._receive):
             self._left.cancel()
 
     async def _begin(self, send: Send) -> None:
@@ -209,7 +209,7 @@ def ai_sdk_response(
 ) -> Response:
     """The events for `useChat` of the Vercel AI SDK. For the arguments see `msgmodel.adapters.ai_sdk.Chunks`."""
     chunks = ai_sdk.Chunks(target=target, message_id=message_id, call_ids=call_ids, panels=panels)
-    return StreamResponse(encoded(kept(events, checked), chunks), headers=AI_SDK_HEADERS)
+    return StreamResponse(encoded(with_terminal_events(events, checked), chunks), headers=AI_SDK_HEADERS)
 
 
 def ag_ui_response(
@@ -217,13 +217,13 @@ def ag_ui_response(
 ) -> Response:
     """The events for a client of AG-UI. For the arguments see `msgmodel.adapters.ag_ui.Chunks`."""
     chunks = ag_ui.Chunks(thread_id, run_id, call_ids=call_ids, panels=panels)
-    return StreamResponse(encoded(kept(events, checked), chunks))
+    return StreamResponse(encoded(with_terminal_events(events, checked), chunks))
 
 
 def openai_response(events: Events, *, id: str, created: int, model: str, include_usage: bool = False) -> Response:
     """The events of one panel as a streamed chat completion. See `msgmodel.adapters.openai_chat.Chunks`."""
     chunks = openai_chat.Chunks(id=id, created=created, model=model, include_usage=include_usage)
-    return StreamResponse(encoded(kept(events, checked), chunks))
+    return StreamResponse(encoded(with_terminal_events(events, checked), chunks))
 
 
 async def encoded(events: AsyncGenerator[BatchEvent, None], chunks: Adapter) -> AsyncGenerator[bytes, None]:
@@ -241,14 +241,14 @@ async def encoded(events: AsyncGenerator[BatchEvent, None], chunks: Adapter) -> 
 async def framed(events: Events) -> AsyncGenerator[bytes, None]:
     """The frames of a stream, held to the grammar."""
     number = 0
-    async for said in kept(events, line):
+    async for said in with_terminal_events(events, encode_json_line):
         number += 1
         yield framing.frame(number, said)
 
 
-async def kept(events: Events, show: Callable[[BatchEvent], T]) -> AsyncGenerator[T, None]:
+async def with_terminal_events(events: Events, show: Callable[[BatchEvent], T]) -> AsyncGenerator[T, None]:
     """What `show` makes of the events, and of whatever terminal event is missing at their end, for whatever reason."""
-    panels = Panels()
+    panels = Transcript()
     iterator = _asynchronous(events)
     summary: BatchEvent | None = None
     words = "the stream ended before the reply did"
@@ -276,7 +276,7 @@ async def kept(events: Events, show: Callable[[BatchEvent], T]) -> AsyncGenerato
                 break  # a task of the application's own was cancelled, not we
             except (Exception, GeneratorExit) as error:  # not its message, which may quote anything
                 words = "the application failed in the middle of the reply"
-                _log.warning("a stream of events failed: %s", where(error))
+                _log.warning("a stream of events failed: %s", traceback_without_messages(error))
                 break
             yield shown
             await asyncio.sleep(0)  # a generator that never waits would let nobody else run
@@ -290,14 +290,14 @@ async def kept(events: Events, show: Callable[[BatchEvent], T]) -> AsyncGenerato
 
 def checked(event: BatchEvent) -> BatchEvent:
     """The event, if it can be written. Raises TypeError or ValueError."""
-    line(event)
+    encode_json_line(event)
     return event
 
 
 def _asynchronous(events: Events) -> AsyncIterator[BatchEvent]:
     if isinstance(events, AsyncIterable):
         return events.__aiter__()
-    return off_the_loop(events)
+    return iterate_in_thread(events)
 
 
 async def close(events: object) -> None:
@@ -314,9 +314,9 @@ async def close(events: object) -> None:
 
 
 async def _interrupted(position: int) -> AsyncGenerator[bytes, None]:
-    panels = Panels()
+    panels = Transcript()
     for end in panels.missing("interrupted", "the connection broke in the middle of the reply"):
-        yield framing.frame(position + 1, line(end))
+        yield framing.frame(position + 1, encode_json_line(end))
 
 
 async def _left(receive: Receive) -> None:

@@ -13,11 +13,11 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from .._sse import line
-from .log import PAGE_BYTES, Found, Log, Lost
-from .panels import Panels
+from ..wires.sse import encode_json_line
+from .log import PAGE_BYTES, Log, StoreLost, StreamInfo
 from .positions import new_id
 from .streams import ENDS
+from .transcript import Transcript
 
 LARGE_BYTES = 1024 * 1024
 """What is larger is written in a thread."""
@@ -48,7 +48,7 @@ class Snapshots:
         self._sent: WeakValueDictionary[str, Snapshot] = WeakValueDictionary()
         self._made: dict[str, asyncio.Task[Snapshot]] = {}
 
-    async def take(self, name: str, slot: str, found: Found) -> Snapshot:
+    async def take(self, name: str, slot: str, found: StreamInfo) -> Snapshot:
         """Return a snapshot of the stream of this name, which is kept under `slot`. Raises Lost."""
         sent = self._sent.get(name)
         if sent is not None:
@@ -59,15 +59,15 @@ class Snapshots:
             making.add_done_callback(lambda made: self._forget(name, made))
         return await asyncio.shield(making)  # who leaves does not end it for the others
 
-    async def _make(self, name: str, slot: str, found: Found) -> Snapshot:
-        panels = Panels(found.head.panel_ids)
+    async def _make(self, name: str, slot: str, found: StreamInfo) -> Snapshot:
+        panels = Transcript(found.head.panel_ids)
         ends: dict[str | None, bytes] = {}
         count = size = 0
         async with aclosing(self._log.read(slot, 0)) as pages:
             while count < found.last:
                 page = await anext(pages, None)
                 if page is None:
-                    raise Lost
+                    raise StoreLost
                 for each in page.lines[: found.last - count]:
                     size += len(each)
                     if len(each) > PAGE_BYTES and (end := _end(each)) is not None:
@@ -84,7 +84,7 @@ class Snapshots:
             if panel["panel_id"] in ends:
                 large.append(ends[panel["panel_id"]])
                 panel["end"] = mark  # type: ignore[typeddict-item]
-        written = await asyncio.to_thread(line, said) if size > LARGE_BYTES else line(said)
+        written = await asyncio.to_thread(encode_json_line, said) if size > LARGE_BYTES else encode_json_line(said)
         first, *others = written.split(b'"%b"' % mark.encode())
         parts = [first]
         for end, other in zip(large, others, strict=True):

@@ -12,14 +12,14 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from .._sse import line
 from ..errors import ConfigurationError
 from ..events import BatchEvent, ErrorCode, PanelEvent
 from ..many import AsyncBatch
-from . import liveness
-from .log import Command, Full, Head, Log, Lost, StreamFull, Writer
-from .panels import Panels
-from .reports import where, without_host
+from ..wires.sse import encode_json_line
+from . import heartbeat
+from .log import Log, StopCommand, StoreFull, StoreLost, StreamFull, StreamHeader, StreamWriter
+from .safe_traceback import traceback_without_messages, without_host
+from .transcript import Transcript
 
 _log = logging.getLogger("msgmodel.server")
 
@@ -86,7 +86,7 @@ class Streams:
         running = sum(producer.client == client for producer in self._running.values())
         return running + self._starting.count(client)
 
-    async def start(self, id: str, head: Head, client: str, batch: AsyncBatch) -> bool:
+    async def start(self, id: str, head: StreamHeader, client: str, batch: AsyncBatch) -> bool:
         """Begins to produce a stream. False, and nothing is asked, where there is one of that id. Raises Full, Lost."""
         self._starting.append(client)  # it counts from now on, not when the log has answered
         try:
@@ -131,7 +131,7 @@ class Streams:
         if producer is not None:
             producer.stop(panel_id)
         else:
-            await self.log.tell(id, Command("stop", panel_id))
+            await self.log.tell(id, StopCommand("stop", panel_id))
 
     def end_now(self) -> None:
         """Leave what runs no more time, if it was left some."""
@@ -168,7 +168,9 @@ class Streams:
 class _Producer:
     """One stream: from the panels to the log."""
 
-    def __init__(self, streams: Streams, id: str, head: Head, client: str, batch: AsyncBatch, writer: Writer) -> None:
+    def __init__(
+        self, streams: Streams, id: str, head: StreamHeader, client: str, batch: AsyncBatch, writer: StreamWriter
+    ) -> None:
         self.client = client
         self.readers = 0
         self.task: asyncio.Task[None] | None = None
@@ -176,12 +178,12 @@ class _Producer:
         self._id = id
         self._batch = batch
         self._writer = writer
-        self._panels = Panels(head.panel_ids)
+        self._panels = Transcript(head.panel_ids)
         self._alone = len(head.panel_ids) == 1
         self._finishing = False
         self._last: list[bytes] = []
         """What the stream's end is written with."""
-        self._pulse = liveness.pulse()
+        self._pulse = heartbeat.pulse()
         self._verdict: tuple[ErrorCode, str] = ("interrupted", "the stream ended before the reply did")
         self._timer: asyncio.TimerHandle | None = None
 
@@ -241,11 +243,11 @@ class _Producer:
         try:
             summary = await self._produce()
             self._finishing = True
-            self._last += map(line, self._panels.missing(*self._verdict))
+            self._last += map(encode_json_line, self._panels.missing(*self._verdict))
             if not self._alone:
-                self._last.append(line(summary or self._panels.summary()))
+                self._last.append(encode_json_line(summary or self._panels.summary()))
             await self._writer.end(self._last)
-        except (Full, Lost) as error:
+        except (StoreFull, StoreLost) as error:
             _log.warning("stream %s can't be written to its end: %s", self._id, type(error).__name__)
         finally:
             self._listening.cancel()
@@ -263,12 +265,12 @@ class _Producer:
             pass  # we are told to end: the verdict says why
         except StreamFull:
             self._verdict = ("reply_too_large", "the reply is larger than the server keeps of one stream")
-        except Full:
+        except StoreFull:
             self._verdict = ("interrupted", "the server has no room for more of the reply")
-        except Lost:
+        except StoreLost:
             raise
         except Exception as error:
-            _log.warning("stream %s failed: %s", self._id, where(error))
+            _log.warning("stream %s failed: %s", self._id, traceback_without_messages(error))
             self._verdict = ("interrupted", "the server failed in the middle of the reply")
         return None
 
@@ -280,7 +282,7 @@ class _Producer:
             if words != event["error"]:
                 _log.warning("stream %s, panel %s: %s", self._id, event["panel_id"], event["error"])
                 event["error"] = words
-        said = line(event)
+        said = encode_json_line(event)
         if event["event"] in ENDS:
             self._panels.add(event)
             if self._panels.ended:

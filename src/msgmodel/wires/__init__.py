@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
-from .._ask import Ask, Request
-from .._deltas import Continue, Delta, Failure, Finish
+from ..question.question import Question
+from ..question.transport import HttpRequest
 from . import anthropic, gemini, openai_chat, openai_responses
+from .deltas import Continue, Delta, Failure, Finish
 
-__all__ = ["WIRES", "Parser", "Wire"]
+__all__ = ["WIRES", "Wire", "WireParser"]
 
 
-class Parser(Protocol):
+class WireParser(Protocol):
     """Reads one response."""
 
     @property
@@ -40,13 +41,13 @@ class Parser(Protocol):
 class Wire(NamedTuple):
     """One wire, both directions."""
 
-    request: Callable[[Ask, str | None], Request]
-    parser: Callable[[Ask, str | None], Parser]
+    request: Callable[[Question, str | None], HttpRequest]
+    parser: Callable[[Question, str | None], WireParser]
 
 
 WIRES: dict[str, Wire] = {
-    "openai_chat": Wire(openai_chat.request, openai_chat.Parser),
-    "openai_responses": Wire(openai_responses.request, openai_responses.Parser),
-    "anthropic": Wire(anthropic.request, anthropic.Parser),
-    "gemini": Wire(gemini.request, gemini.Parser),
+    "openai_chat": Wire(openai_chat.chat_request, openai_chat.ChatParser),
+    "openai_responses": Wire(openai_responses.responses_request, openai_responses.ResponsesParser),
+    "anthropic": Wire(anthropic.anthropic_request, anthropic.AnthropicParser),
+    "gemini": Wire(gemini.gemini_request, gemini.GeminiParser),
 }

@@ -14,43 +14,43 @@ from typing import Any, Literal
 
 import msgspec
 
-from .. import _verdict
-from .._ask import (
-    Ask,
-    Call,
+from ..errors import ConfigurationError
+from ..question.config import AnthropicConfig
+from ..question.lenient_json import LenientDecoder, MalformedJson, as_count, as_mapping, as_text, load_lenient, memory
+from ..question.question import (
+    Attachment,
     Effort,
-    File,
-    Kept,
-    Marked,
-    Part,
-    Refused,
-    Request,
-    Result,
-    Thought,
-    Tool,
-    given,
-    merged,
+    OpaqueBlock,
+    PastCall,
+    PastReasoning,
+    PastRefusal,
+    PastResult,
+    Question,
+    SignedText,
+    ToolDefinition,
+    TurnPart,
+    merge_body,
+    without_none,
 )
-from .._deltas import (
+from ..question.transport import HttpRequest
+from ..registry.rows import reasoning_traits
+from . import finish_reasons, provider_errors
+from .deltas import (
     CUT,
-    Boundary,
     Delta,
     Failure,
     Finish,
-    Reasoning,
-    Refusal,
-    Sealed,
-    Started,
-    Text,
+    NewPart,
+    OpaqueData,
+    ReasoningDelta,
+    RefusalDelta,
+    ResponseStarted,
+    TextDelta,
     ToolEnd,
     ToolFragment,
-    cited,
-    used,
+    source_delta,
+    usage_delta,
 )
-from .._json import Decoder, Malformed, count, loads, mapping, memory, text
-from .._rows import thinks
-from ..config import AnthropicConfig
-from ..errors import ConfigurationError
 
 MAX_TOKENS = 16_384
 """Sent where the caller sets none: the API requires one, and thinking counts towards it."""
@@ -63,11 +63,11 @@ VERSION = "2026-10-21"
 VERSION_WITH_SAMPLING = "2023-06-01"
 
 
-def request(ask: Ask, token: str | None = None) -> Request:
+def anthropic_request(ask: Question, token: str | None = None) -> HttpRequest:
     """System text at the top level, files as blocks."""
     config = ask.config
     assert isinstance(config, AnthropicConfig)
-    payload = given(
+    payload = without_none(
         model=ask.model,
         max_tokens=ask.max_tokens or MAX_TOKENS,
         system=ask.system,
@@ -81,11 +81,13 @@ def request(ask: Ask, token: str | None = None) -> Request:
         tool_choice=_choice(ask.tool_choice),
         **_thinking(ask),
     )
-    payload = merged(payload, config.body)
+    payload = merge_body(payload, config.body)
     sampling = not payload.keys().isdisjoint(("temperature", "top_p", "top_k"))
     version = config.api_version or (VERSION_WITH_SAMPLING if sampling else VERSION)
     base = ask.base_url.rstrip("/").removesuffix("/v1")
-    return Request.post(f"{base}/v1/messages", {"anthropic-version": version, **ask.headers}, payload, ask.files)
+    return HttpRequest.post(
+        f"{base}/v1/messages", {"anthropic-version": version, **ask.headers}, payload, ask.attachments
+    )
 
 
 def _unless(default: float, value: float | None) -> float | None:
@@ -93,9 +95,9 @@ def _unless(default: float, value: float | None) -> float | None:
     return None if value == default else value
 
 
-def _tool(tool: Tool) -> dict[str, Any]:
+def _tool(tool: ToolDefinition) -> dict[str, Any]:
     schema = {"type": "object", **tool.parameters}
-    return given(name=tool.name, description=tool.description, input_schema=schema, strict=tool.strict)
+    return without_none(name=tool.name, description=tool.description, input_schema=schema, strict=tool.strict)
 
 
 def _choice(choice: str | None) -> dict[str, Any] | None:
@@ -104,9 +106,9 @@ def _choice(choice: str | None) -> dict[str, Any] | None:
     return {"type": "any"} if choice == "required" else {"type": "tool", "name": choice}
 
 
-def _thinking(ask: Ask) -> dict[str, Any]:
+def _thinking(ask: Question) -> dict[str, Any]:
     """How long to think: by effort, and by a budget for the models which know no other way."""
-    effort, ways = ask.reasoning, thinks(ask.model)
+    effort, ways = ask.reasoning, reasoning_traits(ask.model)
     if effort is None or (effort == "none" and "asked" in ways):
         return {}
     if effort == "none":
@@ -119,7 +121,7 @@ def _thinking(ask: Ask) -> dict[str, Any]:
     return {"thinking": {"type": "enabled", "budget_tokens": min(BUDGETS[effort], most - 1)}}
 
 
-def _messages(ask: Ask) -> list[dict[str, Any]]:
+def _messages(ask: Question) -> list[dict[str, Any]]:
     """Results of tools go first into the user's message; two messages of one role would be merged anyway."""
     messages: list[dict[str, Any]] = []
     for turn in ask.turns:
@@ -141,26 +143,26 @@ def _listed(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def _blocks(part: Part) -> list[dict[str, Any]]:
+def _blocks(part: TurnPart) -> list[dict[str, Any]]:
     """Reasoning goes back as the block that it came in; without its signature it can't."""
-    if isinstance(part, str | Marked | Refused):
+    if isinstance(part, str | SignedText | PastRefusal):
         said = part if isinstance(part, str) else part.text
         return [{"type": "text", "text": said}] if said.strip() else []
-    if isinstance(part, File):
+    if isinstance(part, Attachment):
         return [_file(part)]
-    if isinstance(part, Call):
+    if isinstance(part, PastCall):
         return [{"type": "tool_use", "id": _id(part), "name": part.name, "input": part.input}]
-    if isinstance(part, Result):
+    if isinstance(part, PastResult):
         result = {"type": "tool_result", "tool_use_id": _id(part.call), "content": part.content}
         return [result | {"is_error": True} if part.is_error else result]
-    return [part.opaque] if isinstance(part, Thought | Kept) and isinstance(part.opaque, dict) else []
+    return [part.opaque] if isinstance(part, PastReasoning | OpaqueBlock) and isinstance(part.opaque, dict) else []
 
 
-def _id(call: Call) -> str:
+def _id(call: PastCall) -> str:
     return re.sub(r"[^a-zA-Z0-9_-]", "_", call.id)  # the only characters that this API takes there
 
 
-def _file(file: File) -> dict[str, Any]:
+def _file(file: Attachment) -> dict[str, Any]:
     if file.text is not None:
         return {
             "type": "document",
@@ -197,15 +199,15 @@ class _Plain(msgspec.Struct, gc=False):
 
 
 _plain = msgspec.json.Decoder(_Plain).decode
-_EVENT = Decoder(_Event)
-_OBJECT = Decoder(dict[str, Any])
+_EVENT = LenientDecoder(_Event)
+_OBJECT = LenientDecoder(dict[str, Any])
 _COUNTS = "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens"
 
 
-class Parser:
+class AnthropicParser:
     """Events of one response to deltas."""
 
-    def __init__(self, ask: Ask, token: str | None = None) -> None:
+    def __init__(self, ask: Question, token: str | None = None) -> None:
         self._reason: str | None = None
         self._usage: dict[str, int] = {}
         self._calls: dict[int | None, str] = {}
@@ -229,22 +231,28 @@ class Parser:
         elif kind == "content_block_stop":
             yield from self._stop(event)
         elif kind == "message_start":
-            message = mapping(event.message)
-            yield Started(text(message.get("model")) or None, text(message.get("id")) or None)
-            yield from self._used(mapping(message.get("usage")))
+            message = as_mapping(event.message)
+            yield ResponseStarted(as_text(message.get("model")) or None, as_text(message.get("id")) or None)
+            yield from self._used(as_mapping(message.get("usage")))
         elif kind == "message_delta":
-            delta = mapping(event.delta)
-            self._reason = _verdict.latest("anthropic", self._reason, text(delta.get("stop_reason")))
-            explanation = text(mapping(delta.get("stop_details")).get("explanation"))
+            delta = as_mapping(event.delta)
+            self._reason = finish_reasons.stronger_finish_reason(
+                "anthropic", self._reason, as_text(delta.get("stop_reason"))
+            )
+            explanation = as_text(as_mapping(delta.get("stop_details")).get("explanation"))
             if explanation and self._reason == "refusal":
-                yield Refusal(explanation)
-            yield from self._used(mapping(event.usage))
+                yield RefusalDelta(explanation)
+            yield from self._used(as_mapping(event.usage))
         elif kind == "message_stop":
-            yield Finish(self._reason, _verdict.finish("anthropic", self._reason)) if self._reason else CUT
+            yield (
+                Finish(self._reason, finish_reasons.status_of_reason("anthropic", self._reason))
+                if self._reason
+                else CUT
+            )
         elif kind == "error" or event.error:
-            yield _verdict.failure(_OBJECT.decode(data))
+            yield provider_errors.read_failure(_OBJECT.decode(data))
         elif kind is None:
-            raise Malformed("an event has no type")
+            raise MalformedJson("an event has no type")
 
     def plain(self, data: bytes) -> str:
         """The text of a delta of text; "" of any other event."""
@@ -262,7 +270,7 @@ class Parser:
         return CUT
 
     def _block(self, event: _Event) -> Iterator[Delta]:
-        block = mapping(event.content_block)
+        block = as_mapping(event.content_block)
         kind = block.get("type")
         if kind == "tool_use":
             # Counted here: a server that leaves the index out, or says it twice, must not mix two calls.
@@ -270,17 +278,17 @@ class Parser:
             key = self._calls[event.index] = str(self._blocks)
             given_input = block.get("input")
             arguments = msgspec.json.encode(given_input).decode() if given_input else ""
-            yield ToolFragment(key, text(block.get("id")), text(block.get("name")), arguments)
+            yield ToolFragment(key, as_text(block.get("id")), as_text(block.get("name")), arguments)
         elif kind == "text":
-            yield Boundary()
-            if text(block.get("text")):
-                yield Text(block["text"])
+            yield NewPart()
+            if as_text(block.get("text")):
+                yield TextDelta(block["text"])
         elif isinstance(kind, str):  # wanted back as it came
-            yield Boundary()
+            yield NewPart()
             self._kept, self._thinking, self._input = block, [], []
             self.held = memory(block)
-            if kind == "thinking" and text(block.get("thinking")):
-                yield Reasoning(block["thinking"])
+            if kind == "thinking" and as_text(block.get("thinking")):
+                yield ReasoningDelta(block["thinking"])
 
     def _stop(self, event: _Event) -> Iterator[Delta]:
         if event.index in self._calls:
@@ -292,59 +300,61 @@ class Parser:
         if self._input:
             block["input"] = _object("".join(self._input))
         if self._thinking:
-            block["thinking"] = text(block.get("thinking")) + "".join(self._thinking)
+            block["thinking"] = as_text(block.get("thinking")) + "".join(self._thinking)
         if block["type"] == "redacted_thinking" or (block["type"] == "thinking" and block.get("signature")):
-            yield Sealed("reasoning", block)
+            yield OpaqueData("reasoning", block)
         elif block["type"] != "thinking":  # the provider's own tools and what they found
-            yield Sealed("opaque", block)
+            yield OpaqueData("opaque", block)
 
     def _delta(self, event: _Event) -> Iterator[Delta]:
-        delta = mapping(event.delta)
+        delta = as_mapping(event.delta)
         kind = delta.get("type")
         if kind == "text_delta":
-            if text(delta.get("text")):
-                yield Text(delta["text"])
+            if as_text(delta.get("text")):
+                yield TextDelta(delta["text"])
         elif kind == "thinking_delta":
-            if text(delta.get("thinking")):
+            if as_text(delta.get("thinking")):
                 if self._kept is not None:
                     self._thinking.append(delta["thinking"])  # a place in one more list, which the panel's has room for
-                yield Reasoning(delta["thinking"])
+                yield ReasoningDelta(delta["thinking"])
         elif kind == "signature_delta":
             if self._kept is not None:
-                self._keep(signature=text(delta.get("signature")))
+                self._keep(signature=as_text(delta.get("signature")))
         elif kind == "compaction_delta":
             if self._kept is not None:
                 self._keep(content=delta.get("content"), encrypted_content=delta.get("encrypted_content"))
         elif kind == "input_json_delta":
             if event.index in self._calls:
-                yield ToolFragment(self._calls[event.index], "", "", text(delta.get("partial_json")))
+                yield ToolFragment(self._calls[event.index], "", "", as_text(delta.get("partial_json")))
             elif self._kept is not None:
-                self._input.append(text(delta.get("partial_json")))
+                self._input.append(as_text(delta.get("partial_json")))
                 self.held += 2 * memory(self._input[-1])  # and once more, when they are decoded
         elif kind == "citations_delta":
-            citation = mapping(delta.get("citation"))
-            yield from cited(
-                text(citation.get("url")) or text(citation.get("source")),
-                text(citation.get("title")) or text(citation.get("document_title")),
-                text(citation.get("cited_text")),
+            citation = as_mapping(delta.get("citation"))
+            yield from source_delta(
+                as_text(citation.get("url")) or as_text(citation.get("source")),
+                as_text(citation.get("title")) or as_text(citation.get("document_title")),
+                as_text(citation.get("cited_text")),
             )
 
     def _keep(self, **fields: Any) -> None:
         """Fields of the block that is open; what is None keeps its earlier value."""
         assert self._kept is not None
-        for name, value in given(**fields).items():
+        for name, value in without_none(**fields).items():
             self.held += memory(value) - memory(self._kept.get(name))
             self._kept[name] = value
 
     def _used(self, usage: dict[str, Any]) -> Iterator[Delta]:
         if not usage:
             return
-        details = mapping(usage.get("output_tokens_details"))
+        details = as_mapping(usage.get("output_tokens_details"))
         said = {name: usage.get(name) for name in _COUNTS} | {"thinking_tokens": details.get("thinking_tokens")}
-        self._usage |= given(**{name: count(number) for name, number in said.items()})  # an absent one stays as it was
+        self._usage |= without_none(
+            **{name: as_count(number) for name, number in said.items()}
+        )  # an absent one stays as it was
         counts = self._usage.get
         fresh, cached, written = map(counts, _COUNTS[:3])
-        yield used(
+        yield usage_delta(
             input=None if fresh is None else fresh + (cached or 0) + (written or 0),
             output=counts("output_tokens"),
             reasoning=counts("thinking_tokens"),
@@ -355,6 +365,6 @@ class Parser:
 
 def _object(arguments: str) -> dict[str, Any]:
     try:
-        return mapping(loads(arguments or "{}"))
+        return as_mapping(load_lenient(arguments or "{}"))
     except ValueError:
         return {}

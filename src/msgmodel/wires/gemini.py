@@ -16,27 +16,50 @@ from urllib.parse import quote
 
 import msgspec
 
-from .. import _verdict
-from .._ask import Ask, Call, Effort, File, Marked, Part, Refused, Request, Result, Thought, Tool, given, merged
-from .._deltas import (
+from ..question.config import GeminiConfig
+from ..question.lenient_json import (
+    LenientDecoder,
+    MalformedJson,
+    as_count,
+    as_mapping,
+    as_text,
+    load_lenient,
+    memory,
+    parse_or_none,
+)
+from ..question.question import (
+    Attachment,
+    Effort,
+    PastCall,
+    PastReasoning,
+    PastRefusal,
+    PastResult,
+    Question,
+    SignedText,
+    ToolDefinition,
+    TurnPart,
+    merge_body,
+    without_none,
+)
+from ..question.transport import HttpRequest
+from . import finish_reasons, provider_errors
+from .deltas import (
     CUT,
-    Boundary,
     Continue,
     Delta,
     Failure,
     Finish,
-    Reasoning,
-    Sealed,
-    Started,
-    Text,
+    NewPart,
+    OpaqueData,
+    ReasoningDelta,
+    ResponseStarted,
+    TextDelta,
     ToolEnd,
     ToolFragment,
-    Used,
-    cited,
-    used,
+    UsageSoFar,
+    source_delta,
+    usage_delta,
 )
-from .._json import Decoder, Malformed, count, loads, mapping, memory, parsed, text
-from ..config import GeminiConfig
 
 NO_SIGNATURE = "skip_thought_signature_validator"
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
@@ -44,11 +67,11 @@ _BUDGETS: dict[Effort, int] = {"none": 0, "low": 1_024, "medium": 8_192, "high":
 _HARMS = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
 
 
-def request(ask: Ask, token: str | None = None) -> Request:
+def gemini_request(ask: Question, token: str | None = None) -> HttpRequest:
     """The key goes in a header: in the URL it would end up in logs. `token` goes on where another response ended."""
     config = ask.config
     assert isinstance(config, GeminiConfig)
-    generation = given(
+    generation = without_none(
         maxOutputTokens=ask.max_tokens,
         temperature=ask.temperature,
         topP=config.top_p,
@@ -58,7 +81,7 @@ def request(ask: Ask, token: str | None = None) -> Request:
         seed=config.seed,
         thinkingConfig=_thinking(ask),
     )
-    payload = given(
+    payload = without_none(
         contents=_contents(ask),
         systemInstruction={"parts": [{"text": ask.system}]} if ask.system else None,
         generationConfig=generation or None,
@@ -76,10 +99,10 @@ def request(ask: Ask, token: str | None = None) -> Request:
         # The moving aliases exist only on v1beta (https://ai.google.dev/gemini-api/docs/models).
         base += "/" + (config.api_version or ("v1beta" if model.endswith("-latest") else "v1"))
     url = f"{base}/models/{quote(model, safe='')}:streamGenerateContent?alt=sse"
-    return Request.post(url, ask.headers, merged(payload, config.body), ask.files)
+    return HttpRequest.post(url, ask.headers, merge_body(payload, config.body), ask.attachments)
 
 
-def _tool(tool: Tool) -> dict[str, Any]:
+def _tool(tool: ToolDefinition) -> dict[str, Any]:
     declared = {"name": tool.name, "description": tool.description}
     says = any(value for name, value in tool.parameters.items() if name not in ("type", "title", "$schema"))
     return declared | ({"parametersJsonSchema": tool.parameters} if says else {})
@@ -91,7 +114,7 @@ def _choice(choice: str) -> dict[str, Any]:
     return {"mode": "ANY", "allowedFunctionNames": [choice]}
 
 
-def _thinking(ask: Ask) -> dict[str, Any] | None:
+def _thinking(ask: Question) -> dict[str, Any] | None:
     """By level, and by a budget for the 2.5 models. Later ones can't be told not to think: `none` is their least."""
     effort = ask.reasoning
     if effort is None:
@@ -106,12 +129,12 @@ def _thinking(ask: Ask) -> dict[str, Any] | None:
     return shown | {"thinkingLevel": effort.upper()}
 
 
-def _contents(ask: Ask) -> list[dict[str, Any]]:
+def _contents(ask: Question) -> list[dict[str, Any]]:
     contents = []
     for turn in ask.turns:
         parts = [made for part in turn.parts for made in _part(part)]
         first = next((part for part in parts if "functionCall" in part), None)
-        foreign = any(isinstance(part, Call) and part.opaque is None for part in turn.parts)
+        foreign = any(isinstance(part, PastCall) and part.opaque is None for part in turn.parts)
         if first is not None and (foreign or not re.search(r"gemini-[12]", ask.model)):
             # The first call of a turn must be signed from Gemini 3 on. It is not where another model made it, or where
             # the one before it was not run (https://ai.google.dev/gemini-api/docs/thought-signatures, "FAQs").
@@ -120,38 +143,38 @@ def _contents(ask: Ask) -> list[dict[str, Any]]:
     return contents
 
 
-def _part(part: Part) -> list[dict[str, Any]]:
-    if isinstance(part, str | Refused):
+def _part(part: TurnPart) -> list[dict[str, Any]]:
+    if isinstance(part, str | PastRefusal):
         return [{"text": part if isinstance(part, str) else part.text}]
-    if isinstance(part, Marked):
-        return [{"text": part.text, **mapping(part.opaque)}]
-    if isinstance(part, File):
+    if isinstance(part, SignedText):
+        return [{"text": part.text, **as_mapping(part.opaque)}]
+    if isinstance(part, Attachment):
         return list(_file(part))
-    if isinstance(part, Call):
-        own = mapping(part.opaque)
-        call = given(id=_id(part), name=part.name, args=part.input)
-        return [{"functionCall": call, **given(thoughtSignature=own.get("thoughtSignature"))}]
-    if isinstance(part, Result):
+    if isinstance(part, PastCall):
+        own = as_mapping(part.opaque)
+        call = without_none(id=_id(part), name=part.name, args=part.input)
+        return [{"functionCall": call, **without_none(thoughtSignature=own.get("thoughtSignature"))}]
+    if isinstance(part, PastResult):
         response = {"error" if part.is_error else "output": _value(part.content)}
-        return [{"functionResponse": given(id=_id(part.call), name=part.call.name, response=response)}]
-    if isinstance(part, Thought):
+        return [{"functionResponse": without_none(id=_id(part.call), name=part.call.name, response=response)}]
+    if isinstance(part, PastReasoning):
         return [{"text": part.text, "thought": True, **part.opaque}] if isinstance(part.opaque, dict) else []
     return [part.opaque] if isinstance(part.opaque, dict) else []
 
 
-def _id(call: Call) -> str | None:
+def _id(call: PastCall) -> str | None:
     """The id that this API gave; none where it gave none. Calls that another provider made keep theirs."""
-    return call.id if call.opaque is None else mapping(call.opaque).get("id")
+    return call.id if call.opaque is None else as_mapping(call.opaque).get("id")
 
 
 def _value(content: str) -> Any:
     try:
-        return loads(content)
+        return load_lenient(content)
     except ValueError:
         return content
 
 
-def _file(file: File) -> Iterator[dict[str, Any]]:
+def _file(file: Attachment) -> Iterator[dict[str, Any]]:
     if file.text is not None:
         yield {"text": f"File {file.name}:"}  # inline data has no field for a name on this API
     yield {"inlineData": {"mimeType": file.media_type, "data": file.in_base64()}}
@@ -211,8 +234,8 @@ class _PlainChunk(msgspec.Struct, gc=False, rename="camel"):
 
 
 _plain = msgspec.json.Decoder(_PlainChunk).decode
-_CHUNK = Decoder(_Chunk)
-_OBJECT = Decoder(dict[str, Any])
+_CHUNK = LenientDecoder(_Chunk)
+_OBJECT = LenientDecoder(dict[str, Any])
 _BY_REFERENCE = {"executableCode", "codeExecutionResult", "toolCall", "toolResponse"}
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d{1,9})\]")
 _GROWTH = 4
@@ -221,10 +244,10 @@ _DEEPEST = 100
 """Steps of a path: no schema of arguments nests deeper, and what is built from it is walked by recursion."""
 
 
-class Parser:
+class GeminiParser:
     """Events of one response to deltas."""
 
-    def __init__(self, ask: Ask, token: str | None = None) -> None:
+    def __init__(self, ask: Question, token: str | None = None) -> None:
         self._started = False
         self._reason: str | None = None
         self._went_on = False  # whether text came after a reason: some servers say one in every event
@@ -245,7 +268,7 @@ class Parser:
         error = None
         try:
             chunk = _CHUNK.decode(data)
-        except Malformed:
+        except MalformedJson:
             if not whole:
                 self._half = True
                 return
@@ -253,7 +276,7 @@ class Parser:
             if error is None:
                 raise
         if error or chunk.error:
-            yield _verdict.failure(error or _OBJECT.decode(data))
+            yield provider_errors.read_failure(error or _OBJECT.decode(data))
         else:
             yield from self._chunk(chunk)
 
@@ -273,14 +296,14 @@ class Parser:
     def put_off(self) -> Iterator[Delta]:
         """The usage, which every event has, and of which the last one counts."""
         usage, self._usage = bytes(self._usage), msgspec.Raw()
-        if usage and (counts := mapping(parsed(usage))):
+        if usage and (counts := as_mapping(parse_or_none(usage))):
             yield _used(counts)
 
     def _chunk(self, chunk: _Chunk) -> Iterator[Delta]:
         if not self._started and (chunk.model_version or chunk.response_id):
             self._started = True
-            yield Started(text(chunk.model_version) or None, text(chunk.response_id) or None)
-        self._blocked = text(mapping(chunk.prompt_feedback).get("blockReason")) or self._blocked
+            yield ResponseStarted(as_text(chunk.model_version) or None, as_text(chunk.response_id) or None)
+        self._blocked = as_text(as_mapping(chunk.prompt_feedback).get("blockReason")) or self._blocked
         for candidate in chunk.candidates or ():
             if candidate is not None and not candidate.index:
                 yield from self._candidate(candidate)
@@ -293,9 +316,9 @@ class Parser:
         if self._reason and self._reason != "CONTINUATION":
             if self._half or (self._went_on and not clean):
                 return CUT
-            return Finish(self._reason, _verdict.finish("gemini", self._reason))
+            return Finish(self._reason, finish_reasons.status_of_reason("gemini", self._reason))
         if self._blocked:
-            status = _verdict.finish("gemini", self._blocked)
+            status = finish_reasons.status_of_reason("gemini", self._blocked)
             return Finish(self._blocked, "filtered" if status == "unknown" else status)
         if self._token:
             return Continue(self._token, self._reason)
@@ -304,49 +327,49 @@ class Parser:
     def _candidate(self, candidate: _Candidate) -> Iterator[Delta]:
         said = False
         for part in (candidate.content.parts or ()) if candidate.content else ():
-            if _says(mapping(part)):
+            if _says(as_mapping(part)):
                 said = True
                 self._token = None  # what came after a checkpoint would come again
-            yield from self._part(mapping(part))
+            yield from self._part(as_mapping(part))
         self._token = candidate.continuation_token or self._token
         self._went_on = self._went_on or (said and self._reason not in (None, "CONTINUATION"))
-        if said and self._went_on and _verdict.finish("gemini", self._reason) == "complete":
+        if said and self._went_on and finish_reasons.status_of_reason("gemini", self._reason) == "complete":
             self._reason = None  # it was early, and holds where this event repeats it
-        self._reason = _verdict.latest("gemini", self._reason, str(candidate.finish_reason or ""))
+        self._reason = finish_reasons.stronger_finish_reason("gemini", self._reason, str(candidate.finish_reason or ""))
         yield from _cited(candidate)
 
     def _part(self, part: dict[str, Any]) -> Iterator[Delta]:
-        signature = given(thoughtSignature=part.get("thoughtSignature"))
+        signature = without_none(thoughtSignature=part.get("thoughtSignature"))
         call = part.get("functionCall")
         if isinstance(call, dict):
             yield from self._call(call, signature)
         elif "text" in part:
             thought = bool(part.get("thought"))
             if signature:
-                yield Boundary()  # what is signed may not be joined with what is not
-            if text(part["text"]):
-                yield Reasoning(part["text"]) if thought else Text(part["text"])
+                yield NewPart()  # what is signed may not be joined with what is not
+            if as_text(part["text"]):
+                yield ReasoningDelta(part["text"]) if thought else TextDelta(part["text"])
             if signature:
-                yield Sealed("reasoning" if thought else "text", signature)
+                yield OpaqueData("reasoning" if thought else "text", signature)
         elif not _BY_REFERENCE.isdisjoint(part):
-            yield Sealed("opaque", part)  # the provider's own tools, to be echoed
+            yield OpaqueData("opaque", part)  # the provider's own tools, to be echoed
 
     def _call(self, call: dict[str, Any], signature: dict[str, Any]) -> Iterator[Delta]:
         """A call comes whole; where arguments are streamed (Vertex), its later pieces have no name."""
         if call.get("name") or not self._calls:
             self._calls += 1
-            self._arguments, self._ended = dict(mapping(call.get("args"))), False
+            self._arguments, self._ended = dict(as_mapping(call.get("args"))), False
             self.held = memory(self._arguments)
             key = f"{self._calls}"
-            yield ToolFragment(key, text(call.get("id")), text(call.get("name")), "")
-            yield Sealed("tool_call", given(id=text(call.get("id")) or None) | signature, key)
+            yield ToolFragment(key, as_text(call.get("id")), as_text(call.get("name")), "")
+            yield OpaqueData("tool_call", without_none(id=as_text(call.get("id")) or None) | signature, key)
         pieces = call.get("partialArgs")
         if self._ended:
             if pieces:  # it went on after its end, so it was not whole
                 yield ToolEnd(f"{self._calls}", None, False)
             return
         for piece in pieces if isinstance(pieces, list) else ():
-            _grow(self._arguments, mapping(piece))
+            _grow(self._arguments, as_mapping(piece))
             self.held += _GROWTH * memory(piece)
         if not call.get("willContinue"):
             self._ended = True
@@ -358,10 +381,10 @@ class Parser:
 def _listed_error(data: bytes) -> dict[str, Any] | None:
     """The error in a list, in which the API without `alt=sse` has it."""
     try:
-        found = loads(data)
+        found = load_lenient(data)
     except ValueError:
         return None
-    first = mapping(found[0]) if isinstance(found, list) and found else {}
+    first = as_mapping(found[0]) if isinstance(found, list) and found else {}
     return first if first.get("error") else None
 
 
@@ -376,9 +399,11 @@ class _Pieces(list[str]):
 
 def _grow(tree: dict[Any, Any], piece: dict[str, Any]) -> None:
     """Puts a piece of a streamed argument where its path (`$.a.b[0]`) says; strings are appended to."""
-    *path, last = [int(index) if index else name for name, index in _STEP.findall(text(piece.get("jsonPath")))] or [""]
+    *path, last = [int(index) if index else name for name, index in _STEP.findall(as_text(piece.get("jsonPath")))] or [
+        ""
+    ]
     if len(path) > _DEEPEST:
-        raise Malformed("an argument is nested too deeply")
+        raise MalformedJson("an argument is nested too deeply")
     for step in path:
         tree = tree.setdefault(step, {})
         if not isinstance(tree, dict):
@@ -408,34 +433,34 @@ def _listed(tree: Any) -> Any:
 
 def _cited(candidate: _Candidate) -> Iterator[Delta]:
     """What a search, a map or a store found, what is quoted, and the pages of the prompt that were read."""
-    grounding, citation = mapping(candidate.grounding_metadata), mapping(candidate.citation_metadata)
+    grounding, citation = as_mapping(candidate.grounding_metadata), as_mapping(candidate.citation_metadata)
     for chunk in _listed_in(grounding, "groundingChunks"):
         for found in chunk.values():  # by its kind: web, maps, retrievedContext
             if isinstance(found, dict) and found:
                 yield from _source(found)
     for source in _listed_in(citation, "citationSources") or _listed_in(citation, "citations"):
         yield from _source(source)
-    for page in _listed_in(mapping(candidate.url_context_metadata), "urlMetadata"):
+    for page in _listed_in(as_mapping(candidate.url_context_metadata), "urlMetadata"):
         if page.get("urlRetrievalStatus") == "URL_RETRIEVAL_STATUS_SUCCESS":
             yield from _source({"uri": page.get("retrievedUrl")})
 
 
 def _listed_in(metadata: dict[str, Any], field: str) -> list[dict[str, Any]]:
     found = metadata.get(field)
-    return [mapping(each) for each in found] if isinstance(found, list) else []
+    return [as_mapping(each) for each in found] if isinstance(found, list) else []
 
 
 def _source(found: dict[str, Any]) -> Iterator[Delta]:
-    yield from cited(text(found.get("uri")), text(found.get("title")))
+    yield from source_delta(as_text(found.get("uri")), as_text(found.get("title")))
 
 
-def _used(usage: dict[str, Any]) -> Used:
-    spoken, thought = count(usage.get("candidatesTokenCount")), count(usage.get("thoughtsTokenCount"))
-    prompt, tools = count(usage.get("promptTokenCount")), count(usage.get("toolUsePromptTokenCount"))
-    return used(
+def _used(usage: dict[str, Any]) -> UsageSoFar:
+    spoken, thought = as_count(usage.get("candidatesTokenCount")), as_count(usage.get("thoughtsTokenCount"))
+    prompt, tools = as_count(usage.get("promptTokenCount")), as_count(usage.get("toolUsePromptTokenCount"))
+    return usage_delta(
         input=None if prompt is None else prompt + (tools or 0),
         output=None if spoken is None and thought is None else (spoken or 0) + (thought or 0),
         reasoning=thought,
-        cached=count(usage.get("cachedContentTokenCount")),
+        cached=as_count(usage.get("cachedContentTokenCount")),
         cache_write=None,
     )

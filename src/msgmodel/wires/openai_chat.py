@@ -15,43 +15,43 @@ from typing import Any, Literal
 
 import msgspec
 
-from .. import _verdict
-from .._ask import (
-    Ask,
-    Call,
+from ..question.config import LocalConfig, OpenAIConfig
+from ..question.lenient_json import LenientDecoder, as_count, as_mapping, as_text, load_lenient, memory, parse_or_none
+from ..question.question import (
+    Attachment,
     Dialect,
-    File,
-    Marked,
-    Refused,
-    Request,
-    Result,
-    Thought,
-    Tool,
-    Turn,
-    endpoint,
-    given,
-    merged,
+    PastCall,
+    PastReasoning,
+    PastRefusal,
+    PastResult,
+    Question,
+    QuestionTurn,
+    SignedText,
+    ToolDefinition,
+    append_path,
+    merge_body,
+    without_none,
 )
-from .._deltas import (
+from ..question.transport import HttpRequest
+from . import finish_reasons, provider_errors
+from .deltas import (
     CUT,
     Delta,
     Failure,
     Finish,
-    Reasoning,
-    Refusal,
-    Sealed,
-    Started,
-    Text,
+    OpaqueData,
+    ReasoningDelta,
+    RefusalDelta,
+    ResponseStarted,
+    TextDelta,
     ToolFragment,
-    Used,
-    cited,
-    used,
+    UsageSoFar,
+    source_delta,
+    usage_delta,
 )
-from .._json import Decoder, count, loads, mapping, memory, parsed, text
-from ..config import LocalConfig, OpenAIConfig
 
 
-def request(ask: Ask, token: str | None = None) -> Request:
+def chat_request(ask: Question, token: str | None = None) -> HttpRequest:
     """The smallest body that says what the caller asked: compatible servers refuse fields that they don't know."""
     config, dialect = ask.config, ask.dialect
     assert isinstance(config, OpenAIConfig | LocalConfig)
@@ -64,7 +64,7 @@ def request(ask: Ask, token: str | None = None) -> Request:
     payload = {
         **dialect.sampling,
         **(dialect.reasoning[ask.reasoning] if ask.reasoning else {}),
-        **given(
+        **without_none(
             model=ask.model,
             messages=messages,
             stream=True,
@@ -80,17 +80,17 @@ def request(ask: Ask, token: str | None = None) -> Request:
         payload[dialect.max_tokens] = ask.max_tokens
     store, include_usage = dialect.store, dialect.include_usage
     if isinstance(config, OpenAIConfig):
-        payload |= given(n=config.n)
+        payload |= without_none(n=config.n)
         store = store if config.store is None else config.store
         include_usage = include_usage if config.include_usage is None else config.include_usage
-    payload |= given(store=store, stream_options={"include_usage": True} if include_usage else None)
-    url = endpoint(ask.base_url, "chat/completions")
-    return Request.post(url, ask.headers, merged(payload, config.body), ask.files)
+    payload |= without_none(store=store, stream_options={"include_usage": True} if include_usage else None)
+    url = append_path(ask.base_url, "chat/completions")
+    return HttpRequest.post(url, ask.headers, merge_body(payload, config.body), ask.attachments)
 
 
-def _tool(tool: Tool) -> dict[str, Any]:
+def _tool(tool: ToolDefinition) -> dict[str, Any]:
     function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-    return {"type": "function", "function": function | given(strict=tool.strict)}
+    return {"type": "function", "function": function | without_none(strict=tool.strict)}
 
 
 def _choice(choice: str | None) -> str | dict[str, Any] | None:
@@ -99,7 +99,7 @@ def _choice(choice: str | None) -> str | dict[str, Any] | None:
     return {"type": "function", "function": {"name": choice}}
 
 
-def _messages(turn: Turn, dialect: Dialect) -> list[dict[str, Any]]:
+def _messages(turn: QuestionTurn, dialect: Dialect) -> list[dict[str, Any]]:
     """One message, but one for each result of a tool."""
     if turn.role == "assistant":
         return [_assistant(turn, dialect)]
@@ -107,28 +107,30 @@ def _messages(turn: Turn, dialect: Dialect) -> list[dict[str, Any]]:
         return [
             {"role": "tool", "tool_call_id": part.call.id, "content": part.content}
             for part in turn.parts
-            if isinstance(part, Result)
+            if isinstance(part, PastResult)
         ]
     if len(turn.parts) == 1 and isinstance(turn.parts[0], str):
         return [{"role": turn.role, "content": turn.parts[0]}]
     parts = [
         {"type": "text", "text": part} if isinstance(part, str) else _file(part)
         for part in turn.parts
-        if isinstance(part, (str, File))
+        if isinstance(part, (str, Attachment))
     ]
     return [{"role": turn.role, "content": parts}]
 
 
-def _assistant(turn: Turn, dialect: Dialect) -> dict[str, Any]:
+def _assistant(turn: QuestionTurn, dialect: Dialect) -> dict[str, Any]:
     """Text as one string: compatible servers know no parts here, and no refusal. Reasoning goes back only where it
     must."""
     said = "".join(
-        part if isinstance(part, str) else part.text for part in turn.parts if isinstance(part, str | Marked | Refused)
+        part if isinstance(part, str) else part.text
+        for part in turn.parts
+        if isinstance(part, str | SignedText | PastRefusal)
     )
-    calls = [part for part in turn.parts if isinstance(part, Call)]
-    thoughts = [part for part in turn.parts if isinstance(part, Thought)]
+    calls = [part for part in turn.parts if isinstance(part, PastCall)]
+    thoughts = [part for part in turn.parts if isinstance(part, PastReasoning)]
     message: dict[str, Any] = {"role": "assistant", "content": said or (None if calls else "")}
-    details = [mapping(thought.opaque).get("reasoning_details") for thought in thoughts]
+    details = [as_mapping(thought.opaque).get("reasoning_details") for thought in thoughts]
     if joined := [each for detail in details if isinstance(detail, list) for each in detail]:
         message["reasoning_details"] = joined  # OpenRouter
     if dialect.echo_reasoning and calls:  # DeepSeek refuses calls without the reasoning that led to them
@@ -139,14 +141,14 @@ def _assistant(turn: Turn, dialect: Dialect) -> dict[str, Any]:
                 "id": call.id,
                 "type": "function",
                 "function": {"name": call.name, "arguments": call.arguments},
-                **mapping(call.opaque),
+                **as_mapping(call.opaque),
             }
             for call in calls
         ]
     return message
 
 
-def _file(file: File) -> dict[str, Any]:
+def _file(file: Attachment) -> dict[str, Any]:
     if file.text is not None:
         # Files that are not PDF are refused by this API: their text goes in as text.
         return {"type": "text", "text": file.as_text(f"File {file.name}:\n\n")}
@@ -218,15 +220,15 @@ class _PlainChunk(msgspec.Struct, gc=False):
 
 
 _plain = msgspec.json.Decoder(_PlainChunk).decode
-_CHUNK = Decoder(_Chunk)
+_CHUNK = LenientDecoder(_Chunk)
 _CHOICE_BYTES = 128
-_OBJECT = Decoder(dict[str, Any])
+_OBJECT = LenientDecoder(dict[str, Any])
 
 
-class Parser:
+class ChatParser:
     """Events of one response to deltas. Shows the first choice; watches the end of all of them."""
 
-    def __init__(self, ask: Ask, token: str | None = None) -> None:
+    def __init__(self, ask: Question, token: str | None = None) -> None:
         self._started = False
         self._shown: int | None = None
         self._reasons: dict[int, str | None] = {}
@@ -253,12 +255,12 @@ class Parser:
             yield self._end()
         else:
             chunk = _CHUNK.decode(data)
-            groq = mapping(chunk.x_groq)
+            groq = as_mapping(chunk.x_groq)
             yield from self._chunk(chunk, chunk.usage or groq.get("usage"))
             if _broke(chunk):
-                yield _verdict.failure(_OBJECT.decode(data))
+                yield provider_errors.read_failure(_OBJECT.decode(data))
             elif groq.get("error"):
-                yield _verdict.failure(groq)
+                yield provider_errors.read_failure(groq)
             ended = self._shown is not None and self._reasons[self._shown]
             self._open = self._shown if self._started and not self._details and not ended else None
 
@@ -278,24 +280,24 @@ class Parser:
     def put_off(self) -> Iterator[Delta]:
         """The usage, which some servers say in every chunk, and of which the last one counts."""
         usage, self._usage = bytes(self._usage), msgspec.Raw()
-        if usage and isinstance(counts := parsed(usage), dict):
+        if usage and isinstance(counts := parse_or_none(usage), dict):
             yield _used(counts)
 
     def _chunk(self, chunk: _Chunk, usage: object) -> Iterator[Delta]:
         if not self._started and (chunk.model or chunk.id):
             self._started = True
-            yield Started(text(chunk.model) or None, text(chunk.id) or None)
+            yield ResponseStarted(as_text(chunk.model) or None, as_text(chunk.id) or None)
         for choice in _listed(chunk.choices):
-            yield from self._choice(mapping(choice))
+            yield from self._choice(as_mapping(choice))
         if isinstance(usage, dict):
             yield _used(usage)
         # Perplexity repeats the lists in every chunk, and they grow; those with titles come first.
         for source in (*_listed(chunk.search_results), *_listed(chunk.citations)):
-            found = {"url": source} if isinstance(source, str) else mapping(source)
-            url = text(found.get("url"))
+            found = {"url": source} if isinstance(source, str) else as_mapping(source)
+            url = as_text(found.get("url"))
             if url not in self._cited:
                 self._cited.add(url)
-                yield from cited(url, text(found.get("title")))
+                yield from source_delta(url, as_text(found.get("title")))
 
     def eof(self, clean: bool) -> Finish | Failure:
         """The verdict where the body ended without `[DONE]`."""
@@ -305,8 +307,8 @@ class Parser:
         if self._shown is None or None in self._reasons.values():
             return CUT
         reason = self._reasons[self._shown]
-        status = _verdict.finish("openai_chat", reason)
-        if status in ("complete", "tool_calls") and self._native in _verdict.CUT_SHORT:
+        status = finish_reasons.status_of_reason("openai_chat", reason)
+        if status in ("complete", "tool_calls") and self._native in finish_reasons.TRUNCATING_REASONS:
             status = "truncated"  # OpenRouter says `tool_calls` of a call that the limit cut
         return Finish(reason, status)
 
@@ -317,54 +319,56 @@ class Parser:
         said = choice.get("finish_reason")
         reason = str(said) if isinstance(said, str | int) and said else ""  # "" stands for null on some servers
         if reason or index not in self._reasons:
-            self._reasons[index] = _verdict.latest("openai_chat", self._reasons.get(index), reason)
+            self._reasons[index] = finish_reasons.stronger_finish_reason(
+                "openai_chat", self._reasons.get(index), reason
+            )
         if index != self._shown:
             return
-        self._native = text(choice.get("native_finish_reason")) or self._native
+        self._native = as_text(choice.get("native_finish_reason")) or self._native
         delta = choice.get("delta")
         if not isinstance(delta, dict) and not self._spoke:
             delta = choice.get("message")  # the whole of it, from a server that does not really stream
-        for found in self._delta(mapping(delta), choice, bool(reason)):
+        for found in self._delta(as_mapping(delta), choice, bool(reason)):
             self._spoke = True
             self._went_on = self._went_on or (bool(self._reasons[index]) and not reason)
             yield found
         if choice.get("error"):
-            yield _verdict.failure(choice)
+            yield provider_errors.read_failure(choice)
 
     def _delta(self, delta: dict[str, Any], choice: dict[str, Any], last: bool) -> Iterator[Delta]:
         content = delta.get("content")
         alone = len(delta) == 1 + ("role" in delta)
         if alone and isinstance(content, str) and not self._details and "text" not in choice:
             if content:  # nearly every chunk is this and nothing else
-                yield Text(content)
+                yield TextDelta(content)
             return
         calls = _listed(delta.get("tool_calls"))
-        if text(choice.get("text")) and not content:  # the older Completions API; Together says it twice
-            yield Text(choice["text"])
+        if as_text(choice.get("text")) and not content:  # the older Completions API; Together says it twice
+            yield TextDelta(choice["text"])
         names = ("reasoning_content", "reasoning", "reasoning_text")  # the last is GitHub Copilot's
         if reasoning := next(filter(None, (_words(delta.get(name)) for name in names)), ""):
-            yield Reasoning(reasoning)
+            yield ReasoningDelta(reasoning)
         # OpenRouter: signed, and wanted back in the order in which they came.
         for signed in _listed(delta.get("reasoning_details")):
             self._details.add(signed)
         if self._details and (content or calls or last):
-            yield Sealed("reasoning", {"reasoning_details": self._details.take()})
+            yield OpaqueData("reasoning", {"reasoning_details": self._details.take()})
         yield from _parts(content)
         if refusal := _words(delta.get("refusal")):
-            yield Refusal(refusal)
+            yield RefusalDelta(refusal)
         older = delta.get("function_call")
         for call in (*calls, *([{"index": 0, "function": older}] if older else [])):
-            call = mapping(call)
+            call = as_mapping(call)
             fragment = self._calls.fragment(call)
             if fragment is not None:
                 yield fragment
                 if isinstance(call.get("extra_content"), dict):  # Gemini's signature in its OpenAI dialect
-                    yield Sealed("tool_call", {"extra_content": call["extra_content"]}, fragment.key)
+                    yield OpaqueData("tool_call", {"extra_content": call["extra_content"]}, fragment.key)
         for annotation in _listed(delta.get("annotations")):
-            found = mapping(annotation)
-            found = mapping(found.get("url_citation")) or found
-            if text(found.get("url")):
-                yield from cited(found["url"], text(found.get("title")))
+            found = as_mapping(annotation)
+            found = as_mapping(found.get("url_citation")) or found
+            if as_text(found.get("url")):
+                yield from source_delta(found["url"], as_text(found.get("title")))
 
 
 _MARK = re.compile(r'[{}\[\]"\\]')
@@ -401,7 +405,7 @@ class _Arguments:
             return False
         if self._object is None:  # its one chance: an object ends where its first bracket is closed
             try:
-                self._object = isinstance(loads("".join(self._pieces)), dict)
+                self._object = isinstance(load_lenient("".join(self._pieces)), dict)
             except ValueError:
                 self._object = False
         return self._object
@@ -459,10 +463,10 @@ class _Calls:
 
     def fragment(self, piece: dict[str, Any]) -> ToolFragment | None:
         """None for a form that a server left empty."""
-        function = mapping(piece.get("function"))
-        index, id, name = _index(piece.get("index")), text(piece.get("id")), text(function.get("name"))
+        function = as_mapping(piece.get("function"))
+        index, id, name = _index(piece.get("index")), as_text(piece.get("id")), as_text(function.get("name"))
         arguments = function.get("arguments")
-        arguments = msgspec.json.encode(arguments).decode() if isinstance(arguments, dict) else text(arguments)
+        arguments = msgspec.json.encode(arguments).decode() if isinstance(arguments, dict) else as_text(arguments)
         call = self._open.get(index)
         if index is None and id:
             call = self._by_id.get(id, call)
@@ -482,7 +486,7 @@ def _broke(chunk: _Chunk) -> bool:
     """Whether an event is an error, in one of the shapes that servers have for it."""
     if chunk.error or chunk.errors or "error" in (chunk.object, chunk.type):
         return True
-    return not chunk.choices and chunk.usage is None and bool(chunk.detail or text(chunk.message))
+    return not chunk.choices and chunk.usage is None and bool(chunk.detail or as_text(chunk.message))
 
 
 def _listed(value: object) -> list[Any]:
@@ -500,7 +504,7 @@ def _words(value: object) -> str:
     """Text, or the text in a list of parts."""
     if isinstance(value, str):
         return value
-    return "".join(part if isinstance(part, str) else text(mapping(part).get("text")) for part in _listed(value))
+    return "".join(part if isinstance(part, str) else as_text(as_mapping(part).get("text")) for part in _listed(value))
 
 
 class _Details:
@@ -524,8 +528,8 @@ class _Details:
             return
         for name in ("text", "summary"):
             if name in detail:
-                self._grown.setdefault(name, [text(last.get(name))]).append(text(detail.pop(name)))
-        last |= given(**detail)
+                self._grown.setdefault(name, [as_text(last.get(name))]).append(as_text(detail.pop(name)))
+        last |= without_none(**detail)
 
     def take(self) -> list[Any]:
         """All there were; from then on there are none."""
@@ -553,22 +557,22 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 def _parts(content: object) -> Iterator[Delta]:
     """Mistral: content as a list of typed chunks; thinking has a list of its own."""
     for part in _listed(content):
-        part = {"type": "text", "text": part} if isinstance(part, str) else mapping(part)
-        if part.get("type") == "text" and text(part.get("text")):
-            yield Text(part["text"])
+        part = {"type": "text", "text": part} if isinstance(part, str) else as_mapping(part)
+        if part.get("type") == "text" and as_text(part.get("text")):
+            yield TextDelta(part["text"])
         elif part.get("type") == "thinking" and (words := _words(part.get("thinking"))):
-            yield Reasoning(words)
+            yield ReasoningDelta(words)
 
 
-def _used(usage: dict[str, Any]) -> Used:
+def _used(usage: dict[str, Any]) -> UsageSoFar:
     """xAI counts reasoning beside the completion, not in it; the total tells (https://docs.x.ai/docs/guides/reasoning)."""
-    inputs = mapping(usage.get("prompt_tokens_details"))
-    outputs = mapping(usage.get("completion_tokens_details"))
-    said, came, total = (count(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    inputs = as_mapping(usage.get("prompt_tokens_details"))
+    outputs = as_mapping(usage.get("completion_tokens_details"))
+    said, came, total = (as_count(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
     reasoning = _first(outputs.get("reasoning_tokens"), usage.get("reasoning_tokens"))
     if said is not None and came is not None and reasoning and total == said + came + reasoning:
         came += reasoning
-    return used(
+    return usage_delta(
         input=said,
         output=came,
         reasoning=reasoning,
@@ -581,4 +585,4 @@ def _used(usage: dict[str, Any]) -> Used:
 
 
 def _first(*counts: Any) -> int | None:
-    return next((found for said in counts if (found := count(said)) is not None), None)
+    return next((found for said in counts if (found := as_count(said)) is not None), None)

@@ -13,38 +13,53 @@ from typing import Any, Literal
 
 import msgspec
 
-from .. import _verdict
-from .._ask import Ask, Call, File, Kept, Marked, Refused, Request, Result, Thought, Tool, Turn, endpoint, given, merged
-from .._deltas import (
+from ..question.config import OpenAIConfig
+from ..question.lenient_json import LenientDecoder, MalformedJson, as_count, as_mapping, as_text
+from ..question.question import (
+    Attachment,
+    OpaqueBlock,
+    PastCall,
+    PastReasoning,
+    PastRefusal,
+    PastResult,
+    Question,
+    QuestionTurn,
+    SignedText,
+    ToolDefinition,
+    append_path,
+    merge_body,
+    without_none,
+)
+from ..question.transport import HttpRequest
+from . import finish_reasons, provider_errors
+from .deltas import (
     CUT,
-    Boundary,
     Delta,
     Failure,
     Finish,
-    Reasoning,
-    Refusal,
-    Sealed,
-    Started,
-    Text,
+    NewPart,
+    OpaqueData,
+    ReasoningDelta,
+    RefusalDelta,
+    ResponseStarted,
+    TextDelta,
     ToolEnd,
     ToolFragment,
-    Used,
-    cited,
-    used,
+    UsageSoFar,
+    source_delta,
+    usage_delta,
 )
-from .._json import Decoder, Malformed, count, mapping, text
-from ..config import OpenAIConfig
 
 _PLACE_BYTES = 512
 """For the pieces of one part, besides their words, which the panel counts."""
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 
 
-def request(ask: Ask, token: str | None = None) -> Request:
+def responses_request(ask: Question, token: str | None = None) -> HttpRequest:
     """`store` is sent on every server that speaks this API: it is part of it, and its default is to store."""
     config = ask.config
     assert isinstance(config, OpenAIConfig)
-    payload = given(
+    payload = without_none(
         model=ask.model,
         instructions=ask.system,
         input=[item for turn in ask.turns for item in _items(turn)],
@@ -63,10 +78,12 @@ def request(ask: Ask, token: str | None = None) -> Request:
             "reasoning": {"effort": ask.reasoning, "summary": "auto"},
             "include": ["reasoning.encrypted_content"],  # what goes back in the next turn, as nothing is stored
         }
-    return Request.post(endpoint(ask.base_url, "responses"), ask.headers, merged(payload, config.body), ask.files)
+    return HttpRequest.post(
+        append_path(ask.base_url, "responses"), ask.headers, merge_body(payload, config.body), ask.attachments
+    )
 
 
-def _tool(tool: Tool) -> dict[str, Any]:
+def _tool(tool: ToolDefinition) -> dict[str, Any]:
     # `strict` is a required key; true refuses every schema with an optional field.
     return {
         "type": "function",
@@ -83,52 +100,52 @@ def _choice(choice: str | None) -> str | dict[str, Any] | None:
     return {"type": "function", "name": choice}
 
 
-def _items(turn: Turn) -> list[dict[str, Any]]:
+def _items(turn: QuestionTurn) -> list[dict[str, Any]]:
     """A user's turn is one message; an assistant's is a list of items, in the order in which they came."""
     if turn.role == "user":
         return [{"type": "message", "role": "user", "content": _content(turn)}]
     items: list[dict[str, Any]] = []
     for part in turn.parts:
-        if isinstance(part, str | Marked | Refused):
+        if isinstance(part, str | SignedText | PastRefusal):
             said = part if isinstance(part, str) else part.text
-            phase = mapping(part.opaque) if isinstance(part, Marked) else {}
+            phase = as_mapping(part.opaque) if isinstance(part, SignedText) else {}
             content = [{"type": "output_text", "text": said}]
-            if isinstance(part, Refused):
+            if isinstance(part, PastRefusal):
                 content = [{"type": "refusal", "refusal": said}]
             item = {"type": "message", "role": "assistant", **phase}
             if items and {**items[-1], "content": None} == {**item, "content": None}:
                 items[-1]["content"] += content
             else:
                 items.append({**item, "content": content})
-        elif isinstance(part, Call):
+        elif isinstance(part, PastCall):
             kind = _kind(part)
             items.append({"type": kind, "call_id": part.id, "name": part.name, _CALLS[kind]: part.arguments})
-        elif isinstance(part, Result):
+        elif isinstance(part, PastResult):
             items.append({"type": f"{_kind(part.call)}_output", "call_id": part.call.id, "output": part.content})
-        elif isinstance(part, Thought | Kept) and isinstance(part.opaque, dict):
+        elif isinstance(part, PastReasoning | OpaqueBlock) and isinstance(part.opaque, dict):
             items.append(part.opaque)
     while items and items[-1].get("type") == "reasoning":
         items.pop()  # of a turn that broke off: a reasoning item without the item that it led to is refused
     return items
 
 
-def _kind(call: Call) -> str:
+def _kind(call: PastCall) -> str:
     """A call of a function, or of a tool that takes free text."""
-    kind = text(mapping(call.opaque).get("type"))
+    kind = as_text(as_mapping(call.opaque).get("type"))
     return kind if kind in _CALLS else "function_call"
 
 
-def _content(turn: Turn) -> str | list[dict[str, Any]]:
+def _content(turn: QuestionTurn) -> str | list[dict[str, Any]]:
     if len(turn.parts) == 1 and isinstance(turn.parts[0], str):
         return turn.parts[0]
     return [
         {"type": "input_text", "text": part} if isinstance(part, str) else _file(part)
         for part in turn.parts
-        if isinstance(part, str | File)
+        if isinstance(part, str | Attachment)
     ]
 
 
-def _file(file: File) -> dict[str, Any]:
+def _file(file: Attachment) -> dict[str, Any]:
     data = file.in_base64(f"data:{file.media_type};base64,")
     if file.media_type.startswith("image/"):
         return {"type": "input_image", "image_url": data, "detail": "auto"}
@@ -164,8 +181,8 @@ class _Plain(msgspec.Struct, gc=False):
 
 
 _plain = msgspec.json.Decoder(_Plain).decode
-_EVENT = Decoder(_Event)
-_OBJECT = Decoder(dict[str, Any])
+_EVENT = LenientDecoder(_Event)
+_OBJECT = LenientDecoder(dict[str, Any])
 
 
 class _Said(dict[tuple[object, object, int], list[str]]):
@@ -184,10 +201,10 @@ class _Said(dict[tuple[object, object, int], list[str]]):
         return pieces
 
 
-class Parser:
+class ResponsesParser:
     """Events of one response to deltas."""
 
-    def __init__(self, ask: Ask, token: str | None = None) -> None:
+    def __init__(self, ask: Question, token: str | None = None) -> None:
         # Some servers (llama.cpp) say `completed` of a reply that ran into the limit; only the count shows it.
         self._limit = None if ask.dialect.store is not None else ask.max_tokens
         self._started = False
@@ -205,21 +222,21 @@ class Parser:
         event = _EVENT.decode(data)
         kind = event.type
         if event.error or kind == "error":
-            yield _verdict.failure(_OBJECT.decode(data))
+            yield provider_errors.read_failure(_OBJECT.decode(data))
         elif kind == "response.output_text.delta":
-            yield from self._piece(Text, event)
+            yield from self._piece(TextDelta, event)
         elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
-            yield from self._piece(Reasoning, event)
+            yield from self._piece(ReasoningDelta, event)
         elif kind == "response.refusal.delta":
-            yield from self._piece(Refusal, event)
+            yield from self._piece(RefusalDelta, event)
         elif kind == "response.output_text.done":
-            yield from self._whole(Text, event, text(event.text))
+            yield from self._whole(TextDelta, event, as_text(event.text))
         elif kind == "response.refusal.done":
-            yield from self._whole(Refusal, event, text(event.refusal))
+            yield from self._whole(RefusalDelta, event, as_text(event.refusal))
         elif kind == "response.function_call_arguments.done":
-            yield ToolEnd(_place(event), text(event.arguments) or None)
+            yield ToolEnd(_place(event), as_text(event.arguments) or None)
         elif kind in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"):
-            yield ToolFragment(_place(event), "", "", text(event.delta))
+            yield ToolFragment(_place(event), "", "", as_text(event.delta))
         elif kind == "response.output_item.added":
             yield from self._opened(event)
         elif kind == "response.output_item.done":
@@ -227,11 +244,11 @@ class Parser:
         elif kind == "response.output_text.annotation.added":
             yield from _noted(event.annotation)
         elif kind in ("response.created", "response.in_progress", "response.queued"):
-            yield from self._start(mapping(event.response))
+            yield from self._start(as_mapping(event.response))
         elif kind in ("response.completed", "response.incomplete", "response.failed"):
-            yield from self._end(kind, mapping(event.response))
+            yield from self._end(kind, as_mapping(event.response))
         elif kind is None:
-            raise Malformed("an event has no type")
+            raise MalformedJson("an event has no type")
 
     def plain(self, data: bytes) -> str:
         """The text of a delta of text; "" of any other event."""
@@ -239,7 +256,7 @@ class Parser:
             event = _plain(data)
         except (ValueError, RecursionError):
             return ""
-        pieces = self._said.get((Text, str(event.output_index), event.content_index))
+        pieces = self._said.get((TextDelta, str(event.output_index), event.content_index))
         if pieces is None:  # a part of its own, which is to be counted
             return ""
         if event.delta:
@@ -254,14 +271,16 @@ class Parser:
         """A terminal event ends the reading before the body does, so an end of the body is always a cut."""
         return CUT
 
-    def _piece(self, kind: type[Text] | type[Reasoning] | type[Refusal], event: _Event) -> Iterator[Delta]:
-        piece = text(event.delta)
+    def _piece(
+        self, kind: type[TextDelta] | type[ReasoningDelta] | type[RefusalDelta], event: _Event
+    ) -> Iterator[Delta]:
+        piece = as_text(event.delta)
         if piece:
             key = kind, _place(event), event.content_index or 0
             self._said[key].append(piece)
             yield kind(piece)
 
-    def _whole(self, kind: type[Text] | type[Refusal], event: _Event, whole: str) -> Iterator[Delta]:
+    def _whole(self, kind: type[TextDelta] | type[RefusalDelta], event: _Event, whole: str) -> Iterator[Delta]:
         """What of a whole part did not come in deltas: its end, or all of it."""
         key = kind, _place(event), event.content_index or 0
         other = kind, event.item_id, event.content_index or 0  # deltas of some servers name the item only
@@ -275,54 +294,56 @@ class Parser:
             yield kind(whole[len(said) :])
 
     def _start(self, response: dict[str, Any]) -> Iterator[Delta]:
-        model, request_id = text(response.get("model")), text(response.get("id"))
+        model, request_id = as_text(response.get("model")), as_text(response.get("id"))
         if not self._started and (model or request_id):
             self._started = bool(model)
-            yield Started(model or None, request_id or None)
+            yield ResponseStarted(model or None, request_id or None)
 
     def _opened(self, event: _Event) -> Iterator[Delta]:
-        item = mapping(event.item)
-        if text(item.get("type")) in _CALLS:
+        item = as_mapping(event.item)
+        if as_text(item.get("type")) in _CALLS:
             yield from self._begun(_place(event), item)
 
     def _begun(self, key: str, item: dict[str, Any]) -> Iterator[Delta]:
         self._calls.add(key)
-        yield ToolFragment(key, _call_id(item), text(item.get("name")), "")
+        yield ToolFragment(key, _call_id(item), as_text(item.get("name")), "")
         if item["type"] == "custom_tool_call":
-            yield Sealed("tool_call", {"type": item["type"]}, key)
+            yield OpaqueData("tool_call", {"type": item["type"]}, key)
 
     def _closed(self, event: _Event) -> Iterator[Delta]:
-        item = mapping(event.item)
-        field = _CALLS.get(text(item.get("type")))
+        item = as_mapping(event.item)
+        field = _CALLS.get(as_text(item.get("type")))
         if field:
             key = _place(event)
             if key not in self._calls:  # its `added` event was lost, or its place has another name by now
                 yield from self._begun(key, item)
-            yield ToolEnd(key, text(item.get(field)) or None, item.get("status") != "incomplete")
+            yield ToolEnd(key, as_text(item.get(field)) or None, item.get("status") != "incomplete")
         elif item.get("type") == "reasoning" and item.get("encrypted_content"):
-            yield Sealed("reasoning", item)
+            yield OpaqueData("reasoning", item)
         elif item.get("type") == "reasoning":
-            yield Boundary()
+            yield NewPart()
         elif item.get("type") == "message":
             yield from _annotated(item)
             if item.get("phase") and self._spoke(event):
-                yield Sealed("text", {"phase": item["phase"]})
+                yield OpaqueData("text", {"phase": item["phase"]})
 
     def _spoke(self, event: _Event) -> bool:
-        return not self._said.places.isdisjoint(((Text, _place(event)), (Text, event.item_id)))
+        return not self._said.places.isdisjoint(((TextDelta, _place(event)), (TextDelta, event.item_id)))
 
     def _end(self, kind: str, response: dict[str, Any]) -> Iterator[Delta]:
         yield from self._start(response)
         output = response.get("output")
         called = bool(self._calls)
         for number, item in enumerate(output if isinstance(output, list) else ()):
-            yield from self._unsaid(mapping(item), None if called else f"unsaid {number}")
-        usage = mapping(response.get("usage"))
+            yield from self._unsaid(as_mapping(item), None if called else f"unsaid {number}")
+        usage = as_mapping(response.get("usage"))
         if usage:
             yield _used(usage)
         # Whatever the event's name says.
         if kind == "response.failed" or response.get("error") or response.get("status") == "failed":
-            yield _verdict.failure({"error": response.get("error") or {"message": "the provider gave no reason"}})
+            yield provider_errors.read_failure(
+                {"error": response.get("error") or {"message": "the provider gave no reason"}}
+            )
         else:
             yield self._finish(kind, response, usage)
 
@@ -330,57 +351,57 @@ class Parser:
         """What stands in the terminal event alone. key: for a call; None where calls had come before."""
         content = item.get("content")
         for part in content if item.get("type") == "message" and isinstance(content, list) else ():
-            part = mapping(part)
-            for kind, field in ((Text, "text"), (Refusal, "refusal")):
-                if text(part.get(field)) and kind not in self._said.kinds:
+            part = as_mapping(part)
+            for kind, field in ((TextDelta, "text"), (RefusalDelta, "refusal")):
+                if as_text(part.get(field)) and kind not in self._said.kinds:
                     yield kind(part[field])
         yield from _annotated(item)
-        field = _CALLS.get(text(item.get("type")), "")
+        field = _CALLS.get(as_text(item.get("type")), "")
         if field and key is not None:
             yield from self._begun(key, item)
-            yield ToolEnd(key, text(item.get(field)) or None, item.get("status") != "incomplete")
+            yield ToolEnd(key, as_text(item.get(field)) or None, item.get("status") != "incomplete")
 
     def _finish(self, kind: str, response: dict[str, Any], usage: dict[str, Any]) -> Finish:
         reason = kind.removeprefix("response.")
         if response.get("status") in ("incomplete", "cancelled"):
             reason = response["status"]  # whatever the event's name says
-        reason = text(mapping(response.get("incomplete_details")).get("reason")) or reason
-        status = _verdict.finish("openai_responses", reason)
-        if status == "complete" and self._limit and (count(usage.get("output_tokens")) or 0) >= self._limit:
+        reason = as_text(as_mapping(response.get("incomplete_details")).get("reason")) or reason
+        status = finish_reasons.status_of_reason("openai_responses", reason)
+        if status == "complete" and self._limit and (as_count(usage.get("output_tokens")) or 0) >= self._limit:
             status = "truncated"
         return Finish(reason, status)
 
 
 def _place(event: _Event) -> str:
     # GitHub Copilot gives the same item a new id in every event; its index stays.
-    item_id = event.item_id or text(mapping(event.item).get("id"))
+    item_id = event.item_id or as_text(as_mapping(event.item).get("id"))
     return str(item_id if event.output_index is None else event.output_index)
 
 
 def _call_id(item: dict[str, Any]) -> str:
-    return text(item.get("call_id")) or text(item.get("id"))
+    return as_text(item.get("call_id")) or as_text(item.get("id"))
 
 
 def _annotated(item: dict[str, Any]) -> Iterator[Delta]:
     """The sources in a whole message: some servers have no event for each."""
     content = item.get("content")
     for part in content if item.get("type") == "message" and isinstance(content, list) else ():
-        annotations = mapping(part).get("annotations")
+        annotations = as_mapping(part).get("annotations")
         for annotation in annotations if isinstance(annotations, list) else ():
             yield from _noted(annotation)
 
 
 def _noted(annotation: object) -> Iterator[Delta]:
-    note = mapping(annotation)
-    yield from cited(text(note.get("url")), text(note.get("title")) or text(note.get("filename")))
+    note = as_mapping(annotation)
+    yield from source_delta(as_text(note.get("url")), as_text(note.get("title")) or as_text(note.get("filename")))
 
 
-def _used(usage: dict[str, Any]) -> Used:
-    inputs, outputs = mapping(usage.get("input_tokens_details")), mapping(usage.get("output_tokens_details"))
-    return used(
-        input=count(usage.get("input_tokens")),
-        output=count(usage.get("output_tokens")),
-        reasoning=count(outputs.get("reasoning_tokens")),
-        cached=count(inputs.get("cached_tokens")),
-        cache_write=count(inputs.get("cache_write_tokens")),
+def _used(usage: dict[str, Any]) -> UsageSoFar:
+    inputs, outputs = as_mapping(usage.get("input_tokens_details")), as_mapping(usage.get("output_tokens_details"))
+    return usage_delta(
+        input=as_count(usage.get("input_tokens")),
+        output=as_count(usage.get("output_tokens")),
+        reasoning=as_count(outputs.get("reasoning_tokens")),
+        cached=as_count(inputs.get("cached_tokens")),
+        cache_write=as_count(inputs.get("cache_write_tokens")),
     )

@@ -1,0 +1,113 @@
+"""TODO"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, cast
+
+from .. import _arguments, _functions
+from ..conversation import AsyncSettings
+from ..errors import ConfigurationError, MsgModelError, quoted
+from ..question import files as _files
+from ..registry import registry
+from .panels_on_loop import RunningPanel
+
+if TYPE_CHECKING:
+    from ..question.files import FileLike
+_OWN = ("api_key", "config", "model", "panel_id")
+
+
+class Panel:
+    """What is asked of one provider in a batch, where it differs from the rest: any keyword of `stream_panels`.
+
+    panel_id: made from the provider's name where it is not given. prompt: in the place of the batch's. Its repr shows
+    neither a key nor a prompt.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        *,
+        panel_id: str | None = None,
+        prompt: str | None = None,
+        **settings: Unpack[AsyncSettings],
+    ) -> None:
+        self.provider = provider
+        self.panel_id = panel_id
+        self.prompt = prompt
+        self.settings = settings
+
+    def __repr__(self) -> str:
+        return f"Panel({self.provider!r}, panel_id={self.panel_id!r}, model={self.settings.get('model')!r})"
+
+
+PanelLike: TypeAlias = Panel | str | tuple[str, str]
+"""A panel, or a provider, or a provider and a model."""
+
+
+def prepare_panels(
+    panels: Sequence[PanelLike],
+    prompt: str,
+    file_like: FileLike | None,
+    filename: str | None,
+    settings: AsyncSettings,
+) -> list[RunningPanel]:
+    if not isinstance(panels, Sequence) or isinstance(panels, (str, bytes)) or not panels:
+        raise ConfigurationError("panels must be a list of panels, with at least one")
+    common = cast(dict[str, Any], dict(settings))
+    for name in _OWN:
+        if name in common:
+            raise ConfigurationError(f"{name} belongs to one panel: Panel(provider, {name}=...)")
+    # Read once: the second panel would find a pipe empty.
+    files: list[Any] = [*_files.read_attachments(file_like, filename, common.pop("files", ()))]
+    common["filename"], common["file_like"] = None, None if file_like is None else files.pop(0)
+    common["files"] = files
+    readings = _arguments.Readings()
+    chosen = [_panel(number, panel) for number, panel in enumerate(panels)]
+    jobs = []
+    for number, (panel, panel_id) in enumerate(zip(chosen, _ids(chosen), strict=True)):
+        arguments: dict[str, Any] = common | dict(panel.settings)
+        arguments |= {"provider": panel.provider, "prompt": prompt if panel.prompt is None else panel.prompt}
+        try:
+            asks, exchange = _functions.begin_exchange_by_name(panel_id, arguments, readings)
+            events = _functions.start_async_panels(asks, exchange, arguments.get("http_client"))
+            jobs.append(RunningPanel(panel_id, exchange, events))
+        except MsgModelError as error:
+            raise type(error)(f"panels[{number}]: {error.message}") from None
+    return jobs
+
+
+def _panel(number: int, panel: PanelLike) -> Panel:
+    if isinstance(panel, Panel):
+        return panel
+    if isinstance(panel, str):
+        return Panel(panel)
+    if isinstance(panel, tuple) and len(panel) == 2:
+        return Panel(panel[0], model=panel[1])
+    raise ConfigurationError(f"panels[{number}] must be a Panel, a provider, or a tuple of provider and model")
+
+
+def _ids(panels: list[Panel]) -> list[str]:
+    """The ids given, and for the rest the provider's name, with a number where that is taken."""
+    taken: set[str] = set()
+    for number, panel in enumerate(panels):
+        if panel.panel_id is not None:
+            if not isinstance(panel.panel_id, str) or not panel.panel_id or panel.panel_id in taken:
+                raise ConfigurationError(
+                    f"panels[{number}]: panel_id must be a string of its own, and not empty: {quoted(panel.panel_id)}"
+                )
+            taken.add(panel.panel_id)
+    ids = []
+    for number, panel in enumerate(panels):
+        id = panel.panel_id
+        if id is None:
+            try:
+                name = id = registry.find(panel.provider).name
+            except MsgModelError as error:
+                raise type(error)(f"panels[{number}]: {error.message}") from None
+            count = 2
+            while id in taken:
+                id, count = f"{name}-{count}", count + 1
+            taken.add(id)
+        ids.append(id)
+    return ids

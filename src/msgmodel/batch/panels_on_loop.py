@@ -1,0 +1,251 @@
+"""TODO"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError, quoted
+from ..events import BatchEvent, BatchFinal, ErrorCode, PanelEnd, PanelEvent, PanelSummary
+from ..http.forks import INHERITED
+from ..reply.exchange import Exchange
+
+if TYPE_CHECKING:
+    pass
+
+BUFFER = 64
+"""Events of one panel that may wait for the reader."""
+
+_log = logging.getLogger("msgmodel")
+
+
+class RunningPanel:
+    """One panel of a batch."""
+
+    def __init__(self, panel_id: str, exchange: Exchange, events: AsyncGenerator[PanelEvent, None]) -> None:
+        self.panel_id = panel_id
+        self.exchange = exchange
+        self.events = events
+        self.task: asyncio.Task[None] | None = None
+        self.cancelled = False
+        self.stopped = False
+        self.last: PanelEvent | None = None
+        self.waiting = 0
+        self.room = asyncio.Event()
+
+    @property
+    def ended(self) -> PanelEnd | None:
+        """The terminal event, once it was handed on."""
+        last = self.last
+        return last if last is not None and (last["event"] == "panel_final" or last["event"] == "panel_error") else None
+
+
+def stop_panels(jobs: Iterable[RunningPanel]) -> None:
+    """Cancels their tasks, each once: a second time would tear it out of closing its connection."""
+    for job in jobs:
+        if job.task is not None and not job.stopped:
+            job.stopped = True
+            job.task.cancel()
+
+
+class PanelsOnLoop:
+    """The panels on one event loop. The tasks know this, not the batch: so a batch that is let go of can end them."""
+
+    def __init__(self, jobs: list[RunningPanel]) -> None:
+        self.jobs = jobs
+        self._begin = monotonic()
+        self._events: deque[tuple[RunningPanel, PanelEvent]] = deque()
+        self._news = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = False
+        self._running = 0
+        self._taker: Callable[[PanelEvent], Awaitable[None]] | None = None
+        self._fault: Exception | None = None
+        """What the taker raised."""
+
+    async def for_each(self, take: Callable[[PanelEvent], Awaitable[None]]) -> BatchFinal | None:
+        """Hands all events to `take`, and returns the summary; None once nobody wants it. Raises what `take` raises."""
+        self._taker = take
+        try:
+            if not self._over:
+                self._start()
+            # Not until the tasks are done: what they leave behind comes after that, in `_done`.
+            while self._running and self._fault is None:
+                self._news.clear()
+                await self._news.wait()
+                while self._events and not self._over:
+                    await take(self._events.popleft()[1])
+            if self._fault is not None:
+                raise self._fault
+            return None if self._over else self._summary()
+        finally:
+            self.stop()
+            self._taker = None  # it may well have the batch
+
+    async def next_events(self) -> list[BatchEvent]:
+        """The events that are there, after waiting for the first one; none after the summary."""
+        if self._over:
+            return []
+        if self._loop is None:
+            self._start()
+        while not self._events and not self._over and any(job.ended is None for job in self.jobs):
+            self._news.clear()
+            await self._news.wait()
+        return [] if self._over else self._taken()
+
+    def inherited(self) -> list[BatchEvent]:
+        """The same in a process forked from the one that runs the panels: what it had, and an end of each panel."""
+        if self._over:
+            return []
+        for job in self.jobs:
+            if job.ended is None:
+                self._end(job, "interrupted", INHERITED)
+        return self._taken()
+
+    def _taken(self) -> list[BatchEvent]:
+        taken: list[BatchEvent] = []
+        while self._events:
+            job, event = self._events.popleft()
+            taken.append(event)
+            job.waiting -= 1
+            if not job.room.is_set():
+                job.room.set()
+        if (last := self._summary()) is not None:
+            self._over = True
+            self._news.set()
+            taken.append(last)
+        return taken
+
+    def _start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._running = len(self.jobs)
+        for job in self.jobs:
+            job.task = self._loop.create_task(self._run(job))
+            job.task.add_done_callback(partial(self._done, job))
+
+    def _summary(self) -> BatchFinal | None:
+        """Once all panels have ended."""
+        ends = [(job.panel_id, job.ended) for job in self.jobs if job.ended is not None]
+        return batch_summary(ends, monotonic() - self._begin) if len(ends) == len(self.jobs) else None
+
+    def cancel(self, panel_id: str | None) -> None:
+        chosen = [job for job in self.jobs if panel_id is None or job.panel_id == panel_id]
+        if not chosen:
+            known = ", ".join(job.panel_id for job in self.jobs)
+            raise ConfigurationError(f"there is no panel {quoted(panel_id)}; there are {known}")
+        for job in chosen:
+            job.cancelled = True
+        self._on_the_loop(lambda: stop_panels(job for job in chosen if job.ended is None))
+
+    def abandon(self) -> None:
+        """Nobody reads any more. Callable from anywhere, also while the interpreter ends."""
+        if self._over:  # a callback would keep for a while what the garbage collector wants to free
+            return
+        self._over = True
+        self._on_the_loop(lambda: stop_panels(self.jobs))
+
+    def stop(self) -> None:
+        """Nobody wants more. On the loop's own thread."""
+        self._over = True
+        self._news.set()
+        stop_panels(self.jobs)
+
+    async def aclose(self) -> None:
+        self.stop()
+        tasks = [job.task for job in self.jobs if job.task is not None and not job.task.done()]
+        if tasks:
+            await asyncio.wait(tasks)  # a gather that is cancelled would cancel them again
+
+    def _on_the_loop(self, work: Callable[[], None]) -> None:
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(work)
+            except RuntimeError:  # the loop is closed, and with it all that ran on it
+                pass
+
+    async def _run(self, job: RunningPanel) -> None:
+        try:
+            if not job.cancelled:
+                if self._taker is not None:
+                    await self._hand_on(job, self._taker)
+                    return
+                async for event in job.events:
+                    self._append(job, event)
+                    while job.waiting >= BUFFER:
+                        job.room.clear()
+                        await job.room.wait()
+        finally:
+            await job.events.aclose()
+
+    async def _hand_on(self, job: RunningPanel, take: Callable[[PanelEvent], Awaitable[None]]) -> None:
+        async for event in job.events:
+            job.last = event
+            try:
+                await take(event)
+            except Exception as error:  # it is no fault of the panel's
+                self._fault, self._over = self._fault or error, True
+                raise
+
+    def _done(self, job: RunningPanel, task: asyncio.Task[None]) -> None:
+        """Hands on what is missing of a panel whose task has ended: also one that was cancelled before it had begun, or
+        by somebody else, or that an error ended which nobody foresaw."""
+        error = None if task.cancelled() else task.exception()
+        job.task = None  # how it was cancelled leads back to the job
+        self._running -= 1
+        self._news.set()
+        if self._over or job.ended is not None:
+            return
+        fault = f"unexpected {type(error).__name__}" if isinstance(error, Exception) else ""
+        if fault:  # not its message, nor where it was raised: either may quote what was said
+            _log.error("panel %s: %s", job.panel_id, fault)
+        self._end(job, "protocol", fault)
+
+    def _end(self, job: RunningPanel, code: ErrorCode, fault: str) -> None:
+        """Appends what is missing of a panel. `code` and `fault` say why, in the place of that it was cancelled."""
+        try:
+            job.exchange.cancel()
+        finally:  # an on_end may exit
+            rest = list(job.exchange.terminal_events())
+            begun = next((number for number, event in enumerate(rest) if event is job.last), -1)
+            for event in rest[begun + 1 :]:
+                if fault and event["event"] == "panel_error":
+                    event["code"], event["error"] = code, fault
+                self._append(job, event)
+
+    def _append(self, job: RunningPanel, event: PanelEvent) -> None:
+        job.last = event
+        job.waiting += 1
+        self._events.append((job, event))
+        if not self._news.is_set():
+            self._news.set()
+
+
+def batch_summary(ends: Sequence[tuple[str, PanelEnd]], total_seconds: float) -> BatchFinal:
+    """The last event of a batch, from the id and the terminal event of each panel in the order of the batch."""
+    panels: list[PanelSummary] = [
+        {
+            "panel_id": panel_id,
+            "provider": end["provider"],
+            "model": end["model"],
+            "status": end["status"] if end["event"] == "panel_final" else None,
+            "code": end["code"] if end["event"] == "panel_error" else None,
+            "first_delta_seconds": end["timing"]["first_delta_seconds"],
+            "total_seconds": end["timing"]["total_seconds"],
+            "usage": end["usage"],
+            "cost": end["cost"],
+        }
+        for panel_id, end in ends
+    ]
+    costs = [panel["cost"] for panel in panels]
+    return {
+        "event": "batch_final",
+        "panel_id": None,
+        "panels": panels,
+        "total_seconds": total_seconds,
+        "cost": None if None in costs else sum(cost for cost in costs if cost is not None),
+    }

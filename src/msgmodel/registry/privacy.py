@@ -1,0 +1,73 @@
+"""TODO"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from ..events import Privacy
+from ..question.question import Question
+from ..question.transport import HttpRequest
+from .provider import Policy as Policy
+from .provider import Provider as Provider
+from .registry import PROVIDERS
+
+if TYPE_CHECKING:
+    pass
+
+_NO_POLICY: Final = Policy(
+    training_retention=None,
+    data_retention="unknown: this library does not know the terms of this provider",
+    provider_policy="Unknown: read the terms of the provider.",
+    special_conditions="",
+    reference="",
+    checked="",
+)
+
+_ELSEWHERE: Final = Policy(
+    training_retention=None,
+    data_retention="unknown: depends on whoever runs the server",
+    provider_policy="Unknown: the request went to a server that is not the provider's own.",
+    special_conditions="",
+    reference="",
+    checked="",
+)
+
+
+def privacy_of_request(ask: Question, request: HttpRequest) -> Privacy:
+    """What happens to the data of this request, read off the request itself."""
+    row = PROVIDERS[ask.provider]
+    local = ask.provider == "local"
+    policy = (row.policy or _NO_POLICY) if local or row.is_official_host(request.url) else _ELSEWHERE
+    known: Literal["request", "policy"] = "request" if request.stored is False else "policy"
+    return {
+        "provider": ask.provider,
+        "training_retention": policy.training_retention,
+        "data_retention": policy.retention_when_stored
+        if request.stored and policy.retention_when_stored
+        else policy.data_retention,
+        "stored": request.stored,
+        "endpoint": "in-process" if local else urlsplit(request.url).hostname or "",
+        "inline_file": bool(ask.attachments),
+        "local": local,
+        "enforcement_level": "in_process" if local else known if policy.checked else "unknown",
+        "provider_policy": policy.provider_policy,
+        "special_conditions": policy.special_conditions,
+        "reference": policy.reference,
+        "checked": policy.checked,
+    }
+
+
+def stated_privacy(row: Provider) -> dict[str, Any]:
+    """What a provider says of the data of its API, whatever the request."""
+    policy = row.policy or _NO_POLICY
+    return {
+        "provider": row.name,
+        "training_retention": policy.training_retention,
+        "data_retention": policy.data_retention,
+        "enforcement_level": "policy" if policy.checked else "unknown",
+        "provider_policy": policy.provider_policy,
+        "special_conditions": policy.special_conditions,
+        "reference": policy.reference,
+        "checked": policy.checked,
+    }

@@ -1,0 +1,1 @@
+"""Streams kept in Redis, for servers with more than one worker."""

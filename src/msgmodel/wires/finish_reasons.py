@@ -1,0 +1,113 @@
+"""TODO"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..events import Status
+
+# https://platform.openai.com/docs/api-reference/chat-streaming and the vendors' own SDKs for the servers named.
+_CHAT: Final[dict[str, Status]] = {
+    "stop": "complete",
+    "eos": "complete",  # Together
+    "end_turn": "complete",  # xAI
+    "length": "truncated",
+    "model_length": "truncated",  # Mistral: the context is full
+    "error": "truncated",  # Mistral, OpenRouter: the engine failed after this text
+    "abort": "truncated",  # vLLM
+    "insufficient_system_resource": "truncated",  # DeepSeek
+    "content_filter": "filtered",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "load": "unknown",  # Ollama: the model was loaded, nothing was said
+    "unload": "unknown",
+}
+
+# https://platform.openai.com/docs/api-reference/responses-streaming: the status, or the reason why it is incomplete.
+_RESPONSES: Final[dict[str, Status]] = {
+    "completed": "complete",
+    "max_output_tokens": "truncated",
+    "max_messages": "truncated",
+    "content_filter": "filtered",
+    "steered": "paused",
+    "incomplete": "truncated",
+    "cancelled": "truncated",
+    "in_progress": "unknown",
+    "queued": "unknown",
+}
+
+# https://platform.claude.com/docs/en/api/handling-stop-reasons
+_ANTHROPIC: Final[dict[str, Status]] = {
+    "end_turn": "complete",
+    "stop_sequence": "complete",
+    "max_tokens": "truncated",
+    "model_context_window_exceeded": "truncated",
+    "tool_use": "tool_calls",
+    "pause_turn": "paused",
+    "compaction": "paused",
+    "refusal": "filtered",
+}
+
+# https://ai.google.dev/api/generate-content#FinishReason, and BlockReason for a prompt that was refused.
+_GEMINI: Final[dict[str, Status]] = {
+    "STOP": "complete",
+    "MAX_TOKENS": "truncated",
+    "SAFETY": "filtered",
+    "RECITATION": "filtered",
+    "LANGUAGE": "filtered",
+    "BLOCKLIST": "filtered",
+    "PROHIBITED_CONTENT": "filtered",
+    "SPII": "filtered",
+    "IMAGE_SAFETY": "filtered",
+    "IMAGE_PROHIBITED_CONTENT": "filtered",
+    "IMAGE_RECITATION": "filtered",
+    "MODEL_ARMOR": "filtered",
+    "JAILBREAK": "filtered",
+    "ESCALATION": "filtered",
+    "PUP_LIMITED_DISABLED": "filtered",
+    "CONTINUATION": "paused",
+    "FINISH_REASON_UNSPECIFIED": "unknown",
+    "BLOCKED_REASON_UNSPECIFIED": "filtered",
+    "OTHER": "unknown",
+    "IMAGE_OTHER": "unknown",
+    "NO_IMAGE": "unknown",
+    "MALFORMED_FUNCTION_CALL": "unknown",
+    "UNEXPECTED_TOOL_CALL": "unknown",
+    "TOO_MANY_TOOL_CALLS": "unknown",
+    "MISSING_THOUGHT_SIGNATURE": "unknown",
+    "MALFORMED_RESPONSE": "unknown",
+    # The same enum as numbers: a client may ask for them (`$alt=json;enum-encoding=int`), and gateways do.
+    "1": "complete",
+    "2": "truncated",
+    "3": "filtered",
+    "4": "filtered",
+}
+
+CONTINUABLE_REASONS: Final = frozenset({"length", "max_output_tokens", "max_tokens", "MAX_TOKENS", "2"})
+"""Finish reasons after which the model can be asked to go on: a limit on the reply, not a full context or a fault."""
+
+TRUNCATING_REASONS: Final = frozenset(
+    word for words in (_CHAT, _RESPONSES, _ANTHROPIC) for word in words if words[word] == "truncated"
+) | {"MAX_TOKENS"}
+"""What the provider behind a router says of a reply that was cut, whatever the router makes of it."""
+
+STATUS_BY_REASON: Final[dict[str, dict[str, Status]]] = {
+    "openai_chat": _CHAT,
+    "openai_responses": _RESPONSES,
+    "anthropic": _ANTHROPIC,
+    "gemini": _GEMINI,
+}
+
+
+def status_of_reason(wire: str, reason: str | None) -> Status:
+    """The verdict on a finish reason of a wire."""
+    return STATUS_BY_REASON[wire].get(reason or "", "unknown")
+
+
+def stronger_finish_reason(wire: str, earlier: str | None, reason: str) -> str | None:
+    """Which of two finish reasons of one reply holds: the first, unless only the later one says that it is not whole.
+
+    Some servers say `length`, and then `stop` in a chunk of its own; Gemini a reason, and then that there is none.
+    """
+    open = not earlier or status_of_reason(wire, earlier) in ("complete", "unknown")
+    return reason if reason and open and not (earlier and status_of_reason(wire, reason) == "unknown") else earlier
