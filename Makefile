@@ -1,6 +1,6 @@
 # The whole interface to this repository. Every target makes what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test ci format check types docs web clients load bench faults differential soak attack fuzz audit environments wheel clean
+.PHONY: help demo picture serve test ci format check types docs web clients load bench faults differential soak attack fuzz audit environments wheel clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -23,7 +23,7 @@ $(VENV)/tools: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group test --group lint
 	@touch $@
 
-demo: $(VENV)/installed  ## a reply streamed from the embedded model, no key needed
+demo: $(VENV)/installed  ## stream a reply from the embedded model; no key needed
 	@$(BIN)/msgmodel local pull
 	@$(BIN)/python examples/demo.py
 
@@ -45,6 +45,9 @@ $(PAGE): $(VENV)/installed $(PAGE_SOURCES)
 
 web: $(PAGE)  ## builds the chat page (needs Node.js and npm)
 
+picture: $(PAGE) $(VENV)/tools  ## take the README's picture of the chat page (needs Chromium)
+	$(BIN)/python web/screenshot.py
+
 serve: $(PAGE)  ## the chat page on http://127.0.0.1:8000, with the embedded model
 	@$(BIN)/msgmodel local pull
 	$(BIN)/msgmodel serve
@@ -53,7 +56,7 @@ test: $(VENV)/tools $(JS_INSTALLED)  ## the tests, with the real embedded model
 	@$(BIN)/msgmodel local pull
 	$(BIN)/python $(PYTEST)
 
-clients: $(VENV)/tools $(JS_INSTALLED)  ## other people's clients, and ours in JavaScript, for the tests (needs npm)
+clients: $(VENV)/tools $(JS_INSTALLED)  ## other clients, and our JavaScript client, for the tests (needs npm)
 	$(BIN)/python tests/clients/install.py
 
 load: $(VENV)/tools  ## how many live streams one server carries here (a minute and a half)
@@ -66,7 +69,7 @@ bench: $(VENV)/tools  ## speed beside the peers, against the goals, into docs/be
 	$(BIN)/python bench/relay.py
 	$(BIN)/python bench/report.py
 
-faults: $(VENV)/tools  ## who tells the truth about a reply that broke: us and the peers (four minutes)
+faults: $(VENV)/tools  ## test which libraries report a broken reply correctly: ours and the peers (four minutes)
 	$(BIN)/python proofs/faults.py
 
 differential: $(VENV)/tools  ## every recorded stream, read by us and by the official SDKs (needs the recordings)
@@ -76,7 +79,7 @@ differential: $(VENV)/tools  ## every recorded stream, read by us and by the off
 soak: $(VENV)/tools  ## 500 streams at once through the server and Redis, a fifth of them faulty (20 minutes)
 	$(BIN)/python proofs/soak.py
 
-attack: $(VENV)/tools  ## floods, bombs, silent readers and costly requests, and what a bystander feels (four minutes)
+attack: $(VENV)/tools  ## floods, bombs, silent readers and costly requests, and what other users notice (four minutes)
 	$(BIN)/python proofs/attack.py
 
 fuzz: $(VENV)/tools  ## the parsers and the server's requests under a fuzzer (ten minutes of CPU each)
@@ -99,7 +102,7 @@ types: $(VENV)/tools  ## mypy on the code, pyright on a caller's
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python tests/typing/caller.py
 
-docs: $(VENV)/tools  ## builds the documentation site into build/site, warnings as errors
+docs: $(VENV)/tools  ## build the documentation site into build/site; warnings are errors
 	$(BIN)/python -m pip install --quiet --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
