@@ -200,7 +200,10 @@ class RedisLog:
                 if entries:  # together: who reads waits between two of them where the event loop runs behind
                     is_end = _is_end(entries[-1])
                     silent = False
-                    lines = shared.keep(after + 1, [each for entry in entries for each in entry.lines], whole)
+                    lines = [each for entry in entries for each in entry.lines]
+                    kept = shared.share(after + 1, lines, whole)
+                    if kept is not shared:
+                        shared = self._shared[id, instance] = kept
                     entries.clear()
                     missed = 0
                     place = 0
@@ -414,16 +417,29 @@ class RedisLog:
 class _SharedLines:
     """What the readers of one stream in this process have read, in one copy for all of them."""
 
-    def __init__(self) -> None:
-        self._lines: dict[int, bytes] = {}
+    def __init__(self, lines: dict[int, bytes] | None = None) -> None:
+        self._lines = lines or {}
 
-    def keep(self, number: int, lines: list[bytes], whole: bool) -> list[bytes]:
-        """Return the same lines, those that another reader has as its own. whole: keep the small ones, too."""
-        known = self._lines
+    def share(self, number: int, lines: list[bytes], whole: bool) -> _SharedLines:
+        """Replace the lines in place by the equal ones that another reader has as its own.
+
+        number: of the first line. whole: share the small ones, too. Return what the reader goes on with: these shared
+        lines, or new ones from the line on that differs from another reader's. Such a line has the number of one that
+        Redis lost when it went back to an old copy: the reader who has read the lost one keeps it.
+        """
+        shared = self
         for index, each in enumerate(lines):
             if whole or len(each) > PAGE_BYTES:
-                lines[index] = known.setdefault(number + index, each)
-        return lines
+                known = shared._lines.setdefault(number + index, each)
+                if known is not each and known != each:
+                    shared = shared._until(number + index)
+                    known = shared._lines.setdefault(number + index, each)
+                lines[index] = known
+        return shared
+
+    def _until(self, number: int) -> _SharedLines:
+        """Return a copy that holds the lines before this number."""
+        return _SharedLines({known: line for known, line in self._lines.items() if known < number})
 
     def first(self, count: int) -> list[bytes]:
         """Return so many lines from the start, which a reader has kept as a whole."""
