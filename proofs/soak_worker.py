@@ -20,7 +20,7 @@ from typing import Any
 import uvicorn
 
 from msgmodel.cli.app import main
-from msgmodel.server import redis_log
+from msgmodel.server.redis_store import log as redis_log
 
 EVERY_SECONDS = 1.0
 
