@@ -581,6 +581,30 @@ def test_chat_sends_the_turns_back(shell: Shell) -> None:
     ]
 
 
+def test_chat_sends_opaque_parts_back(shell: Shell) -> None:
+    """Anthropic refuses a later turn, or thinks anew, without the signature of its reasoning."""
+    said = {"reasoning": ["Easy"], "signature": "c2lnbmVk", "redacted": "cmVkYWN0ZWQ="}
+    shell.env["ANTHROPIC_API_KEY"] = KEY
+    shell.server.say(Script.body(reply("anthropic", ["Paris."], **said)))
+    assert shell.run("chat", "-p", "anthropic", stdin=b"Capital of France?\nSure?\n").code == 0
+    first, turn, second = shell.sent()["messages"]
+    assert [block["type"] for block in turn["content"]] == ["redacted_thinking", "thinking", "text"]
+    assert turn["content"][0]["data"] == "cmVkYWN0ZWQ="
+    assert (turn["content"][1]["thinking"], turn["content"][1]["signature"]) == ("Easy", "c2lnbmVk")
+    assert (first["role"], second["role"]) == ("user", "user")
+
+
+def test_chat_leaves_out_a_call_that_it_can_t_run(shell: Shell) -> None:
+    shell.server.say(
+        Script.body(reply("openai_chat", ["Let me look."], tool_calls=[{"name": "look", "arguments": {}}]))
+    )
+    done = shell.run("chat", stdin=b"one\ntwo\n")
+    assert done.code == 0
+    assert "tool call: look {}" in done.err
+    _, turn, _ = shell.sent()["messages"]
+    assert turn == {"role": "assistant", "content": "Let me look."}
+
+
 def test_chat_goes_on_after_an_error(shell: Shell) -> None:
     shell.server.say(refused(), Script(steps=(Send(begun("Hel", "lo")), Cut())))
     shell.say("I can't.", finish="refusal")

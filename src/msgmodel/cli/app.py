@@ -144,7 +144,7 @@ def ask(prompt: str | None, events: bool, as_json: bool, verbose: bool, **option
         display.note(display.DEMO_MODEL)
     view: reply.View = (reply.Events if events else reply.Whole if as_json else reply.Plain)(verbose)
     try:
-        last = question.ask(text, (), view.show)
+        last = question.ask(text, view.show)
     finally:
         view.close()
     view.end(last)

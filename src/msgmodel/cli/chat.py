@@ -1,7 +1,8 @@
-"""A conversation: the turns so far are sent back with each question.
+"""`msgmodel chat`: a `Conversation` with a line editor, or with the lines of a pipe.
 
-Rule: what had arrived of a reply is kept as the assistant's turn, however the reply ended. A question that got no text
-at all is forgotten. On a terminal neither an error nor Ctrl-C ends the conversation.
+Rule: the conversation keeps what arrived of a reply, however the reply ended, with the signatures and opaque parts that
+the provider wants back. A question that got no text at all is forgotten. On a terminal neither an error nor Ctrl-C ends
+the conversation.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from .. import Message
 from ..registry import environment
 from . import display, exits
 from .prompt import decoded
-from .question import Question
+from .question import Question, show_events
 from .reply import Drawn, Plain
 
 if TYPE_CHECKING:
@@ -42,10 +42,9 @@ class Chat:
     """The turns of a conversation, and how it goes on."""
 
     def __init__(self, question: Question, verbose: bool, live: bool) -> None:
-        self._question = question
         self._verbose = verbose
         self._live = live
-        self._turns: list[Message] = []
+        self._conversation = question.start_conversation()
         self.exit = exits.OK
         """The exit code of the last reply that did not come whole."""
 
@@ -55,7 +54,7 @@ class Chat:
         if line == QUIT:
             return False
         if line == CLEAR:
-            self._turns.clear()
+            self._conversation.messages.clear()
             display.note("the turns so far are forgotten")
         elif line == HELP:
             for command, meaning in COMMANDS.items():
@@ -68,14 +67,20 @@ class Chat:
         return True
 
     def _answer(self, prompt: str) -> None:
+        conversation = self._conversation
+        kept = len(conversation.messages)
         view = Drawn(self._verbose) if self._live else Plain(self._verbose)
         with _no_echo() if self._live else nullcontext():
             try:
-                last = self._question.ask(prompt, self._turns, view.show)
+                last = show_events(lambda keep: conversation.stream_panels(prompt, on_end=keep), view.show)
             finally:
                 view.close()
-        if text := last["content"] or last.get("refusal"):
-            self._turns += [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}]
+        if not (last["content"] or last.get("refusal")):
+            del conversation.messages[kept:]
+        elif conversation.pending_calls:
+            # This program runs no tools. A partial turn is sent without the calls that have no result, and providers
+            # refuse a call without one.
+            conversation.messages[-1]["partial"] = True
         view.end(last)
         code = exits.of_event(last)
         if code == exits.INTERRUPTED and not self._live:

@@ -5,14 +5,14 @@ Rule: the provider that the user names, in the option or in the variable, goes b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from .. import Message, stream_panels
+from .. import Conversation, stream_panels
 from ..config import ProviderConfig
 from ..errors import AuthenticationError, ConfigurationError
 from ..events import PanelEnd, PanelEvent
@@ -70,45 +70,61 @@ class Question:
 
     def check(self) -> None:
         """Raises now what every `ask` would raise, whatever its prompt."""
-        self._events("?", (), None).close()  # a stream that was not begun: nothing is sent
+        self._start_stream("?").close()  # the stream has not begun: nothing is sent
 
-    def ask(self, prompt: str, messages: Sequence[Message], show: Callable[[PanelEvent], object]) -> PanelEnd:
-        """Hands each event to `show`, but for the last one, which it returns.
+    def ask(self, prompt: str, show: Callable[[PanelEvent], object]) -> PanelEnd:
+        """Ask once, and return the last event; pass each event before it to `show`. See `show_events`."""
+        return show_events(lambda keep: self._start_stream(prompt, on_end=keep), show)
 
-        Ctrl-C closes the connection at once, and makes the last event an error with the code `cancelled`.
-        """
-        ended: list[PanelEnd] = []
-        try:
-            with closing(self._events(prompt, messages, ended.append)) as events:
-                for event in events:
-                    if event["event"] != "panel_final" and event["event"] != "panel_error":
-                        show(event)
-        except KeyboardInterrupt:
-            if not ended:  # before the question was asked
-                raise
-            if ended[0]["event"] == "panel_error" and ended[0]["code"] == "cancelled":
-                ended[0]["error"] = "stopped by Ctrl-C"
-        return ended[0]
+    def start_conversation(self) -> Conversation:
+        """Return a conversation without turns yet, with the options of this question."""
+        return Conversation(self.provider.name, **self._settings())
 
-    def _events(
-        self, prompt: str, messages: Sequence[Message], on_end: Callable[[PanelEnd], object] | None
-    ) -> Generator[PanelEvent, None, None]:
-        return stream_panels(
-            self.provider.name,
-            prompt,
-            system_instruction=self.instruction,
-            config=self.config,
-            max_tokens=self.max_tokens,
-            model=self.model,
-            temperature=self.temperature,
-            timeout=self.timeout,
-            reasoning=self.reasoning,
-            fallbacks=self.fallbacks,
-            continue_truncated=self.continue_truncated,
-            messages=messages,
-            files=self.files,
-            on_end=on_end,
-        )
+    def _start_stream(self, prompt: str, **settings: Any) -> Generator[PanelEvent, None, None]:
+        return stream_panels(self.provider.name, prompt, **self._settings(), **settings)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "system_instruction": self.instruction,
+            "config": self.config,
+            "max_tokens": self.max_tokens,
+            "model": self.model,
+            "temperature": self.temperature,
+            "timeout": self.timeout,
+            "reasoning": self.reasoning,
+            "fallbacks": self.fallbacks,
+            "continue_truncated": self.continue_truncated,
+            "files": self.files,
+        }
+
+
+def show_events(
+    start: Callable[[Callable[[PanelEnd], object]], Generator[PanelEvent, None, None]],
+    show: Callable[[PanelEvent], object],
+) -> PanelEnd:
+    """Read a reply to its end: pass each event to `show`, except the last one, which is returned.
+
+    Ctrl-C closes the connection at once, and makes the last event an error with the code `cancelled`.
+
+    Args:
+        start: makes the stream; takes its `on_end`, because Ctrl-C ends a stream without its last event being read.
+        show: takes each event but the last.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed before the question was sent.
+    """
+    ended: list[PanelEnd] = []
+    try:
+        with closing(start(ended.append)) as events:
+            for event in events:
+                if event["event"] != "panel_final" and event["event"] != "panel_error":
+                    show(event)
+    except KeyboardInterrupt:
+        if not ended:
+            raise
+        if ended[0]["event"] == "panel_error" and ended[0]["code"] == "cancelled":
+            ended[0]["error"] = "stopped by Ctrl-C"
+    return ended[0]
 
 
 def choose(name: str | None, addressed: bool) -> Provider:
