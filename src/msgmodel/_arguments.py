@@ -156,7 +156,7 @@ def read_question(arguments: Arguments, options: Options, readings: Readings | N
     provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature = (
         arguments
     )
-    row = registry.find(provider)
+    row = registry.find_provider(provider)
     if config is None:
         config = row.config()
     if not isinstance(config, row.config):

@@ -81,7 +81,7 @@ class Conversation:
         messages = given.pop("messages", ())
         history.check_messages(messages)
         self.messages: list[Message] = list(messages)
-        self.provider = registry.find(provider).name
+        self.provider = registry.find_provider(provider).name
         self._settings = given
         self._stream: tuple[weakref.ref[Any], Exchange] | None = None
 
@@ -168,7 +168,7 @@ class Conversation:
 
         The key, config and model of the one before go; without new ones they come from the surroundings.
         """
-        self.provider = registry.find(provider).name
+        self.provider = registry.find_provider(provider).name
         self._settings |= {"api_key": api_key, "config": config, "model": model}
 
     @property

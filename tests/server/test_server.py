@@ -969,7 +969,7 @@ def test_models(memory: Any, provider: ScriptedProvider, monkeypatch: pytest.Mon
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     server = memory(providers=("openai", "anthropic", "gemini"), models=("gpt-*", "claude-*"))
     found = request("GET", f"{server.url}/v1/models").json()
-    id = f"openai/{msgmodel.providers.find('openai').default_model}"
+    id = f"openai/{msgmodel.providers.find_provider('openai').default_model}"
     assert found == {"object": "list", "data": [{"id": id, "object": "model", "created": 0, "owned_by": "openai"}]}
     body = {"model": id, "messages": [{"role": "user", "content": "hi"}]}
     answer = request("POST", f"{server.url}/v1/chat/completions", json=body)

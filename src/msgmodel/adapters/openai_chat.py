@@ -302,7 +302,7 @@ def _model(request: Fields, provider: str | None) -> tuple[str, str | None]:
     separators = [place for mark in "/:" if (place := asked.find(mark)) > 0]
     head = asked[: min(separators)] if separators else asked
     with suppress(ConfigurationError):  # of a package that brings it
-        if (row := providers.look_up(head)) is not None:
+        if (row := providers.look_up_provider(head)) is not None:
             return row.name, asked[len(head) + 1 :] or None
     if provider is None or not asked:
         request.fail("model must be provider/model, such as openai/gpt-6-luna")
@@ -322,7 +322,7 @@ def _config(request: Fields, name: str) -> object:
     fields: dict[str, Any] = {"stop": tuple(stop)} if stop else {}
     if top_p not in (None, 1):
         fields["top_p"] = top_p
-    return providers.find(name).config(**fields) if fields else None
+    return providers.find_provider(name).config(**fields) if fields else None
 
 
 def _given(request: Fields, *names: str) -> int | float | None:

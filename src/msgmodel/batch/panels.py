@@ -102,7 +102,7 @@ def _ids(panels: list[Panel]) -> list[str]:
         id = panel.panel_id
         if id is None:
             try:
-                name = id = registry.find(panel.provider).name
+                name = id = registry.find_provider(panel.provider).name
             except MsgModelError as error:
                 raise type(error)(f"panels[{number}]: {error.message}") from None
             count = 2

@@ -17,7 +17,7 @@ from ..config import ProviderConfig
 from ..errors import AuthenticationError, ConfigurationError
 from ..events import PanelEnd, PanelEvent
 from ..local import weights
-from ..providers import MAIN, PROVIDERS, Provider, find
+from ..providers import MAIN, PROVIDERS, Provider, find_provider
 from ..registry import environment
 from .prompt import attachment
 from .prompt import instruction as instruction_text
@@ -134,7 +134,7 @@ def choose(name: str | None, addressed: bool) -> Provider:
     """
     name = name or environment.read_variable(PROVIDER_VARIABLE)
     if name:
-        return find(name)
+        return find_provider(name)
     if addressed:
         return PROVIDERS["openai"]
     main = [PROVIDERS[name] for name in MAIN if PROVIDERS[name].needs_key]

@@ -13,7 +13,7 @@ from .provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ApiKey:
     """A key, the header that carries it, and where it was found.
 
     Whoever shows the local variables of a frame shows no more of it than that: it is no tuple, which some would take
@@ -49,7 +49,7 @@ def read_extra_headers(provider: Provider) -> dict[str, str]:
     return {header: value for header, name in provider.header_variables.items() if (value := read_variable(name))}
 
 
-def find_key(provider: Provider, *explicit: tuple[str, str | None]) -> Key | None:
+def find_key(provider: Provider, *explicit: tuple[str, str | None]) -> ApiKey | None:
     """The first key there is: (place, value) as given, then the variables, then the key file in the working folder.
 
     Raises AuthenticationError for one that can't travel in a header.
@@ -57,19 +57,19 @@ def find_key(provider: Provider, *explicit: tuple[str, str | None]) -> Key | Non
     return next((_usable(found) for found in _places(provider, *explicit) if found.value), None)
 
 
-def _places(provider: Provider, *explicit: tuple[str, str | None]) -> Iterator[Key]:
+def _places(provider: Provider, *explicit: tuple[str, str | None]) -> Iterator[ApiKey]:
     """What stands in each place, in their order, or "". This frame is in no traceback of a key that is refused."""
     default_header = next(iter(provider.keys.values()), "authorization")
     for place, value in explicit:
         if value is not None and not isinstance(value, str):
             raise ConfigurationError(f"{place} must be a string, not {type(value).__name__}")
-        yield Key((value or "").strip(), default_header, place)
+        yield ApiKey((value or "").strip(), default_header, place)
     for name, header in provider.keys.items():
-        yield Key(read_variable(name), header, name)
+        yield ApiKey(read_variable(name), header, name)
     if provider.key_file:
         with suppress(OSError):
             value = Path(provider.key_file).read_text("utf-8-sig", errors="replace").strip()
-            yield Key(value, default_header, provider.key_file)
+            yield ApiKey(value, default_header, provider.key_file)
 
 
 def missing_key_error(provider: Provider) -> AuthenticationError:
@@ -80,7 +80,7 @@ def missing_key_error(provider: Provider) -> AuthenticationError:
     return AuthenticationError(f"no key for {provider.name}: looked at {', '.join(places[:-1])} and {places[-1]}")
 
 
-def _usable(key: Key) -> Key:
+def _usable(key: ApiKey) -> ApiKey:
     if not key.value.isascii() or not key.value.isprintable() or " " in key.value:
         raise AuthenticationError(
             f"the key from {key.place} has white space or other characters inside that no key has: copy it again"

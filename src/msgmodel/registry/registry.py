@@ -118,11 +118,11 @@ def register_provider(
     _names_by_alias.update(dict.fromkeys(aliases, name))
 
 
-def find(name: str) -> Provider:
+def find_provider(name: str) -> Provider:
     """The row of a name or short name. Raises ConfigurationError."""
     if not isinstance(name, str):
         raise ConfigurationError(f"provider must be a name such as 'openai', not {type(name).__name__}")
-    row = look_up(name)
+    row = look_up_provider(name)
     if row is None:
         from difflib import get_close_matches
 
@@ -135,7 +135,7 @@ def find(name: str) -> Provider:
     return row
 
 
-def look_up(name: str) -> Provider | None:
+def look_up_provider(name: str) -> Provider | None:
     """Return the row of a name or short name, or None. Raises ConfigurationError for a package that fails."""
     key = _key(name)
     return _known(key) or _of_a_package(key)

@@ -233,7 +233,7 @@ class Exchange:
         """Events in the next piece of the body; b"" is its end."""
         if self._plain and (self._clocks.deadline is None or self._left() > 0):
             data = self._decoder.one(chunk)  # a live stream brings nearly all of its text like this
-            if data is not None and (text := self._parser.plain(data)):
+            if data is not None and (text := self._parser.plain_text(data)):
                 self._silent_since = None
                 event = self._panel.more(text)
                 if event is not None:
@@ -249,7 +249,7 @@ class Exchange:
                 self._end(self._refused(self._body))
             return
         try:
-            plainly, more, together = self._parser.plain, self._panel.more, self.merge_text
+            plainly, more, together = self._parser.plain_text, self._panel.more, self.merge_text
             said: list[str] = []  # and not handed on: what is to go together
             for data in self._decoder.feed(chunk) if chunk else self._decoder.eof():
                 if self._plain and chunk and (text := plainly(data)):
@@ -277,7 +277,7 @@ class Exchange:
                     yield from self._add(delta)
                     if not self.reading:
                         return
-                if self._panel.room < self._parser.held:
+                if self._panel.room < self._parser.held_bytes:
                     self._end(self._too_large())
                     return
                 self._plain = bool(plain) and self._overlap is None
@@ -310,7 +310,7 @@ class Exchange:
         """Takes in what the short way put off."""
         if self._plain:
             self._plain = False
-            for delta in self._parser.put_off():
+            for delta in self._parser.deferred_deltas():
                 self._panel.add(delta)
 
     def connection_broken(self, broken: ConnectionBroken) -> None:

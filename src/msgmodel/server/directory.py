@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from ..errors import AuthenticationError
 from ..local import weights
-from ..providers import MAIN, PROVIDERS, Provider, find
+from ..providers import MAIN, PROVIDERS, Provider, find_provider
 from ..registry import environment
 from .settings import Settings
 
@@ -27,7 +27,7 @@ class Directory:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._allowed = {find(name).name for name in settings.providers}
+        self._allowed = {find_provider(name).name for name in settings.providers}
 
     def allows(self, row: Provider) -> bool:
         return not self._allowed or row.name in self._allowed
@@ -47,7 +47,7 @@ class Directory:
     def default(self) -> Provider:
         """Who is asked where a request names nobody."""
         if self._settings.default_provider:
-            return find(self._settings.default_provider)
+            return find_provider(self._settings.default_provider)
         rows = [row for row in PROVIDERS.values() if self.allows(row)]
         rows.sort(key=lambda row: MAIN.index(row.name) if row.name in MAIN else len(MAIN))
         return next((row for row in rows if self.ready(row)), PROVIDERS["local"])

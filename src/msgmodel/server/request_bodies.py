@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from ..errors import MsgModelError, quoted, shortened
 from ..many import AsyncBatch, Panel, astream_many
 from ..messages import Message
-from ..providers import Provider, look_up
+from ..providers import Provider, look_up_provider
 from ..question.question import decode_base64
 from .directory import Directory
 from .opaque import find_foreign
@@ -202,7 +202,7 @@ def provider(name: str | None, directory: Directory, where: str = "provider") ->
     if name is None:
         return directory.default()
     try:
-        row = look_up(name)
+        row = look_up_provider(name)
     except MsgModelError:  # of a package that brings it
         row = None
     if row is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ..errors import ConfigurationError
-from ..providers import find
+from ..providers import find_provider
 from .log import TTL_SECONDS
 from .response import HEARTBEAT_SECONDS
 from .streams import grace
@@ -86,9 +86,9 @@ class Settings:
         for token in self.tokens:
             if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
                 raise ConfigurationError("a token must have at least 16 printable ASCII characters, and no blank")
-        allowed = {find(name).name for name in self.providers}
+        allowed = {find_provider(name).name for name in self.providers}
         if self.default_provider:
-            name = find(self.default_provider).name
+            name = find_provider(self.default_provider).name
             if allowed and name not in allowed:
                 raise ConfigurationError(f"{name} is the default provider, but may not be asked")
 

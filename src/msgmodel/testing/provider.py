@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..config import AnthropicConfig, GeminiConfig, OpenAIConfig
 from ..errors import ConfigurationError
-from ..providers import PROVIDERS, find
+from ..providers import PROVIDERS, find_provider
 from .reply import Reply
 from .server import Received, Script, ScriptedServer
 from .wires import Wire
@@ -71,7 +71,7 @@ class ScriptedProvider:
         fields = {"api_key": KEY, **fields}
         if name in ("openai_chat", "openai_responses"):
             return OpenAIConfig(base_url=f"{self.url}/v1", **{"api": name.removeprefix("openai_"), **fields})
-        row = find(name)
+        row = find_provider(name)
         if row.config is OpenAIConfig:
             return OpenAIConfig(base_url=self.url + _path(row.base_url), **fields)
         if row.config not in (AnthropicConfig, GeminiConfig):

@@ -16,7 +16,7 @@ from .._functions import query, stream, stream_panels
 from ..errors import ConfigurationError, FileError, exception
 from ..question.config import AnthropicConfig, GeminiConfig, OpenAIConfig, ProviderConfig
 from ..registry.privacy import stated_privacy
-from ..registry.registry import PROVIDERS, find
+from ..registry.registry import PROVIDERS, find_provider
 
 ClaudeConfig = AnthropicConfig
 
@@ -42,7 +42,7 @@ class Provider(StrEnum):
     @classmethod
     def from_string(cls, value: str) -> Provider:
         """The member of a name or short name. Raises ConfigurationError, which is a ValueError."""
-        row = find(value)
+        row = find_provider(value)
         if row.name not in {member.value for member in cls}:
             raise ConfigurationError(f"{row.name!r} is no member of this enum: pass its name as a string")
         return cls(row.name)
@@ -50,7 +50,7 @@ class Provider(StrEnum):
 
 def get_default_config(provider: Provider) -> ProviderConfig:
     """A new config without any setting. Raises ConfigurationError."""
-    return find(provider).config()
+    return find_provider(provider).config()
 
 
 OnChunk = Callable[[str], object] | None

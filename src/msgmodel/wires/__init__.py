@@ -22,17 +22,17 @@ class WireParser(Protocol):
     """Reads one response."""
 
     @property
-    def held(self) -> int:
+    def held_bytes(self) -> int:
         """Bytes of memory for what came and is not handed on as a delta, so that no panel counts it."""
 
     def feed(self, data: bytes, whole: bool = True) -> Iterable[Delta]:
         """The deltas in one event. `whole`: whether its blank line came."""
 
-    def plain(self, data: bytes) -> str:
+    def plain_text(self, data: bytes) -> str:
         """The short way for an event that follows one which brought text alone: its text, if it brings text alone too
         and changes nothing else; "" if it is to be fed."""
 
-    def put_off(self) -> Iterable[Delta]:
+    def deferred_deltas(self) -> Iterable[Delta]:
         """What the short way left for later: asked for before the next event is fed, and at the end."""
 
     def eof(self, clean: bool) -> Finish | Failure | Continue: ...

@@ -215,7 +215,7 @@ class AnthropicParser:
         self._kept: dict[str, Any] | None = None
         self._thinking: list[str] = []
         self._input: list[str] = []
-        self.held = 0
+        self.held_bytes = 0
         """Bytes of memory for the block that is open, unless it is text or a call."""
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
@@ -254,14 +254,14 @@ class AnthropicParser:
         elif kind is None:
             raise MalformedJson("an event has no type")
 
-    def plain(self, data: bytes) -> str:
+    def plain_text(self, data: bytes) -> str:
         """The text of a delta of text; "" of any other event."""
         try:
             return _plain(data).delta.text
         except (ValueError, RecursionError):
             return ""
 
-    def put_off(self) -> Sequence[Delta]:
+    def deferred_deltas(self) -> Sequence[Delta]:
         """Nothing: usage comes in events of its own."""
         return ()
 
@@ -286,7 +286,7 @@ class AnthropicParser:
         elif isinstance(kind, str):  # wanted back as it came
             yield NewPart()
             self._kept, self._thinking, self._input = block, [], []
-            self.held = memory(block)
+            self.held_bytes = memory(block)
             if kind == "thinking" and as_text(block.get("thinking")):
                 yield ReasoningDelta(block["thinking"])
 
@@ -294,7 +294,7 @@ class AnthropicParser:
         if event.index in self._calls:
             yield ToolEnd(self._calls.pop(event.index))
             return
-        block, self._kept, self.held = self._kept, None, 0
+        block, self._kept, self.held_bytes = self._kept, None, 0
         if block is None:
             return
         if self._input:
@@ -328,7 +328,7 @@ class AnthropicParser:
                 yield ToolFragment(self._calls[event.index], "", "", as_text(delta.get("partial_json")))
             elif self._kept is not None:
                 self._input.append(as_text(delta.get("partial_json")))
-                self.held += 2 * memory(self._input[-1])  # and once more, when they are decoded
+                self.held_bytes += 2 * memory(self._input[-1])  # and once more, when they are decoded
         elif kind == "citations_delta":
             citation = as_mapping(delta.get("citation"))
             yield from source_delta(
@@ -341,7 +341,7 @@ class AnthropicParser:
         """Fields of the block that is open; what is None keeps its earlier value."""
         assert self._kept is not None
         for name, value in without_none(**fields).items():
-            self.held += memory(value) - memory(self._kept.get(name))
+            self.held_bytes += memory(value) - memory(self._kept.get(name))
             self._kept[name] = value
 
     def _used(self, usage: dict[str, Any]) -> Iterator[Delta]:

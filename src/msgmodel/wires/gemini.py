@@ -258,7 +258,7 @@ class GeminiParser:
         self._calls = 0
         self._arguments: dict[Any, Any] = {}
         self._ended = False  # whether the last call did
-        self.held = 0
+        self.held_bytes = 0
         """Bytes of memory for the arguments of a call that is open."""
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
@@ -280,7 +280,7 @@ class GeminiParser:
         else:
             yield from self._chunk(chunk)
 
-    def plain(self, data: bytes) -> str:
+    def plain_text(self, data: bytes) -> str:
         """The text of an event that says nothing else but the usage so far; "" of any other."""
         try:
             chunk = _plain(data)
@@ -293,7 +293,7 @@ class GeminiParser:
         self._usage = chunk.usage_metadata or self._usage
         return text
 
-    def put_off(self) -> Iterator[Delta]:
+    def deferred_deltas(self) -> Iterator[Delta]:
         """The usage, which every event has, and of which the last one counts."""
         usage, self._usage = bytes(self._usage), msgspec.Raw()
         if usage and (counts := as_mapping(parse_or_none(usage))):
@@ -359,7 +359,7 @@ class GeminiParser:
         if call.get("name") or not self._calls:
             self._calls += 1
             self._arguments, self._ended = dict(as_mapping(call.get("args"))), False
-            self.held = memory(self._arguments)
+            self.held_bytes = memory(self._arguments)
             key = f"{self._calls}"
             yield ToolFragment(key, as_text(call.get("id")), as_text(call.get("name")), "")
             yield OpaqueData("tool_call", without_none(id=as_text(call.get("id")) or None) | signature, key)
@@ -370,11 +370,11 @@ class GeminiParser:
             return
         for piece in pieces if isinstance(pieces, list) else ():
             _grow(self._arguments, as_mapping(piece))
-            self.held += _GROWTH * memory(piece)
+            self.held_bytes += _GROWTH * memory(piece)
         if not call.get("willContinue"):
             self._ended = True
             arguments = msgspec.json.encode(_listed(self._arguments)).decode()
-            self._arguments, self.held = {}, 0
+            self._arguments, self.held_bytes = {}, 0
             yield ToolEnd(f"{self._calls}", arguments)
 
 

@@ -243,7 +243,7 @@ class ChatParser:
         self._details = _Details()
 
     @property
-    def held(self) -> int:
+    def held_bytes(self) -> int:
         return _CHOICE_BYTES * len(self._reasons) + self._details.held
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
@@ -264,7 +264,7 @@ class ChatParser:
             ended = self._shown is not None and self._reasons[self._shown]
             self._open = self._shown if self._started and not self._details and not ended else None
 
-    def plain(self, data: bytes) -> str:
+    def plain_text(self, data: bytes) -> str:
         """The text of a chunk like the one before it; "" where it may say more."""
         try:
             chunk = _plain(data)
@@ -277,7 +277,7 @@ class ChatParser:
             self._usage = chunk.usage
         return choice.delta.content
 
-    def put_off(self) -> Iterator[Delta]:
+    def deferred_deltas(self) -> Iterator[Delta]:
         """The usage, which some servers say in every chunk, and of which the last one counts."""
         usage, self._usage = bytes(self._usage), msgspec.Raw()
         if usage and isinstance(counts := parse_or_none(usage), dict):

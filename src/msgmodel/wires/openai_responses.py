@@ -212,7 +212,7 @@ class ResponsesParser:
         self._calls: set[str] = set()
 
     @property
-    def held(self) -> int:
+    def held_bytes(self) -> int:
         return _PLACE_BYTES * len(self._said)
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
@@ -250,7 +250,7 @@ class ResponsesParser:
         elif kind is None:
             raise MalformedJson("an event has no type")
 
-    def plain(self, data: bytes) -> str:
+    def plain_text(self, data: bytes) -> str:
         """The text of a delta of text; "" of any other event."""
         try:
             event = _plain(data)
@@ -263,7 +263,7 @@ class ResponsesParser:
             pieces.append(event.delta)
         return event.delta
 
-    def put_off(self) -> Sequence[Delta]:
+    def deferred_deltas(self) -> Sequence[Delta]:
         """Nothing: usage comes in events of its own."""
         return ()
 
