@@ -182,6 +182,29 @@ def test_the_text_so_far_is_what_was_handed_on(wire: str, together: bool) -> Non
     assert len(last["content"]) > BOUND / 40
 
 
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "together"])
+def test_one_read_that_holds_more_than_there_is_room_for(together: bool) -> None:
+    """The texts that still fit are kept, whether or not the texts of one read make one event."""
+    begun = exchange("openai_chat", BOUNDED)
+    begun.merge_text = together
+    events = [*begun.feed(chunk(content="a"))]
+    events += begun.feed(b"".join(chunk(content=f"{number:1000}") for number in range(2 * BOUND // 1000)))
+    *_, last = begun.terminal_events()
+    assert last["code"] == "reply_too_large"
+    assert last["content"] == "".join(each["delta"] for each in events)
+    assert BOUND / 2 < len(last["content"]) < BOUND
+
+
+def test_texts_that_fit_one_by_one_are_no_flood() -> None:
+    """Merged with an emoji they take four times the memory."""
+    begun = exchange("openai_chat", BOUNDED)
+    begun.merge_text = True
+    texts = ["a", *(f"{number:1000}" for number in range(BOUND // 3000)), "\N{WATER WAVE}"]
+    events = [each for said in (texts[:1], texts[1:]) for each in begun.feed(b"".join(chunk(content=t) for t in said))]
+    assert begun.reading
+    assert "".join(each["delta"] for each in events) == "".join(texts)
+
+
 @pytest.mark.parametrize("kind", ["content", "reasoning", "refusal"])
 def test_one_piece_that_is_too_large(kind: str) -> None:
     begun = exchange("openai_chat", BOUNDED)

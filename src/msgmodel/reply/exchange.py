@@ -266,7 +266,7 @@ class Exchange:
                         return
                     continue
                 if said:
-                    yield from self._more("".join(said))
+                    yield from self._merged(said)
                     if not self.reading:
                         return
                     said.clear()
@@ -282,7 +282,7 @@ class Exchange:
                     return
                 self._plain = bool(plain) and self._overlap is None
             if said:
-                yield from self._more("".join(said))
+                yield from self._merged(said)
                 if not self.reading:
                     return
         except (MalformedJson, EventTooLarge) as error:
@@ -298,13 +298,20 @@ class Exchange:
         ):
             self._end(self._late())
 
-    def _more(self, text: str) -> Sequence[PanelEvent]:
-        """More text by the short way."""
-        event = self._panel.more(text)
+    def _merged(self, texts: Sequence[str]) -> Iterator[PanelEvent]:
+        """Yield one event for all texts; if there is no room for it, an event for each text that still fits."""
+        event = self._panel.more("".join(texts))
         if event is not None:
-            return (event,)
-        self._end(self._too_large())
-        return ()
+            yield event
+            return
+        # How much a reply may hold must not depend on how much of it one read brings; and one emoji in the merged text
+        # takes four bytes for each of its characters.
+        for text in texts:
+            event = self._panel.more(text)
+            if event is None:
+                self._end(self._too_large())
+                return
+            yield event
 
     def _catch_up(self) -> None:
         """Takes in what the short way put off."""

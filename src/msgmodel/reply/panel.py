@@ -224,9 +224,10 @@ class PanelBuilder:
 
     def more(self, text: str) -> PanelEvent | None:
         """The event of text that follows text; None, and nothing is kept, if there is no room for it."""
-        self.room -= text.__sizeof__() + PIECE_BYTES
-        if self.room < 0:
+        room = self.room - text.__sizeof__() - PIECE_BYTES
+        if room < 0:
             return None
+        self.room = room
         self._text.append(text)
         self._came.turn.open_text.append(text)
         return {"event": "panel_delta", "panel_id": self._id, "delta": text}
