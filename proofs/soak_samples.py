@@ -70,7 +70,10 @@ def together(found: Sample, workers: int) -> Sample:
 
 def store(client: redis.Redis) -> Sample:
     """Redis' figures. Keys by what they are for, too."""
-    kinds = Counter(key.rpartition(b":")[2].decode() for key in client.scan_iter(count=5000) if b"}" in key)
+    # What follows the hash tag of a stream; a log's key has the stream's instance behind that.
+    kinds = Counter(
+        key.partition(b"}:")[2].partition(b":")[0].decode() for key in client.scan_iter(count=5000) if b"}" in key
+    )
     memory: Any = client.info("memory")
     found = {"Redis keys": float(client.dbsize()), "Redis MB": memory["used_memory"] / 1e6}  # type: ignore[arg-type]
     return found | {f"Redis keys, {kind}": float(count) for kind, count in sorted(kinds.items())}
