@@ -251,9 +251,9 @@ Bound to 127.0.0.1 unless --host says otherwise; then whoever asks must show a t
 @click.option("--max-reply-bytes", type=int, metavar="N", help="Memory of one reply, with all that is kept of it.")
 @click.option("--max-seconds", type=float, metavar="SECONDS", help="Of one reply.")
 def serve(**options: Any) -> int:
-    from .serve import run
+    from .serve import run_server
 
-    return run(options)
+    return run_server(options)
 
 
 COMMANDS: Final[Mapping[str, click.Command]] = MappingProxyType(

@@ -1,128 +1,113 @@
-"""`msgmodel serve`: the options as settings, and the server that runs until it is told to end."""
+"""`msgmodel serve`: read the options as `Settings`, and run the server until Ctrl-C or SIGTERM.
+
+Rule: this module imports the server and its packages (Starlette, uvicorn, redis) inside functions, because the other
+commands work without them.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import socket
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConfigurationError
 from ..registry import environment
-from . import display, exits
+from . import exits
 
-TOKEN_VARIABLE: Final = "MSGMODEL_TOKEN"  # noqa: S105 (where it is found)
+if TYPE_CHECKING:
+    from ..server.log import Log
+    from ..server.settings import Settings
+
+TOKEN_VARIABLE: Final = "MSGMODEL_TOKEN"  # noqa: S105 (a variable's name, not a token)
 REDIS_VARIABLE: Final = "MSGMODEL_REDIS"
-PROXIES_VARIABLE: Final = "FORWARDED_ALLOW_IPS"
 ACCEPTS: Final = 16
-"""New connections that are taken in one turn of the event loop: libuv takes one for each listening socket (its change
-3696), and a turn is long when there is much to do, so that new requests would wait for tens of seconds."""
-COLLECTION: Final = (20_000, 5, 2)
-"""Thresholds of the garbage collector. A live stream is some 300 objects, so that by Python's own (700, 10, 10) a full
-collection holds up a thousand streams for a third of a second, and every few seconds while they begin."""
+"""New connections that one turn of the event loop accepts: libuv accepts one for each listening socket (its change
+3696), and a turn is long under load, so that new requests would wait for tens of seconds."""
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-ANY: Final = ("0.0.0.0", "::")  # noqa: S104 (asked for by name, and never without a token)
+ANY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 (the user asks for it by name, and it needs a token)
 
 
-def run(options: Mapping[str, Any]) -> int:
-    """Serves until SIGTERM or Ctrl-C. Raises ConfigurationError."""
+def run_server(options: Mapping[str, Any]) -> int:
+    """Serve until SIGTERM or Ctrl-C, and return the exit code.
+
+    Args:
+        options: the options of `msgmodel serve`, by the names of their parameters.
+
+    Raises:
+        ConfigurationError: an option is wrong, an extra is not installed, or the address can't be bound.
+    """
     try:
-        import uvicorn
-
         from ..server.app import Application
-        from ..server.log import Log, MemoryLog
-        from ..server.protocol import BoundedProtocol
-        from ..server.settings import Settings
+        from .uvicorn_server import AnnouncingServer, server_config
     except ImportError as error:
         raise ConfigurationError(
-            f"the server needs its extra: pip install 'msgmodel[server]' (there is no {error.name})"
+            f"the server needs its extra: pip install 'msgmodel[server]' ({error.name} is not installed)"
         ) from None
 
     host, port = options["host"], options["port"]
-    tokens = tuple(options["tokens"]) or tuple(environment.read_variable(TOKEN_VARIABLE).split())
-    if host not in LOOPBACK and not tokens:
-        raise ConfigurationError(
-            f"whoever reaches {host} could spend your keys: set {TOKEN_VARIABLE} (16 characters or more), or stay on "
-            "127.0.0.1"
-        )
-    settings = Settings(
-        tokens=tokens,
-        hosts=tuple(options["hosts"]) or (() if host in (*LOOPBACK, *ANY) else (host,)),
-        providers=tuple(options["providers"]),
-        models=tuple(options["models"]),
-        **{name: options[name] for name in SETTINGS if options[name] is not None},
-    )
-    redis = options["redis"] or environment.read_variable(REDIS_VARIABLE)
-    log: Log
-    if redis:
-        try:
-            from ..server.redis_log import RedisLog
-        except ImportError:
-            raise ConfigurationError("--redis needs its extra: pip install 'msgmodel[redis]'") from None
-        log = RedisLog(redis, ttl_seconds=settings.ttl_seconds)
-    else:
-        log = MemoryLog(ttl_seconds=settings.ttl_seconds)
-    application = Application(settings, log)
-
-    class Server(uvicorn.Server):
-        """Says where it serves, once it does; ends its lifespan also where it is told twice to end."""
-
-        async def shutdown(self, sockets: Any = None) -> None:
-            await super().shutdown(sockets)
-            if self.force_exit:  # uvicorn leaves it then to be cancelled, with a traceback
-                await self.lifespan.shutdown()
-
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            gc.freeze()  # what is there now stays
-            gc.set_threshold(*COLLECTION)
-            if self.started:
-                name = f"[{host}]" if ":" in host else host
-                shown = listening.getsockname()[1]
-                display.say(f"msgmodel serves on http://{name}:{shown} (Ctrl-C ends it)")
-
-    listening = _listening(host, port)
+    settings = _read_settings(options)
+    redis_url = options["redis"] or environment.read_variable(REDIS_VARIABLE)
+    application = Application(settings, _open_log(redis_url, settings.ttl_seconds))
+    listening = _bind_socket(host, port)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    config = server_config(application.asgi(), host, port, settings)
+    server = AnnouncingServer(config, f"{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
 
     async def serve() -> bool:
         await server.serve([listening, *(listening.dup() for _ in range(ACCEPTS - 1))])
         return server.started
 
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    # Access logs would hold prompts: the guide's endpoint has them in its query.
-    config = uvicorn.Config(
-        application.asgi(),
-        host=host,
-        port=port,
-        http=BoundedProtocol,
-        log_level="warning",
-        access_log=False,
-        ws="none",
-        server_header=False,
-        # Else anybody on this machine could say to be another client. The variable is uvicorn's, for who has a proxy.
-        proxy_headers=bool(environment.read_variable(PROXIES_VARIABLE)),
-        backlog=4096,
-        timeout_graceful_shutdown=int(settings.grace_seconds) + 10,
-    )
-    server = Server(config)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         started = runner.run(serve())
     return exits.OK if started else exits.CONFIGURATION
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """A socket bound to the first address of the host. Raises ConfigurationError."""
+def _read_settings(options: Mapping[str, Any]) -> Settings:
+    from ..server.settings import Settings
+
+    host = options["host"]
+    tokens = tuple(options["tokens"]) or tuple(environment.read_variable(TOKEN_VARIABLE).split())
+    if host not in LOOPBACK and not tokens:
+        raise ConfigurationError(
+            f"anyone who reaches {host} could use your keys: set {TOKEN_VARIABLE} (16 characters or more), or stay on "
+            "127.0.0.1"
+        )
+    return Settings(
+        tokens=tokens,
+        hosts=tuple(options["hosts"]) or (() if host in (*LOOPBACK, *ANY_ADDRESS) else (host,)),
+        providers=tuple(options["providers"]),
+        models=tuple(options["models"]),
+        **{name: options[name] for name in SETTINGS_OPTIONS if options[name] is not None},
+    )
+
+
+def _open_log(redis_url: str, ttl_seconds: float) -> Log:
+    """Return the store of streams: in Redis if there is an address, else in this process."""
+    if not redis_url:
+        from ..server.log import MemoryLog
+
+        return MemoryLog(ttl_seconds=ttl_seconds)
+    try:
+        from ..server.redis_log import RedisLog
+    except ImportError:
+        raise ConfigurationError("--redis needs its extra: pip install 'msgmodel[redis]'") from None
+    return RedisLog(redis_url, ttl_seconds=ttl_seconds)
+
+
+def _bind_socket(host: str, port: int) -> socket.socket:
+    """Bind a socket to the first address of the host. Raise ConfigurationError if that fails."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family)
     except OSError as error:
         raise ConfigurationError(
-            f"can't listen on port {port} of {host}: {error.strerror or error}; --port and --host name another"
+            f"can't listen on port {port} of {host}: {error.strerror or error}; choose another with --port or --host"
         ) from None
 
 
-SETTINGS: Final = (
+SETTINGS_OPTIONS: Final = (
     "default_provider",
     "on_disconnect",
     "ttl_seconds",
