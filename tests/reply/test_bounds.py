@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -386,6 +387,45 @@ def test_a_large_text_in_one_event(text: str) -> None:
     )
     assert len(found[-1]["content"]) >= LARGE * 2 // 3
     assert taken < 8 * LARGE  # the text itself takes twice its bytes once there is a U+FFFD in it, and is joined
+
+
+ONE_LARGE_EVENT = {
+    "values that are not read": b'{"choices":[{"delta":{"content":"x"}}],"x":[' + b"[1.5,{}]," * (LARGE // 9) + b"1]}",
+    "no JSON in its last byte": b'{"choices":[{"delta":{"content":"' + b"x" * LARGE + b'"}}]]',
+    "escapes": b'{"choices":[{"delta":{"content":"' + rb"\"[,\\" * (LARGE // 6) + b'"}}]}]',
+    "error": b'{"error": {"message": "' + b"no " * (LARGE // 3) + b'"}}',
+}
+
+
+@pytest.mark.parametrize("what", ONE_LARGE_EVENT)
+def test_one_large_event_is_there_twice_at_most(what: str) -> None:
+    """As bytes, and as what is made of them: as a line, a copy, or decoded."""
+    data = b"data: " + ONE_LARGE_EVENT[what] + b"\n\n"
+    begun = exchange("openai_chat", RetryRules(max_retries=0))
+
+    def read() -> None:
+        for at in range(0, len(data), 65536):
+            if begun.reading:
+                assert [*begun.feed(data[at : at + 65536])] == []
+
+    assert peak(read) < 2.8 * LARGE  # msgspec grows a buffer for a string with escapes
+    assert begun.terminal_events()[-1]["event"] == "panel_error"
+
+
+def test_values_are_counted_alike_however_a_text_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step may end within a string, and after a backslash."""
+    texts = [
+        (rb'["\"[,\\",{"\\\"":[1]}]', 4),
+        (rb'"\\",[,"\\\\\","[', 4),
+        (b'[[,"' + b"," * 50 + b'",{', 4),
+        (b'{"a":"b","a":"b","a":"b"}', 3),
+    ]
+    for step, (text, values) in itertools.product(range(1, 9), texts):
+        monkeypatch.setattr(lenient_json, "_STEP", step)
+        monkeypatch.setattr(lenient_json, "MOST_VALUES", values)
+        assert lenient_json._has_few_values(text)
+        monkeypatch.setattr(lenient_json, "MOST_VALUES", values - 1)
+        assert not lenient_json._has_few_values(text)
 
 
 def test_an_image_of_16_mb_passes() -> None:

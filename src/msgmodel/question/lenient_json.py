@@ -100,34 +100,61 @@ def _encoded(text: str) -> bytes:
 
 
 def _has_few_values(data: bytes) -> bool:
-    """Whether a text may be decoded. Values are counted by the commas and brackets outside of strings."""
-    if _values(data) <= MOST_VALUES:
-        return True
-    data = data.replace(rb"\\", b"").replace(rb"\"", b"")
-    if data.count(b'"') > 2 * MOST_VALUES:
-        return False
-    return _values(b"".join(data.split(b'"')[::2])) <= MOST_VALUES
+    """Return whether a text may be decoded. Values are counted by the commas and brackets outside of strings.
+
+    The text is read in steps: a copy of all of it would double what a large event takes, and it ends at the limit.
+    """
+    values = quotes = 0
+    escape = b""  # a backslash whose character is in the next step
+    for at in range(0, len(data), _STEP):
+        step = escape + data[at : at + _STEP]
+        escape = b""
+        if b"\\" in step:  # a look at one character is fast, and most steps of an image end here
+            step = step.replace(rb"\\", b"")
+            if step.endswith(b"\\"):
+                step, escape = step[:-1], b"\\"
+            step = step.replace(rb"\"", b"")
+        if b'"' not in step:
+            values += 0 if quotes % 2 else _count_values(step)
+        else:
+            pieces = step.split(b'"')
+            values += _count_values(b"".join(pieces[quotes % 2 :: 2]))
+            quotes += len(pieces) - 1
+        if values > MOST_VALUES:
+            return False
+    return True
 
 
-def _values(data: bytes) -> int:
+def _count_values(data: bytes) -> int:
     return len(data) - len(data.translate(None, b",[{"))  # one pass of a steady speed, however many there are
 
 
 def _mended(data: bytes) -> bytes:
-    """The text without what can be no character. Raises ValueError where there is nothing of the kind."""
-    # In pieces: as a str, all of it would take four bytes a character once there is an emoji in it.
-    decoder = getincrementaldecoder("utf-8")("replace")
-    steps = range(0, len(data), _STEP)
-    mended = b"".join(
-        [*(decoder.decode(data[at : at + _STEP]).encode() for at in steps), decoder.decode(b"", True).encode()]
-    )
-    if (b"\\ud" in mended or b"\\uD" in mended) and b"\0" not in mended:
+    """Return the text without what can be no character. Raises ValueError if there is nothing of the kind."""
+    mended = _replace_invalid_utf8(data)
+    # A look at one character is fast: a large text without any escape is not searched for two.
+    if b"\\" in mended and (b"\\ud" in mended or b"\\uD" in mended) and b"\0" not in mended:
         # Without the backslashes that are escaped, each one that is left begins an escape.
         mended = mended.replace(rb"\\", b"\0\0")
         mended = _HALF.sub(rb"\\ufffd", mended, count=MOST_HALVES).replace(b"\0\0", rb"\\")
-    if mended == data:
+    if mended is data or mended == data:
         raise ValueError("not JSON")
     return mended
+
+
+def _replace_invalid_utf8(data: bytes) -> bytes:
+    """Return the text with U+FFFD for what is no UTF-8: itself, and no copy of it, if all of it is.
+
+    In steps: as a str, all of it would take four bytes a character once there is an emoji in it.
+    """
+    if data.isascii():
+        return data
+    decoder = getincrementaldecoder("utf-8")("replace")
+    mended = bytearray()
+    for at in range(0, len(data), _STEP):
+        mended += decoder.decode(data[at : at + _STEP]).encode()
+    mended += decoder.decode(b"", True).encode()
+    return data if mended == data else bytes(mended)
 
 
 def as_mapping(value: object) -> dict[str, Any]:

@@ -258,6 +258,7 @@ class ChatParser:
             groq = as_mapping(chunk.x_groq)
             yield from self._chunk(chunk, chunk.usage or groq.get("usage"))
             if _broke(chunk):
+                del chunk  # or a large error would be decoded twice at the same time
                 yield provider_errors.read_failure(_OBJECT.decode(data))
             elif groq.get("error"):
                 yield provider_errors.read_failure(groq)

@@ -100,7 +100,7 @@ class SseDecoder:
         self._line += head
         if lines:
             lines.insert(0, bytes(self._line))
-            self._line = bytearray(lines.pop())
+            self._line = bytearray(lines.pop())  # at once: a large event is never there three times
             events += self._events(lines)
         if len(self._line) + len(self._data or b"") > self._limit:
             self._fault = EventTooLarge(f"one event is larger than {self._limit} bytes")
