@@ -417,7 +417,7 @@ def test_values_are_counted_alike_however_a_text_is_cut(monkeypatch: pytest.Monk
     texts = [
         (rb'["\"[,\\",{"\\\"":[1]}]', 4),
         (rb'"\\",[,"\\\\\","[', 4),
-        (b'[[,"' + b"," * 50 + b'",{', 4),
+        (b'[[,"' + b"," * 50 + b'",{', 5),
         (b'{"a":"b","a":"b","a":"b"}', 3),
     ]
     for step, (text, values) in itertools.product(range(1, 9), texts):
