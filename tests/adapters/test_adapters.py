@@ -36,7 +36,7 @@ from clients.scenarios import (
 from conftest import KEY
 from msgmodel import AnthropicConfig, ConfigurationError, MsgModelError, OpenAIConfig
 from msgmodel.adapters import ag_ui, ai_sdk, openai_chat
-from msgmodel.adapters.framing import data
+from msgmodel.adapters.framing import encode_chunk
 from msgmodel.testing import Reply, ScriptedProvider
 
 TARGETS = get_args(ai_sdk.Target)
@@ -614,8 +614,8 @@ def test_openai_what_is_wrong_with_a_request() -> None:
 
 def test_no_line_breaks_within_a_frame() -> None:
     text = "a\u2028b\u2029c\u0085d\r\ne"
-    assert data({"delta": text}) == rb'data: {"delta":"a\u2028b\u2029c\u0085d\r\ne"}' + b"\n\n"
-    assert json.loads(data({"delta": text})[6:]) == {"delta": text}
+    assert encode_chunk({"delta": text}) == rb'data: {"delta":"a\u2028b\u2029c\u0085d\r\ne"}' + b"\n\n"
+    assert json.loads(encode_chunk({"delta": text})[6:]) == {"delta": text}
 
 
 ENCODERS: list[tuple[Any, Any]] = [

@@ -6,7 +6,7 @@ ends; a field without a value is left out, because the client refuses null. A ca
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,13 +19,8 @@ from . import _reading, _turns, framing
 from ._outcome import Outcome, interrupted, outcome, outcome_summary
 from ._reading import Body, Fields
 from ._turns import CallIds
+from .framing import HEADERS as HEADERS
 from .framing import Chunk
-
-HEADERS: Final = {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache, no-transform",
-    "x-accel-buffering": "no",
-}
 
 _COUNTS: Final = {
     "inputTokens": "input_tokens",
@@ -241,18 +236,8 @@ def _usage(found: Outcome) -> dict[str, object]:
     return {**{name: value for name, value in about.items() if value}, **counts}
 
 
-def encode(
-    events: Iterable[BatchEvent], thread_id: str, run_id: str, *, call_ids: Iterable[str] = (), panels: int = 1
-) -> Iterator[bytes]:
-    """The body of a response. For the arguments see `Chunks`."""
-    return framing.encode(Chunks(thread_id, run_id, call_ids=call_ids, panels=panels), events)
-
-
-def async_encode(
-    events: AsyncIterable[BatchEvent], thread_id: str, run_id: str, *, call_ids: Iterable[str] = (), panels: int = 1
-) -> AsyncIterator[bytes]:
-    """The same from asyncio."""
-    return framing.async_encode(Chunks(thread_id, run_id, call_ids=call_ids, panels=panels), events)
+encode, async_encode = framing.make_encoders(Chunks)
+"""The body of a streamed response: from an iterable of events, and from an asynchronous one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ ids. One panel that fails does not end the message; `error` and `abort` are the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -22,12 +22,7 @@ from .framing import DONE, Chunk
 Target: TypeAlias = Literal["v5", "v6", "v7"]
 """The major version of the package `ai` in the browser. One breaks on a word that only a newer one knows."""
 
-HEADERS: Final = {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache, no-transform",
-    "x-accel-buffering": "no",
-    "x-vercel-ai-ui-message-stream": "v1",
-}
+HEADERS: Final = {**framing.HEADERS, "x-vercel-ai-ui-message-stream": "v1"}
 
 _FINISH: Final[dict[Status, str]] = {
     "complete": "stop",
@@ -259,30 +254,8 @@ def _error(truths: list[Outcome]) -> str:
 _NO_ANSWER: Final = "The stream ended before its last event."
 
 
-def encode(
-    events: Iterable[BatchEvent],
-    *,
-    target: Target = "v7",
-    message_id: str | None = None,
-    call_ids: Iterable[str] = (),
-    panels: int = 1,
-) -> Iterator[bytes]:
-    """The body of a response, with `data: [DONE]` at its end. For the arguments see `Chunks`."""
-    chunks = Chunks(target=target, message_id=message_id, call_ids=call_ids, panels=panels)
-    return framing.encode(chunks, events)
-
-
-def async_encode(
-    events: AsyncIterable[BatchEvent],
-    *,
-    target: Target = "v7",
-    message_id: str | None = None,
-    call_ids: Iterable[str] = (),
-    panels: int = 1,
-) -> AsyncIterator[bytes]:
-    """The same from asyncio."""
-    chunks = Chunks(target=target, message_id=message_id, call_ids=call_ids, panels=panels)
-    return framing.async_encode(chunks, events)
+encode, async_encode = framing.make_encoders(Chunks)
+"""The body of a streamed response: from an iterable of events, and from an asynchronous one."""
 
 
 @dataclass(frozen=True, slots=True)

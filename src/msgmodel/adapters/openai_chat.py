@@ -6,7 +6,7 @@ ends with an `error` object, which the official client raises. One request is on
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,12 +20,7 @@ from ._outcome import interrupted, outcome
 from ._reading import Body, Fields
 from ._turns import CallIds
 from .framing import DONE, Chunk
-
-HEADERS: Final = {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache, no-transform",
-    "x-accel-buffering": "no",
-}
+from .framing import HEADERS as HEADERS
 
 _FINISH: Final[dict[Status, str]] = {
     "complete": "stop",
@@ -152,18 +147,8 @@ class Chunks:
         return chunks
 
 
-def encode(
-    events: Iterable[BatchEvent], *, id: str, created: int, model: str, include_usage: bool = False
-) -> Iterator[bytes]:
-    """The body of a streamed response."""
-    return framing.encode(Chunks(id=id, created=created, model=model, include_usage=include_usage), events)
-
-
-def async_encode(
-    events: AsyncIterable[BatchEvent], *, id: str, created: int, model: str, include_usage: bool = False
-) -> AsyncIterator[bytes]:
-    """The same from asyncio."""
-    return framing.async_encode(Chunks(id=id, created=created, model=model, include_usage=include_usage), events)
+encode, async_encode = framing.make_encoders(Chunks)
+"""The body of a streamed response: from an iterable of events, and from an asynchronous one."""
 
 
 def completion(final: PanelFinal, *, id: str, created: int, model: str) -> dict[str, Any]:

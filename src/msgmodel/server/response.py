@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..adapters import ag_ui, ai_sdk, openai_chat
-from ..adapters.framing import Adapter, frames
+from ..adapters.framing import Adapter, encode_chunks
 from ..errors import MsgModelError
 from ..events import BatchEvent
 from ..wires.sse import encode_json_line
@@ -229,13 +229,13 @@ def openai_response(events: Events, *, id: str, created: int, model: str, includ
 async def encoded(events: AsyncGenerator[BatchEvent, None], chunks: Adapter) -> AsyncGenerator[bytes, None]:
     """An adapter's words for the events, and its end, whatever became of them."""
     async with aclosing(events):
-        yield frames(chunks.start())
+        yield encode_chunks(chunks.start())
         async for event in events:
-            piece = frames(chunks.feed(event))
+            piece = encode_chunks(chunks.feed(event))
             del event  # which may be large, while the piece is waiting to be read
             if piece:
                 yield piece
-    yield frames(chunks.end()) + chunks.last_frame
+    yield encode_chunks(chunks.end()) + chunks.last_frame
 
 
 async def framed(events: Events) -> AsyncGenerator[bytes, None]:
