@@ -12,7 +12,7 @@ from inspect import getdoc
 from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from msgmodel import _arguments, _functions, config, errors, events
+from msgmodel import _options, config, errors, events
 from msgmodel.cli.exits import EXITS
 from msgmodel.question import files
 from msgmodel.question.question import EFFORT_FIELDS, Dialect
@@ -389,7 +389,7 @@ def option_table() -> str:
     """List the keywords that every function takes."""
     rows = [
         [code(name), code(kind.__annotations__[name].__forward_arg__), meaning]
-        for kind in (_arguments.Options, _functions.SyncOptions)
+        for kind in (_options.Options, _options.SyncOptions)
         for name, meaning in meanings(kind).items()
     ]
     return table(("keyword", "type", "what it does"), rows)

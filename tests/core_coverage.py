@@ -6,7 +6,7 @@ import coverage
 
 CORE = [
     *(f"*/msgmodel/{room}/*.py" for room in ("question", "registry", "wires", "reply", "v4")),
-    *(f"*/msgmodel/{module}.py" for module in ("_arguments", "errors", "events", "messages", "response")),
+    *(f"*/msgmodel/{module}.py" for module in ("_options", "_arguments", "errors", "events", "messages", "response")),
     "*/msgmodel/http/response_body.py",
 ]
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from conftest import KEY, PROVIDER, config
 from msgmodel._arguments import read_question
+from msgmodel._options import Arguments
 from msgmodel.question.transport import ConnectionBroken
 from msgmodel.reply.exchange import Exchange, RetryRules, WaitLimits
 from msgmodel.wires import WIRES
 
 QUESTIONS = {
     wire: read_question(
-        (PROVIDER[wire], "hi", KEY, None, None, None, config(wire, "http://127.0.0.1"), None, None, None), {}
+        Arguments(provider=PROVIDER[wire], prompt="hi", api_key=KEY, config=config(wire, "http://127.0.0.1")), {}
     )
     for wire in WIRES
 }

@@ -22,7 +22,8 @@ import msgspec
 from proofs.fuzz import rules
 from proofs.fuzz.serving import answer
 
-from msgmodel import AnthropicConfig, GeminiConfig, MsgModelError, OpenAIConfig, _arguments, _functions
+from msgmodel import AnthropicConfig, GeminiConfig, MsgModelError, OpenAIConfig, _arguments, _calls
+from msgmodel._options import Arguments
 from msgmodel.adapters import ag_ui, ai_sdk, openai_chat
 from msgmodel.http import response_body
 from msgmodel.http.response_body import BodyReader, Truncated, Unreadable
@@ -218,9 +219,8 @@ def play(
 @functools.cache
 def question(name: str) -> Question:
     """One question on each wire."""
-    return _arguments.read_question(
-        (PROVIDERS[name], "hi", KEY, None, None, None, _CONFIGS[name], None, None, None), {}
-    )
+    arguments = Arguments(provider=PROVIDERS[name], prompt="hi", api_key=KEY, config=_CONFIGS[name])
+    return _arguments.read_question(arguments, {})
 
 
 def check(found: list[Any]) -> None:
@@ -275,7 +275,7 @@ def asks(arguments: dict[str, Any]) -> None:
     for name, provider in PROVIDERS.items():
         asked = arguments | {"provider": provider, "api_key": KEY, "config": _CONFIGS[name]}
         try:
-            _, exchange = _functions.begin_exchange_by_name("p", asked)
+            _, exchange = _calls.begin_exchange_by_name("p", asked)
         except MsgModelError:
             continue
         request = exchange.next_request()

@@ -9,8 +9,8 @@ for event in stream_panels("openai", "Tell me a story"):
 
 import typing
 
-from ._arguments import Fallback, Options
 from ._functions import aquery, astream, astream_panels, query, stream, stream_panels
+from ._options import Fallback, Options
 from ._version import __version__
 from .client import AsyncClient, Client
 from .config import AnthropicConfig, GeminiConfig, LocalConfig, OpenAIConfig, ProviderConfig

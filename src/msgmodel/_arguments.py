@@ -1,27 +1,27 @@
-"""The arguments of a call, checked, to an `Ask`. Everything that is wrong is said here, before anything is sent."""
+"""Checks the arguments of a call and turns them into a `Question`. Errors are raised here, before anything is sent.
+
+Each error names the argument and says what to pass instead.
+"""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from inspect import iscoroutinefunction
 from operator import index
-from typing import Any, TypeAlias, TypedDict, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from ._options import Arguments, Fallback, Options
 from .errors import ConfigurationError, FileError, MsgModelError, quoted
-from .events import PanelEnd
-from .messages import Message
-from .question import files as _files
 from .question import history
-from .question import tools as _tools
 from .question.config import LocalConfig, OpenAIConfig, ProviderConfig
-from .question.files import FileLike
+from .question.files import SIZE_LIMITS, FileLike, check_attachment, read_attachments
 from .question.history import Receiver
-from .question.question import EFFORT_FIELDS, Attachment, Effort, Question, QuestionTurn, TurnPart
-from .question.tools import ToolLike
+from .question.question import EFFORT_FIELDS, Attachment, Dialect, Effort, Question, QuestionTurn, TurnPart
+from .question.tools import read_tools
 from .registry import environment, registry, rows
 from .registry.provider import Provider
 from .reply.exchange import MAX_REPLY_BYTES, RetryRules, WaitLimits
@@ -29,77 +29,18 @@ from .reply.exchange import MAX_REPLY_BYTES, RetryRules, WaitLimits
 Callback = TypeVar("Callback", bound=Callable[..., object] | None)
 
 MAX_SECONDS = 1e8
-"""Three years: timers take no more."""
+"""Three years. A longer timer overflows in asyncio and in `select`."""
 MAX_MODEL_CHARACTERS = 4096
 
 LEAST_REPLY_BYTES = 1024
-"""Nothing fits into less: a reply of one word takes this much."""
-
-Arguments: TypeAlias = tuple[
-    str,
-    str,
-    str | None,
-    str | None,
-    FileLike | None,
-    str | None,
-    ProviderConfig | None,
-    int | None,
-    str | None,
-    float | None,
-]
-"""The first ten arguments of every function, in their order."""
-
-
-class Fallback(TypedDict, total=False):
-    """Whom to ask where the first provider fails before its first text. What is missing comes from the surroundings."""
-
-    provider: str
-    model: str | None
-    api_key: str | None
-    config: ProviderConfig | None
-
-
-class Options(TypedDict, total=False):
-    """What every function takes by keyword besides the arguments in its signature."""
-
-    messages: Sequence[Message]
-    """The conversation so far, which `prompt` continues."""
-    files: Sequence[FileLike | tuple[str, FileLike]]
-    """More attachments; as (name, file) where a file has no name of its own."""
-    tools: Sequence[ToolLike]
-    """Functions that the model may call: dicts with a JSON schema, or Python functions (extra `[tools]`)."""
-    tool_choice: str | None
-    """"auto", "none", "required" or the name of a tool; the provider's default without."""
-    tool_deltas: bool
-    """Whether to show the arguments of calls as they come, as `panel_tool_delta`."""
-    reasoning: Effort | None
-    """How long the model shall think; its own default without."""
-    max_retries: int
-    """How often a transient failure is tried again before the first text, of a continuation too; 2 by default."""
-    continue_truncated: int
-    """How often to go on by itself after a limit on the reply, or a pause; 0 by default. Where that can't be had, the
-    reply ends as it had: truncated or paused."""
-    resume_interrupted: bool
-    """Whether to ask the same provider for the rest after a stream broke; `max_retries` says how often."""
-    fallbacks: Sequence[str | tuple[str, str] | Fallback]
-    """Providers, or providers and models, to ask in turn where one fails before its first text."""
-    first_token_timeout: float | None
-    """Seconds that the first text may take, with each provider; `timeout` without."""
-    idle_timeout: float | None
-    """Seconds that a silence after it may take; `timeout` without."""
-    deadline: float | None
-    """Seconds that all of it may take; no limit without."""
-    max_reply_bytes: int
-    """Bytes of memory that a reply may take, with its reasoning, tool calls, sources and all else that is kept of it;
-    64 MiB by default. A larger one ends with the code `reply_too_large` and the text so far."""
-    on_end: Callable[[PanelEnd], object] | None
-    """Called with the terminal event, also where you leave early: then it is a `panel_error` with code `cancelled`.
-
-    What it raises is logged, by its type alone, and harms no stream; SystemExit and KeyboardInterrupt go through."""
+"""A reply of one word takes this much memory, so a smaller limit would refuse every reply."""
 
 
 class Readings(history.Readings):
-    """Reads files and messages once for all who are asked."""
+    """Reads each file and each list of messages once for all panels and fallbacks of a call.
+
+    A pipe could not be read twice, and a long conversation would cost its length again for each provider.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,31 +49,35 @@ class Readings(history.Readings):
     def attachments(
         self, file_like: FileLike | None, filename: str | None, files: Sequence[Any]
     ) -> tuple[Attachment, ...]:
-        """The files of a call. Raises FileError."""
+        """Return the files of a call. Raise FileError if one can't be read."""
         key = id(file_like), id(filename), id(files)
         if key not in self._attached:
             self._attached[key] = read_all_attachments(file_like, filename, files)
-            self._lists += (file_like, filename, files)
+            self._kept_alive += (file_like, filename, files)
         return self._attached[key]
 
 
 def read_questions(arguments: Arguments, options: Options, readings: Readings | None = None) -> list[Question]:
-    """The question, and the same for each fallback. Raises ConfigurationError, AuthenticationError or FileError."""
+    """Return the question for the provider, then the same question for each fallback.
+
+    Raises:
+        ConfigurationError, AuthenticationError, FileError: An argument is wrong, or a fallback, named by its number.
+    """
     readings = readings or Readings()
-    found = [read_question(arguments, options, readings)]
+    questions = [read_question(arguments, options, readings)]
     fallbacks = options.get("fallbacks", ())
     if not isinstance(fallbacks, Sequence) or isinstance(fallbacks, (str, bytes)):
         raise ConfigurationError(f"fallbacks must be a list of providers, not {type(fallbacks).__name__}")
     for number, fallback in enumerate(fallbacks):
         try:
-            found.append(read_question(_arguments_for_fallback(arguments, fallback), options, readings))
+            questions.append(read_question(_arguments_for_fallback(arguments, fallback), options, readings))
         except MsgModelError as error:
             raise type(error)(f"fallbacks[{number}]: {error.message}") from None
-    return found
+    return questions
 
 
 def _arguments_for_fallback(arguments: Arguments, fallback: str | tuple[str, str] | Fallback) -> Arguments:
-    """The arguments for another provider: the key, config and model of the first are not its own."""
+    """Return the arguments for another provider, without the key, config and model of the first."""
     if isinstance(fallback, str):
         fallback = {"provider": fallback}
     elif isinstance(fallback, tuple) and len(fallback) == 2:
@@ -142,101 +87,138 @@ def _arguments_for_fallback(arguments: Arguments, fallback: str | tuple[str, str
     unknown = fallback.keys() - Fallback.__annotations__.keys()
     if unknown or "provider" not in fallback:
         raise ConfigurationError(f"must be a dict with {', '.join(Fallback.__annotations__)}")
-    _, prompt, _, system, file_like, filename, _, max_tokens, _, temperature = arguments
-    model, api_key, config = (fallback.get(name) for name in ("model", "api_key", "config"))
-    return (
-        *(fallback["provider"], prompt, api_key, system),
-        *(file_like, filename, config, max_tokens, model, temperature),
-    )  # type: ignore[return-value]
+    return replace(
+        arguments,
+        provider=fallback["provider"],
+        model=fallback.get("model"),
+        api_key=fallback.get("api_key"),
+        config=fallback.get("config"),
+    )
 
 
 def read_question(arguments: Arguments, options: Options, readings: Readings | None = None) -> Question:
-    """The question. Raises ConfigurationError, AuthenticationError or FileError."""
+    """Return the question for one provider.
+
+    Raises:
+        ConfigurationError, AuthenticationError, FileError: An argument is wrong.
+    """
     readings = readings or Readings()
-    provider, prompt, api_key, system_instruction, file_like, filename, config, max_tokens, model, temperature = (
-        arguments
+    row = registry.find_provider(arguments.provider)
+    config = _read_config(row, arguments.config)
+    tools, tool_choice = read_tools(options.get("tools", ()), options.get("tool_choice"))
+    model = _read_model_name(row, arguments.model, config.model)
+    wire = _choose_wire(row, config, model, bool(tools))
+    _check_address_parts(wire, model, config)
+    attached = readings.attachments(arguments.file_like, arguments.filename, options.get("files", ()))
+    base_url = row.base_url if isinstance(config, LocalConfig) else _read_base_url(row, config)
+    receiver = Receiver(row.name, wire, urlsplit(base_url).hostname or "", row.is_official_host(base_url))
+    systems, past_turns = readings.read(options.get("messages", ()), receiver)
+    system, turns = _read_turns(arguments.prompt, arguments.system_instruction, attached, systems, past_turns)
+    max_tokens = _read_count("max_tokens", _first_set(arguments.max_tokens, config.max_tokens))
+    temperature = _read_number("temperature", _first_set(arguments.temperature, config.temperature))
+    effort = _read_effort(options.get("reasoning"))
+    _check_attachments(turns, row, wire)
+    destination = (
+        _find_local_model(row, model)
+        if isinstance(config, LocalConfig)
+        else _find_server(row, config, model, base_url, arguments.api_key)
     )
-    row = registry.find_provider(provider)
+    _check_effort(effort, row, wire, destination.dialect, model)
+    return Question(
+        provider=row.name,
+        wire=wire,
+        model=destination.model,
+        turns=turns,
+        system=system,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        tools=tools,
+        tool_choice=tool_choice,
+        reasoning=effort,
+        config=config,
+        dialect=destination.dialect,
+        base_url=destination.base_url,
+        headers=destination.headers,
+        secrets=destination.secrets,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Destination:
+    """The address that a question goes to, and what is sent because it goes there."""
+
+    model: str
+    base_url: str = field(repr=False)
+    dialect: Dialect = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+def _first_set(argument: object, configured: object) -> object:
+    """Return the argument of the call, or the value in the config if the call has none."""
+    return configured if argument is None else argument
+
+
+def _read_config(row: Provider, config: ProviderConfig | None) -> ProviderConfig:
+    """Return a copy of the config, so that later changes by the caller do not reach a running request."""
     if config is None:
         config = row.config()
     if not isinstance(config, row.config):
         raise ConfigurationError(f"provider {row.name!r} takes {row.config.__name__}, not {type(config).__name__}")
-    config = replace(config)  # what the caller does with it afterwards changes nothing here
+    config = replace(config)
     if not isinstance(config.body, Mapping):
         raise ConfigurationError(f"body must be a dict, not {type(config.body).__name__}")
     if isinstance(config.stop, str):
         raise ConfigurationError(f"stop must be a tuple of strings: ({quoted(config.stop)},)")
-    tools, tool_choice = _tools.read_tools(options.get("tools", ()), options.get("tool_choice"))
-    name = _model_name(row, model, config.model)
-    wire = _choose_wire(row, config, name, bool(tools))
-    _check_address_parts(wire, name, config)
-    attached = readings.attachments(file_like, filename, options.get("files", ()))
-    base_url = row.base_url if isinstance(config, LocalConfig) else _read_base_url(row, config)
-    receiver = Receiver(row.name, wire, urlsplit(base_url).hostname or "", row.is_official_host(base_url))
-    systems, said = readings.read(options.get("messages", ()), receiver)
-    system, turns = _read_turns(prompt, system_instruction, attached, systems, said)
-    question = Question(
-        provider=row.name,
-        wire=wire,
-        model=name,
-        system=system,
-        turns=turns,
-        max_tokens=_read_count("max_tokens", config.max_tokens if max_tokens is None else max_tokens),
-        temperature=_read_number("temperature", config.temperature if temperature is None else temperature),
-        tools=tools,
-        tool_choice=tool_choice,
-        reasoning=_read_effort(options.get("reasoning")),
-        config=config,
-        dialect=row.dialect,
-        base_url=base_url,
-        headers={},
-    )
-    limits = _files.SIZE_LIMITS["local" if row.name == "local" else wire]
-    for file in question.attachments:
-        _files.check_attachment(file, row.name, limits)
-    question = (
-        _with_weights_path(question)
-        if isinstance(config, LocalConfig)
-        else _with_key_and_headers(question, row, config, api_key)
-    )
-    if question.reasoning and wire == "openai_chat" and question.reasoning not in question.dialect.reasoning:
-        levels = ", ".join(question.dialect.reasoning) or "none of them"
-        raise ConfigurationError(
-            f"reasoning={quoted(question.reasoning)} can't be asked of {row.name}: it takes {levels}"
-        )
-    if question.reasoning == "none" and "always" in rows.reasoning_traits(name):
-        raise ConfigurationError(f"reasoning='none' can't be asked of {name}, which always reasons: 'low' is its least")
-    return question
+    return config
+
+
+def _check_attachments(turns: tuple[QuestionTurn, ...], row: Provider, wire: str) -> None:
+    """Raise FileError if this provider does not accept one of the files."""
+    limits = SIZE_LIMITS["local" if row.name == "local" else wire]
+    for turn in turns:
+        for part in turn.parts:
+            if isinstance(part, Attachment):
+                check_attachment(part, row.name, limits)
+
+
+def _check_effort(effort: Effort | None, row: Provider, wire: str, dialect: Dialect, model: str) -> None:
+    """Raise ConfigurationError if this server or this model has no such level of reasoning."""
+    if effort and wire == "openai_chat" and effort not in dialect.reasoning:
+        levels = ", ".join(dialect.reasoning) or "none of them"
+        raise ConfigurationError(f"reasoning={quoted(effort)} can't be asked of {row.name}: it takes {levels}")
+    if effort == "none" and "always" in rows.reasoning_traits(model):
+        raise ConfigurationError(f"reasoning='none' can't be asked of {model}, which always reasons: use 'low'")
 
 
 def read_all_attachments(
     file_like: FileLike | None, filename: str | None, files: Sequence[Any]
 ) -> tuple[Attachment, ...]:
-    """The files of a call. Raises FileError, which names the one in `files` by its number."""
-    found = [*_files.read_attachments(file_like, filename, ())]
+    """Return the files of a call: `file_like`, then `files`. A FileError names the file in `files` by its number."""
+    attachments = [*read_attachments(file_like, filename, ())]
     if not isinstance(files, Sequence) or isinstance(files, (str, bytes)):
         raise FileError(f"files must be a list of files, not {type(files).__name__}")
     for number, file in enumerate(files):
         try:
-            found += _files.read_attachments(None, None, [file])
+            attachments += read_attachments(None, None, [file])
         except FileError as error:
             raise FileError(f"files[{number}]: {error.message.removeprefix('file_like ')}") from None
-    return tuple(found)
+    return tuple(attachments)
 
 
 def _choose_wire(row: Provider, config: ProviderConfig, model: str, tools: bool) -> str:
-    """The row's; for OpenAI's API what the config says, else what OpenAI itself wants for the model."""
+    """Return the provider's wire. For OpenAI's API: as the config says, else as OpenAI requires for the model."""
     if not isinstance(config, OpenAIConfig):
         return row.wire
     if config.api not in (None, "chat", "responses"):
         raise ConfigurationError(f'api must be "chat" or "responses", not {quoted(config.api)}')
-    own = row.name in ("openai", "azure")
-    if config.api != "responses" and not (config.api is None and own and rows.speaks_responses(model, tools)):
+    # Other servers have model names of their own, which say nothing about the Responses API.
+    is_openai = row.name in ("openai", "azure")
+    if config.api != "responses" and not (config.api is None and is_openai and rows.speaks_responses(model, tools)):
         return "openai_chat"
-    several = config.n if config.n != 1 else None
-    unknown = [
-        name for name, value in (("stop", config.stop), ("seed", config.seed), ("n", several)) if value is not None
-    ]
+    replies = config.n if config.n != 1 else None
+    chat_only = {"stop": config.stop, "seed": config.seed, "n": replies}
+    unknown = [name for name, value in chat_only.items() if value is not None]
     if unknown:
         raise ConfigurationError(
             f"the Responses API, over which {model} is asked, has no {' and no '.join(unknown)}: leave it out, or take "
@@ -251,42 +233,48 @@ def _read_base_url(row: Provider, config: Any) -> str:
     return _check_address(environment.find_base_url(row, config.base_url))
 
 
-def _with_key_and_headers(question: Question, row: Provider, config: Any, api_key: str | None) -> Question:
-    """With the key, and what may be sent to that address."""
-    official = row.is_official_host(question.base_url)
+def _find_server(row: Provider, config: Any, model: str, base_url: str, api_key: str | None) -> _Destination:
+    """Return the server, with the key and the headers that may be sent to it.
+
+    Raises:
+        AuthenticationError: The provider needs a key and there is none.
+    """
+    official = row.is_official_host(base_url)
     key = environment.find_key(row, ("the argument api_key", api_key), ("api_key in the config", config.api_key))
-    headers = _header_fields(environment.read_extra_headers(row)) if official else {}
+    # The headers of the environment name an account at the provider itself. No other server may read them.
+    headers = _read_header_fields(environment.read_extra_headers(row)) if official else {}
     if key is not None:
         bearer = key.header == "authorization"
         headers[key.header] = f"Bearer {key.value}" if bearer else key.value
-    own = _header_fields(config.headers)
+    own = _read_header_fields(config.headers)
     if row.needs_key and key is None and not own and not (isinstance(config, OpenAIConfig) and config.base_url):
-        raise environment.missing_key_error(row)  # a server of one's own, named in the config, may need none
-    return replace(
-        question,
-        headers=headers | own,
+        raise environment.missing_key_error(row)  # a server that the config names may need no key
+    return _Destination(
+        model=model,
+        base_url=base_url,
         dialect=row.dialect if official or row.dialect_elsewhere is None else row.dialect_elsewhere,
-        secrets=_values_to_redact(question.base_url, key.value if key else "", own),
+        headers=headers | own,
+        secrets=_values_to_redact(base_url, key.value if key else "", own),
     )
 
 
 def _values_to_redact(base_url: str, key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
-    """What may not be shown where somebody says it; one that another begins with comes after that."""
-    said = [key, *headers.values()]
-    # A provider that quotes what it was shown leaves out the scheme, such as Bearer.
-    said += [value.partition(" ")[2] for name, value in headers.items() if name.endswith("authorization")]
-    said += [value for name, value in parse_qsl(urlsplit(base_url).query) if name != "api-version"]
-    # Shorter ones are no secrets, and would tear words apart.
-    return tuple(sorted({value for value in said if len(value) >= 8}, key=len, reverse=True))
+    """Return the values to redact from any text we show, longest first, so that none is cut by a prefix of it."""
+    secrets = [key, *headers.values()]
+    # Providers quote a key in their errors without its scheme, such as Bearer.
+    secrets += [value.partition(" ")[2] for name, value in headers.items() if name.endswith("authorization")]
+    secrets += [value for name, value in parse_qsl(urlsplit(base_url).query) if name != "api-version"]
+    # A shorter value is not a secret, and redacting it would tear ordinary words apart.
+    return tuple(sorted({value for value in secrets if len(value) >= 8}, key=len, reverse=True))
 
 
-def _with_weights_path(question: Question) -> Question:
-    """With the path of the GGUF file as its address."""
+def _find_local_model(row: Provider, model: str) -> _Destination:
+    """Return the path of the GGUF file as the address. Raise ConfigurationError if it can't be used."""
     from .local import engine
 
-    default = registry.PROVIDERS["local"].default_model
-    path = engine.check_model_path(None if question.model == default else question.model)
-    return replace(question, base_url=str(path), model=default if question.model == default else path.stem)
+    is_default = model == row.default_model
+    path = engine.check_model_path(None if is_default else model)
+    return _Destination(model=model if is_default else path.stem, base_url=str(path), dialect=row.dialect)
 
 
 def _read_turns(
@@ -296,6 +284,7 @@ def _read_turns(
     systems: list[str],
     turns: list[QuestionTurn],
 ) -> tuple[str | None, tuple[QuestionTurn, ...]]:
+    """Return the system text and the turns, of which the last is the user's."""
     if not isinstance(prompt, str):
         raise ConfigurationError(f"prompt must be a string, not {type(prompt).__name__}")
     if system is not None and not isinstance(system, str):
@@ -304,7 +293,9 @@ def _read_turns(
     if parts:
         turns.append(QuestionTurn("user", parts))
     elif not turns or turns[-1].role == "assistant":
-        raise ConfigurationError("prompt is empty, and there is no file and no message of the user to answer")
+        raise ConfigurationError(
+            "prompt is empty, and there is no file and no message of the user to answer: pass a prompt"
+        )
     return "\n\n".join(filter(None, (system, *systems))) or None, tuple(turns)
 
 
@@ -314,19 +305,19 @@ def _read_effort(value: object) -> Effort | None:
     return value  # type: ignore[return-value]
 
 
-def _model_name(row: Provider, *names: str | None) -> str:
+def _read_model_name(row: Provider, *names: str | None) -> str:
     name = next((name for name in names if name is not None), row.default_model)
     if not name and not row.default_model:
-        raise ConfigurationError(f"{row.name} has no default model: name one with model=")
+        raise ConfigurationError(f"{row.name} has no default model: pass model=")
     if not isinstance(name, str) or not name.strip() or not name.strip().isprintable():
         raise ConfigurationError("model must be the name of a model, or left out for the default")
-    if len(name) > MAX_MODEL_CHARACTERS:  # it stands in every event that says who answered, and in errors
+    if len(name) > MAX_MODEL_CHARACTERS:  # the name is repeated in terminal events and in errors
         raise ConfigurationError(f"model has {len(name)} characters: a name has at most {MAX_MODEL_CHARACTERS}")
     return name.strip()
 
 
 def _check_address_parts(wire: str, model: str, config: ProviderConfig) -> None:
-    """Raises ConfigurationError for what would lead out of its place in an address or a header."""
+    """Raise ConfigurationError for a value that would change another part of the address or the header it goes into."""
     if wire == "gemini" and not {"", ".", ".."}.isdisjoint(re.split(r"[/\\]", model)):
         raise ConfigurationError(f"{model!r} is not the name of a model: it is a part of the address")
     version = getattr(config, "api_version", None)
@@ -337,22 +328,21 @@ def _check_address_parts(wire: str, model: str, config: ProviderConfig) -> None:
 def _check_address(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
-        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        (parts.hostname or "").encode("idna")  # as every resolver does: no part may be empty, or too long
-    except ValueError:  # brackets, or a port that is no number
-        whole = False
-    if not whole or not base_url.isprintable() or " " in base_url:
+        is_complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        (parts.hostname or "").encode("idna")  # resolvers encode it so, and fail on a label that is empty or too long
+    except ValueError:  # unmatched brackets, or a port that is not a number
+        is_complete = False
+    if not is_complete or not base_url.isprintable() or " " in base_url:
         raise ConfigurationError("base_url must be an address such as https://example.com/v1")
-    if not base_url.isascii():  # which ASCII a letter stands for is not the same in all versions of IDNA
-        raise ConfigurationError(
-            "base_url must be written in ASCII: the host by its name that begins with xn--, other letters as %XX"
-        )
+    if not base_url.isascii():  # versions of IDNA disagree about which host a letter means
+        raise ConfigurationError("base_url must be ASCII: write the host in its xn-- form, and other letters as %XX")
     if parts.username or parts.password or parts.fragment:
-        raise ConfigurationError("base_url must hold no user, password or fragment: use api_key or headers")
+        raise ConfigurationError("base_url must not contain a user, a password or a fragment: use api_key or headers")
     return base_url
 
 
-def _header_fields(headers: Mapping[str, str]) -> dict[str, str]:
+def _read_header_fields(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers with names in lower case. Raise ConfigurationError for one that HTTP does not allow."""
     fields: dict[str, str] = {}
     if not isinstance(headers, Mapping):
         raise ConfigurationError(f"headers must be a dict, not {type(headers).__name__}")
@@ -360,11 +350,11 @@ def _header_fields(headers: Mapping[str, str]) -> dict[str, str]:
         if not isinstance(name, str) or not isinstance(value, str):
             raise ConfigurationError("headers must map strings to strings")
         if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-            raise ConfigurationError(f"{quoted(name)} is not the name of a header")
+            raise ConfigurationError(f"{quoted(name)} is not a header name: use letters, digits, - and _")
         if not value.isascii() or not value.isprintable():
-            raise ConfigurationError(f"the value of the header {quoted(name)} has characters that can't be sent")
+            raise ConfigurationError(f"the value of the header {quoted(name)} must be printable ASCII")
         if name.lower() in ("connection", "content-length", "host", "transfer-encoding"):
-            raise ConfigurationError(f"the header {quoted(name)} is written by the HTTP library")
+            raise ConfigurationError(f"the HTTP library writes the header {quoted(name)}: leave it out")
         fields[name.lower()] = value
     return fields
 
@@ -383,11 +373,11 @@ def _read_number(name: str, value: object) -> float | None:
         return None
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= sys.float_info.max:
         raise ConfigurationError(f"{name} must be a number of at least 0, not {quoted(value)}")
-    return value if isinstance(value, int) else float(value)  # numpy's are floats too, but not to a JSON encoder
+    return value if isinstance(value, int) else float(value)  # JSON encoders refuse numpy's subclass of float
 
 
 def read_seconds(name: str, value: object) -> float:
-    """A number of seconds above 0. Raises ConfigurationError."""
+    """Return a number of seconds above 0. Raise ConfigurationError for anything else."""
     number = _read_number(name, value)
     if not number:
         raise ConfigurationError(f"{name} must be a number of seconds above 0, not {quoted(value)}")
@@ -395,16 +385,16 @@ def read_seconds(name: str, value: object) -> float:
 
 
 def check_callback(name: str, value: Callback) -> Callback:
-    """Raises ConfigurationError for what can't be called."""
+    """Return the callback. Raise ConfigurationError if it can't be called, or would have to be awaited."""
     if value is not None and not callable(value):
         raise ConfigurationError(f"{name} must be a function, not {type(value).__name__}")
     if iscoroutinefunction(value):
-        raise ConfigurationError(f"{name} must be a plain function: nobody would await it")
+        raise ConfigurationError(f"{name} must be a plain function, not an async one: it is called, never awaited")
     return value
 
 
 def read_wait_limits(timeout: float, options: Options) -> WaitLimits:
-    """The limits on waiting. Raises ConfigurationError."""
+    """Return the limits on waiting. Raise ConfigurationError for a wrong one."""
     longest = read_seconds("timeout", timeout)
     first, idle, deadline = (
         None if options.get(name) is None else read_seconds(name, options.get(name))
@@ -414,16 +404,16 @@ def read_wait_limits(timeout: float, options: Options) -> WaitLimits:
 
 
 def read_retry_rules(options: Options) -> RetryRules:
-    """What may be asked again. Raises ConfigurationError."""
+    """Return the rules for retries, continuations and resumes. Raise ConfigurationError for a wrong one."""
     return RetryRules(
-        _read_times("max_retries", options.get("max_retries", 2)),
-        _read_times("continue_truncated", options.get("continue_truncated", 0)),
+        _read_retry_count("max_retries", options.get("max_retries", 2)),
+        _read_retry_count("continue_truncated", options.get("continue_truncated", 0)),
         bool(options.get("resume_interrupted", False)),
-        _reply_bytes(options.get("max_reply_bytes", MAX_REPLY_BYTES)),
+        _read_reply_bytes(options.get("max_reply_bytes", MAX_REPLY_BYTES)),
     )
 
 
-def _reply_bytes(value: object) -> int:
+def _read_reply_bytes(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < LEAST_REPLY_BYTES:
         raise ConfigurationError(
             f"max_reply_bytes must be a whole number of at least {LEAST_REPLY_BYTES}, not {value!r}"
@@ -431,7 +421,7 @@ def _reply_bytes(value: object) -> int:
     return value
 
 
-def _read_times(name: str, value: object) -> int:
+def _read_retry_count(name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ConfigurationError(f"{name} must be a whole number of at least 0, not {quoted(value)}")
     return value

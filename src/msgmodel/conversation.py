@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 import msgspec
 
-from . import _arguments, _functions
-from ._functions import AsyncOptions, SyncOptions
+from . import _arguments, _calls
+from ._options import AsyncOptions, SyncOptions
 from .errors import ConfigurationError, quoted
 from .messages import JSON, Message, Part, ToolCallPart
 from .question import history, lenient_json
@@ -98,7 +98,7 @@ class Conversation:
     ) -> Generator[PanelEvent, None, None]:
         """`msgmodel.stream_panels` of the next turn."""
         asks, exchange, client = self._turn(prompt, file_like, filename, settings, panel_id)
-        return self._watched(exchange, _functions.start_panels(asks, exchange, client))
+        return self._watched(exchange, _calls.start_panels(asks, exchange, client))
 
     def stream(
         self,
@@ -110,7 +110,7 @@ class Conversation:
     ) -> Generator[str, None, None]:
         """`msgmodel.stream` of the next turn."""
         asks, exchange, client = self._turn(prompt, file_like, filename, settings)
-        return self._watched(exchange, _functions.start_text(asks, exchange, client, on_chunk))
+        return self._watched(exchange, _calls.start_text(asks, exchange, client, on_chunk))
 
     def query(
         self,
@@ -120,7 +120,7 @@ class Conversation:
         **settings: Unpack[SyncSettings],
     ) -> LLMResponse:
         """`msgmodel.query` of the next turn."""
-        return _functions.start_query(*self._turn(prompt, file_like, filename, settings))
+        return _calls.start_query(*self._turn(prompt, file_like, filename, settings))
 
     def astream_panels(
         self,
@@ -132,7 +132,7 @@ class Conversation:
     ) -> AsyncGenerator[PanelEvent, None]:
         """`msgmodel.astream_panels` of the next turn."""
         asks, exchange, client = self._turn(prompt, file_like, filename, settings, panel_id)
-        return self._watched(exchange, _functions.start_async_panels(asks, exchange, client))
+        return self._watched(exchange, _calls.start_async_panels(asks, exchange, client))
 
     def astream(
         self,
@@ -144,7 +144,7 @@ class Conversation:
     ) -> AsyncGenerator[str, None]:
         """`msgmodel.astream` of the next turn."""
         asks, exchange, client = self._turn(prompt, file_like, filename, settings)
-        return self._watched(exchange, _functions.start_async_text(asks, exchange, client, on_chunk))
+        return self._watched(exchange, _calls.start_async_text(asks, exchange, client, on_chunk))
 
     def aquery(
         self,
@@ -154,7 +154,7 @@ class Conversation:
         **settings: Unpack[AsyncSettings],
     ) -> Coroutine[Any, Any, LLMResponse]:
         """`msgmodel.aquery` of the next turn, to be awaited."""
-        return _functions.start_async_query(*self._turn(prompt, file_like, filename, settings))
+        return _calls.start_async_query(*self._turn(prompt, file_like, filename, settings))
 
     def switch(
         self,
@@ -253,7 +253,7 @@ class Conversation:
             if then is not None:
                 then(event)
 
-        asks, exchange = _functions.begin_exchange_by_name(
+        asks, exchange = _calls.begin_exchange_by_name(
             panel_id,
             arguments
             | {

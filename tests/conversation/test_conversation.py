@@ -14,6 +14,7 @@ import msgmodel
 from conftest import Async, Sync
 from msgmodel import ConfigurationError, Conversation, FileError
 from msgmodel._arguments import read_question
+from msgmodel._options import Arguments
 from msgmodel.local import weights
 from msgmodel.question.question import PastReasoning
 from msgmodel.testing import Reply, ScriptedProvider
@@ -482,7 +483,7 @@ def test_what_is_opaque_goes_to_no_other_server(provider: ScriptedProvider) -> N
         assert (SIGNATURE in provider.requests[-1].body.decode()) is kept
     official = msgmodel.OpenAIConfig(api="responses")
     for more, kept in (({"host": "127.0.0.1"}, False), ({"host": "api.openai.com"}, True), ({}, True)):
-        arguments = ("openai", "and?", "sk-0123456789", None, None, None, official, None, None, None)
+        arguments = Arguments(provider="openai", prompt="and?", api_key="sk-0123456789", config=official)
         question = read_question(arguments, {"messages": sealed(**more)})
         assert (
             any(isinstance(part, PastReasoning) and part.opaque for turn in question.turns for part in turn.parts)

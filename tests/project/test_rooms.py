@@ -20,7 +20,7 @@ ROOMS = (
     "reply",  # one reply, from the first request to its one terminal event
     "http",  # bytes from a server
     "local",  # bytes from a model in this process
-    "_arguments _functions",  # the six functions, and what a caller passed to them
+    "_options _arguments _calls _functions",  # the six functions, and what a caller passed to them
     "client conversation otel",  # what stands on the six functions
     "batch many",  # several panels at once
     "v4 config providers core async_core exceptions retry security validation compat",  # public names, old and new

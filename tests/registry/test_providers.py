@@ -157,7 +157,7 @@ def test_one_without_an_address(row: Provider) -> None:
 
 
 def test_one_without_a_model() -> None:
-    with pytest.raises(ConfigurationError, match="groq has no default model: name one with model="):
+    with pytest.raises(ConfigurationError, match="groq has no default model: pass model="):
         msgmodel.query("groq", "hi", KEY)
 
 

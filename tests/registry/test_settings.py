@@ -111,12 +111,10 @@ def test_privacy_is_read_off_the_request(server: ScriptedServer, monkeypatch: py
 def official_privacy(provider: str, **kwargs: Any) -> Any:
     from msgmodel import providers
     from msgmodel._arguments import read_question
+    from msgmodel._options import Arguments
     from msgmodel.wires import WIRES
 
-    arguments: dict[str, Any] = dict.fromkeys(
-        ("system_instruction", "file_like", "filename", "config", "max_tokens", "model", "temperature")
-    )
-    question = read_question((provider, "hi", KEY, *(arguments | kwargs).values()), {})
+    question = read_question(Arguments(provider=provider, prompt="hi", api_key=KEY, **kwargs), {})
     return providers.privacy_of_request(question, WIRES[question.wire].request(question, None))
 
 
@@ -157,9 +155,9 @@ def test_a_client_that_was_closed_meanwhile(server: ScriptedServer) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("https://bücher.example/v1", "written in ASCII"),
-        ("https://example.com/modèles", "written in ASCII"),
-        ("https://example.com/v1?é=1", "written in ASCII"),
+        ("https://bücher.example/v1", "must be ASCII"),
+        ("https://example.com/modèles", "must be ASCII"),
+        ("https://example.com/v1?é=1", "must be ASCII"),
         (f"https://{'a' * 64}.example/v1", "an address such as"),
         ("https://a..example/v1", "an address such as"),
     ],

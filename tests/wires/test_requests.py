@@ -14,6 +14,7 @@ import msgmodel
 from conftest import KEY, PROVIDER, Async, Sync, config
 from msgmodel import AnthropicConfig, ConfigurationError, FileError, GeminiConfig, OpenAIConfig
 from msgmodel._arguments import read_question
+from msgmodel._options import Arguments
 from msgmodel.question.question import Question
 from msgmodel.question.transport import HttpRequest
 from msgmodel.testing import wires as replies
@@ -34,10 +35,7 @@ def sent(
 
 def official(provider: str, **kwargs: Any) -> tuple[Question, HttpRequest]:
     """The request as it would go to the provider's own address."""
-    arguments: dict[str, Any] = dict.fromkeys(
-        ("system_instruction", "file_like", "filename", "config", "max_tokens", "model", "temperature")
-    )
-    question = read_question((provider, "hi", KEY, *(arguments | kwargs).values()), {})
+    question = read_question(Arguments(provider=provider, prompt="hi", api_key=KEY, **kwargs), {})
     return question, WIRES[question.wire].request(question, None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, cast
 
-from .. import _arguments, _functions
+from .. import _arguments, _calls
 from ..conversation import AsyncSettings
 from ..errors import ConfigurationError, MsgModelError, quoted
 from ..question import files as _files
@@ -69,8 +69,8 @@ def prepare_panels(
         arguments: dict[str, Any] = common | dict(panel.settings)
         arguments |= {"provider": panel.provider, "prompt": prompt if panel.prompt is None else panel.prompt}
         try:
-            asks, exchange = _functions.begin_exchange_by_name(panel_id, arguments, readings)
-            events = _functions.start_async_panels(asks, exchange, arguments.get("http_client"))
+            asks, exchange = _calls.begin_exchange_by_name(panel_id, arguments, readings)
+            events = _calls.start_async_panels(asks, exchange, arguments.get("http_client"))
             jobs.append(RunningPanel(panel_id, exchange, events))
         except MsgModelError as error:
             raise type(error)(f"panels[{number}]: {error.message}") from None

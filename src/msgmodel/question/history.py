@@ -58,7 +58,7 @@ class Readings:
 
     def __init__(self) -> None:
         self._read: dict[tuple[int, Receiver | None], tuple[list[str], list[QuestionTurn]]] = {}
-        self._lists: list[object] = []  # alive as long as their ids are used
+        self._kept_alive: list[object] = []  # alive as long as their ids are used
         self._files: dict[int, Attachment] = {}
 
     def read(self, messages: Sequence[Message], receiver: Receiver) -> tuple[list[str], list[QuestionTurn]]:
@@ -73,7 +73,7 @@ class Readings:
         except ConfigurationError as error:
             raise ConfigurationError(f"messages: {error.message}") from None
         turns = [QuestionTurn(role, tuple(parts)) for role, parts in reader.turns if any(map(_says, parts))]
-        self._lists.append(messages)
+        self._kept_alive.append(messages)
         # Only what is opaque is read in another way for another receiver.
         self._read[id(messages), receiver if reader.has_opaque else None] = reader.systems, turns
         return reader.systems, [*turns]

@@ -1,90 +1,86 @@
-"""Who watches the panels: the caller's `on_end`, the log, and what was registered, such as tracing.
+"""The observers of a panel: the caller's `on_end`, the log, and registered ones such as tracing.
 
-Rule: a fault of theirs is logged, by its type alone, and harms no stream; what ends a program (SystemExit,
-KeyboardInterrupt) goes through. The logger `msgmodel` says at DEBUG how each panel ended: provider, model, status or
-code, seconds, tokens; never a word of a prompt or a reply.
+Rule: an exception of an observer harms no stream. It is logged, by its type alone, because its message may quote a
+prompt or a reply. What ends a program (SystemExit, KeyboardInterrupt) is not caught. At DEBUG, the logger `msgmodel`
+reports how each panel ended: provider, model, status or code, seconds, tokens, but no word of a prompt or a reply.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 from ..events import PanelEnd
 from ..question.question import Question
 from .exchange import Observer
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _log = logging.getLogger("msgmodel")
 
 OBSERVER_FACTORIES: list[Callable[[Question, str], Observer]] = []
-"""Makes an observer for each panel, from the question and the panel's id."""
+"""Each makes an observer for a panel, from the question and the panel's id."""
 
 
-class _Callback:
+def _call_harmlessly(role: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+    """Call a function of an observer. If it raises an exception, log that and return None."""
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:
+        _log.warning("%s failed: %s", role, type(error).__name__)
+        return None
+
+
+class _SilentObserver:
+    """An observer that ignores everything. Its subclasses take what interests them."""
+
+    def on_start(self) -> None:
+        pass
+
+    def on_fallback(self, ask: Question) -> None:
+        pass
+
+    def on_first_event(self) -> None:
+        pass
+
+    def on_end(self, event: PanelEnd) -> None:
+        pass
+
+
+class _CallbackObserver(_SilentObserver):
+    """The caller's `on_end`."""
+
     def __init__(self, callback: Callable[[PanelEnd], object]) -> None:
         self._callback = callback
 
+    def on_end(self, event: PanelEnd) -> None:
+        _call_harmlessly("on_end", self._callback, event)
+
+
+class _GuardedObserver:
+    """A registered observer, whose exceptions harm no stream."""
+
+    def __init__(self, factory: Callable[[Question, str], Observer], question: Question, panel_id: str) -> None:
+        made = _call_harmlessly("an observer", factory, question, panel_id)
+        self._observer: Observer = _SilentObserver() if made is None else made
+
     def on_start(self) -> None:
-        pass
+        _call_harmlessly("an observer", self._observer.on_start)
 
     def on_fallback(self, ask: Question) -> None:
-        pass
+        _call_harmlessly("an observer", self._observer.on_fallback, ask)
 
     def on_first_event(self) -> None:
-        pass
+        _call_harmlessly("an observer", self._observer.on_first_event)
 
     def on_end(self, event: PanelEnd) -> None:
-        with _harmless("on_end"):
-            self._callback(event)
+        _call_harmlessly("an observer", self._observer.on_end, event)
 
 
-class _Guarded:
-    """One that was registered."""
-
-    def __init__(self, factory: Callable[[Question, str], Observer], ask: Question, panel_id: str) -> None:
-        self._observer: Observer | None = None
-        with _harmless():
-            self._observer = factory(ask, panel_id)
-
-    def on_start(self) -> None:
-        with _harmless():
-            if self._observer:
-                self._observer.on_start()
-
-    def on_fallback(self, ask: Question) -> None:
-        with _harmless():
-            if self._observer:
-                self._observer.on_fallback(ask)
-
-    def on_first_event(self) -> None:
-        with _harmless():
-            if self._observer:
-                self._observer.on_first_event()
-
-    def on_end(self, event: PanelEnd) -> None:
-        with _harmless():
-            if self._observer:
-                self._observer.on_end(event)
-
-
-@contextmanager
-def _harmless(who: str = "an observer") -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # not its message, which may quote what it was given
-        _log.warning("%s failed: %s", who, type(error).__name__)
-
-
-class _Log:
-    def on_start(self) -> None:
-        pass
-
-    def on_fallback(self, ask: Question) -> None:
-        pass
-
-    def on_first_event(self) -> None:
-        pass
+class _LoggingObserver(_SilentObserver):
+    """The line at DEBUG that reports how a panel ended."""
 
     def on_end(self, event: PanelEnd) -> None:
         usage = event["usage"]
@@ -101,11 +97,11 @@ class _Log:
         )
 
 
-def observers_for(ask: Question, panel_id: str, on_end: Callable[[PanelEnd], object] | None) -> list[Observer]:
-    """The observers of one panel. The caller's comes last, as it may end the program."""
-    observers: list[Observer] = [_Guarded(factory, ask, panel_id) for factory in OBSERVER_FACTORIES]
+def observers_for(question: Question, panel_id: str, on_end: Callable[[PanelEnd], object] | None) -> list[Observer]:
+    """Return the observers of one panel. The caller's is the last one, because it may end the program."""
+    observers: list[Observer] = [_GuardedObserver(factory, question, panel_id) for factory in OBSERVER_FACTORIES]
     if _log.isEnabledFor(logging.DEBUG):
-        observers.append(_Log())
+        observers.append(_LoggingObserver())
     if on_end is not None:
-        observers.append(_Callback(on_end))
+        observers.append(_CallbackObserver(on_end))
     return observers
