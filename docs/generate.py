@@ -1,14 +1,19 @@
-"""Generate the tables of the site from the code: a line `{{ name }}` in a page is replaced by TABLES[name]()."""
+"""Generate the tables of the site from the code: a line `{{ name }}` in a page is replaced by TABLES[name]().
+
+`python docs/generate.py` writes the list of functions in CONTRIBUTING.md anew.
+"""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from functools import cache
 from inspect import getdoc
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -18,8 +23,14 @@ from msgmodel.question import files
 from msgmodel.question.question import EFFORT_FIELDS, Dialect
 from msgmodel.registry import rows as _rows
 from msgmodel.registry.provider import Provider
+from msgmodel.reply import shells
+from msgmodel.reply.exchange import Exchange
+from msgmodel.reply.panel import PanelBuilder
 from msgmodel.testing.errors import ERROR_STATUSES
 from msgmodel.wires import finish_reasons, provider_errors
+from msgmodel.wires.anthropic import AnthropicParser
+from msgmodel.wires.deltas import TextDelta
+from msgmodel.wires.sse import SseDecoder
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
@@ -395,6 +406,102 @@ def option_table() -> str:
     return table(("keyword", "type", "what it does"), rows)
 
 
+def room_picture() -> str:
+    """Draw the rooms of the package on their floors, as SVG: each imports only from floors below its own."""
+    rooms, floors = _test_of_rooms(), []
+    labels = re.findall(r'^    "[\w ]+",(?:  # (.*))?$', inspect.getsource(rooms), re.M)
+    top = 0
+    for names, label in reversed(list(zip(rooms.ROOMS, labels, strict=True))):
+        if label:
+            floors.append(f'<text x="4" y="{top + 14}" font-size="12" opacity="0.7">{label}</text>')
+            top += 20
+        left = 4
+        for name in names.split():
+            width = 8 * len(name) + 20
+            opacity = 0.18 if f"msgmodel.{name}" in rooms.PACKAGES else 0.07
+            floors.append(
+                f'<rect x="{left}" y="{top}" width="{width}" height="26" rx="4" stroke="currentColor" '
+                f'stroke-opacity="0.4" fill="currentColor" fill-opacity="{opacity}"/>'
+                f'<text x="{left + width / 2:g}" y="{top + 18}" font-size="13" text-anchor="middle" '
+                f'font-family="monospace">{name}</text>'
+            )
+            left += width + 6
+        top += 36
+    opened = f'<svg viewBox="0 0 960 {top}" role="img" aria-label="The rooms, each above those that it imports from"'
+    return "\n".join([f'{opened} fill="currentColor" xmlns="http://www.w3.org/2000/svg">', *floors, "</svg>"])
+
+
+def room_table() -> str:
+    """List the rooms of the package, with the first sentence of each docstring and what it imports from."""
+    rooms = _test_of_rooms()
+    order = [room for floor in rooms.ROOMS for room in floor.split()]
+    imported: dict[str, set[str]] = {room: set() for room in order}
+    for name in rooms.MODULES:
+        imported[rooms.room_of(name)] |= {rooms.room_of(module) for module in rooms.imports_of_ours(name)}
+    rows = []
+    for room in order:
+        tree = rooms.MODULES["msgmodel" if room == "msgmodel" else f"msgmodel.{room}"]
+        first = " ".join((ast.get_docstring(tree) or "").partition("\n\n")[0].split())
+        sentence = re.sub(r"(?<=\.)\s.*", "", first)
+        others = (code(each) for each in order if each in imported[room] - {room})
+        rows.append([code(room), sentence, ", ".join(others)])
+    return table(("room", "what it holds", "imports from"), rows)
+
+
+def _test_of_rooms() -> Any:
+    """Return the test that holds the order of the rooms, which is written down there alone."""
+    folder = str(ROOT / "tests" / "project")
+    sys.path.insert(0, folder)
+    try:
+        import test_rooms
+    finally:
+        sys.path.remove(folder)
+    return test_rooms
+
+
+ROOT = Path(__file__).parents[1]
+STEPS: tuple[tuple[Any, str], ...] = (
+    (shells.run_exchange, "The loop: send a request, read a piece of the body, feed it, yield the events."),
+    (shells.panel_events, "What `stream_panels` shows of the events: all of them. `stream` shows the text alone."),
+    (Exchange.feed, "A piece of the body to events. Text after text takes the fast lane here."),
+    (Exchange._fed, "Any other piece: decode it, parse it, and end the reply if it says so."),
+    (SseDecoder.feed, "Bytes, cut anywhere, to the data of complete events. Most of it handles common shapes quickly."),
+    (SseDecoder._events, "The grammar of server-sent events, line by line."),
+    (AnthropicParser.plain_text, "The fast lane: the text of an event that can only be text."),
+    (AnthropicParser.feed, "Any event of the wire to deltas; `message_stop` brings the verdict."),
+    (AnthropicParser._delta, "One `content_block_delta`: text, reasoning, a part of a tool call, a citation."),
+    (TextDelta, "The delta of a text, the same for all wires."),
+    (Exchange._add, "Bookkeeping around a delta: is it the end, is there room, has the reply begun?"),
+    (PanelBuilder._said, "A delta of words to its event."),
+    (PanelBuilder.more, "The same in the fast lane."),
+)
+"""What one chunk of text passes, and what each step does. `tests/project/test_contributing.py` counts its lines."""
+
+
+def reading_path(*, counted: bool = True) -> str:
+    """List the functions that one chunk of text passes."""
+    rows = []
+    for step, meaning in STEPS:
+        path = Path(inspect.getsourcefile(step) or "").relative_to(ROOT / "src" / "msgmodel").as_posix()
+        lines = [str(line_count(step))] if counted else []
+        rows.append([code(path), code(step.__qualname__), *lines, meaning])
+    return table(("file", "read", *(["lines"] if counted else []), "what it does"), rows)
+
+
+def line_count(step: Any) -> int:
+    """Return how many lines of source a function or class has."""
+    return len(inspect.getsourcelines(step)[0])
+
+
+_LIST = re.compile(r"(?<=<!-- by docs/generate.py -->\n\n)\|.*?(?=\n\n)", re.S)
+
+
+def contributing(text: str) -> str:
+    """Return the text of CONTRIBUTING.md with the list of functions as it must be now. It has no line counts: they
+    would be out of date after every commit."""
+    return _LIST.sub(lambda _: reading_path(counted=False), text)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "event_table": event_table,
     "key_tables": key_tables,
@@ -410,8 +517,16 @@ TABLES: dict[str, Callable[[], str]] = {
     "verdict_table": verdict_table,
     "code_table": code_table,
     "option_table": option_table,
+    "room_picture": room_picture,
+    "room_table": room_table,
+    "reading_path": reading_path,
     "main_providers": lambda: _providers(_rows.MAIN_ROWS),
     "hosted_providers": lambda: _providers(_rows.HOSTED),
     "servers": lambda: _providers(_rows.SERVERS),
     "exit_table": lambda: table(("code", "meaning"), ([str(number), meaning] for number, meaning in EXITS.items())),
 }
+
+
+if __name__ == "__main__":
+    _page = ROOT / "CONTRIBUTING.md"
+    _page.write_text(contributing(_page.read_text("utf-8")), "utf-8")
