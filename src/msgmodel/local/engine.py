@@ -1,4 +1,4 @@
-"""The embedded model: the I/O seam of `_http` kept by llama.cpp in this process, in the dialect of OpenAI chat.
+"""The embedded model: a transport like those of `http`, kept by llama.cpp in this process, in OpenAI's chat dialect.
 
 Rule: whoever leaves a response, in whatever way, has cancelled its generation, and waits for nothing. One thread an
 engine loads the model and generates, first come, first served (on a CPU, two at once take as long as one after the

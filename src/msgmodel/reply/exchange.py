@@ -1,18 +1,19 @@
 """One question from start to finish with the I/O taken out: statuses, retries, errors, continuation, fallbacks. Pure.
 
-A shell drives it (see `_stream`):
+A shell drives it (see `shells`):
 
-    while (request := exchange.request()) is not None:      # hand on exchange.announced(), sleep exchange.pause
-        open it, then exchange.head(status, headers)
-        while exchange.reading: exchange.feed(what was read within exchange.patience())   # b"" is the end
-        or, when the I/O broke: exchange.broken(...)
-    exchange.ending()
-    exchange.leave()                                        # always, also when the caller leaves early
+    while (request := exchange.next_request()) is not None:
+        pass on exchange.pending_events(), sleep for exchange.seconds_to_pause
+        open the request, then exchange.response_started(status, headers)
+        while exchange.reading: exchange.feed(what was read within exchange.seconds_to_wait())   # b"" is the end
+        or, if the I/O broke: exchange.connection_broken(...)
+    exchange.terminal_events()
+    exchange.close()                                        # always, also if the caller leaves early
 
 Rules: the parser's verdict decides how it ended, never the end of the body. A request is made again only while nothing
 of its response was handed on, and somebody else is asked only before the first text, unless the caller wants a broken
 stream resumed. Where a reply that had ended was to go on, and can't, its verdict stands. No wait without progress is
-longer than `Clocks` say, all attempts and pauses before the first text together; only what becomes an event is
+longer than `WaitLimits` say, all attempts and pauses before the first text together; only what becomes an event is
 progress, so comments and pings are not.
 """
 

@@ -19,7 +19,7 @@ HEADERS = {
 
 
 def frame(number: int, line: bytes, prefix: bytes = b"") -> bytes:
-    """The event as it goes on the wire. `line`: its JSON, by `_sse.line`; `prefix`: goes before its number."""
+    """Return an event as server-sent bytes. `line`: its JSON by `encode_json_line`; `prefix` goes before its number."""
     return b"id: %b%d\ndata: %b\n\n" % (prefix, number, line)
 
 

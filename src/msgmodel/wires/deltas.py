@@ -1,7 +1,7 @@
 """What every provider's stream is made of, in the order in which it arrives. Data only.
 
-A wire's parser turns events into these; `_panel` turns these into events. `Finish` or `Failure` is the last one of a
-response, or `Continue`, which only the end of a body can say.
+A wire's parser turns events into these; `reply.panel` turns these into events. `Finish` or `Failure` is the last one of
+a response, or `Continue`, which only the end of a body can say.
 """
 
 from __future__ import annotations
