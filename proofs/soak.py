@@ -32,7 +32,7 @@ import redis  # noqa: E402
 from child import Child  # noqa: E402
 from one_machine import Deployment  # noqa: E402
 from soak_plan import REPLY_BYTES  # noqa: E402
-from soak_readers import LATE_SECONDS  # noqa: E402
+from soak_readers import EXPIRED_SECONDS, LATE_SECONDS  # noqa: E402
 from soak_samples import LIMITS, Growth, Sample, a_stream, cpu, growth, store, together, worker  # noqa: E402
 
 from msgmodel.http.connection_limits import IDLE_CONNECTIONS  # noqa: E402
@@ -268,6 +268,8 @@ def main() -> int:
         parser.error("the warm-up is as long as the run")
     if options.ttl < options.grace + 2 * LATE_SECONDS:
         parser.error("a stream that nobody reads is looked at after its grace, and would be gone by then")
+    if options.tombstone < EXPIRED_SECONDS + LATE_SECONDS:
+        parser.error("a stream that has expired is asked for once more, and would be forgotten by then")
     result = measure(options)
     options.results.parent.mkdir(parents=True, exist_ok=True)
     options.results.write_text(json.dumps(result, indent=1) + "\n", "utf-8")

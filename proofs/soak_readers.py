@@ -26,6 +26,10 @@ PATIENCE_SECONDS = 60.0
 """Beyond the longest reply, until a stream counts as one that hangs."""
 LATE_SECONDS = 8.0
 """How much later than told a stream that nobody reads may be cancelled, on a machine that is busy."""
+EXPIRED_SECONDS = 1.0
+"""How long after a stream has expired a reader asks for it."""
+READ_TO_THE_END = frozenset({"stays", "stops", "repeats"})
+"""Readers who see the end when it happens. Others may have been away then, and can't tell when a stream expires."""
 
 
 class Readers:
@@ -35,7 +39,7 @@ class Readers:
         self.ports: list[int] = options["ports"]
         self.plan = Plan(options["seed"], options["shortest"], options["longest"])
         self.grace = options["grace"]
-        self.expired = options["ttl"] + options["tombstone"] / 2
+        self.expired = options["ttl"] + EXPIRED_SECONDS
         self.patience = options["longest"] + PATIENCE_SECONDS
         # The stream is looked at again after its grace, and must still be kept then.
         self.silence = max(0.5, options["ttl"] - options["grace"] - 2 * LATE_SECONDS)
@@ -150,7 +154,7 @@ class _Reading:
         self.readers.behaviours[stream.behaviour] += 1
         if stream.replayed:
             await self._replay(Record(stream), record)
-        if stream.expired:
+        if stream.expired and stream.behaviour in READ_TO_THE_END:
             self.readers.later(self.readers.expired, stream, self._is_expired())
 
     async def _ask(self, slow: bool = False, **headers: str) -> Answer:

@@ -34,7 +34,7 @@ def test_a_short_soak(proofs: Any, tmp_path: Path) -> None:
     results = tmp_path / "soak.json"
     command = [sys.executable, str(PROOFS / "soak.py"), "--results", str(results)]
     command += ["--minutes", "0.6", "--streams", "40", "--shortest", "1", "--longest", "5", "--ramp", "3"]
-    command += ["--grace", "6", "--ttl", "22.5", "--tombstone", "6", "--warm-up", "20"]
+    command += ["--grace", "6", "--ttl", "22.5", "--tombstone", "9", "--warm-up", "20"]
     soak = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert results.exists(), soak.stderr
     result = json.loads(results.read_text("utf-8"))
