@@ -149,7 +149,7 @@ AVAILABLE = {
     "input": {"city": "Oslo"},
     "providerMetadata": mine(),
 }
-NOT_WHOLE = {"type": "tool-input-error", **WEATHER, "errorText": "The call did not come whole."}
+NOT_WHOLE = {"type": "tool-input-error", **WEATHER, "errorText": "The tool call is incomplete."}
 RETRIED = {
     "type": "data-retry",
     "transient": True,
@@ -884,7 +884,7 @@ CHAT: dict[str, Any] = {
                 {"type": "text", "text": "Sunny.", "providerMetadata": mine()},
                 {"type": "source-url", "sourceId": "s", "url": "https://example.test"},
                 tool_part("output-available", output={"degrees": 21}, callProviderMetadata=mine()),
-                tool_part("output-error", "c2", input='{"ci', errorText="The call did not come whole."),
+                tool_part("output-error", "c2", input='{"ci', errorText="The tool call is incomplete."),
                 {"type": "data-turn", "data": {"panel_id": "p", "message": SEALED}},
                 {"type": "step-start"},
                 {"type": "text", "text": "21 degrees.", "providerMetadata": mine()},
@@ -938,7 +938,7 @@ def test_ai_sdk_reads_tools() -> None:
     assert [(part["id"], part["name"]) for part in turn["content"]] == [(f"c{n}", "weather") for n in (2, 3, 4)]
     assert results["content"] == [
         {"type": "tool_result", "tool_call_id": "c2", "content": "No such city.", "is_error": True},
-        {"type": "tool_result", "tool_call_id": "c3", "content": "The user did not allow it.", "is_error": True},
+        {"type": "tool_result", "tool_call_id": "c3", "content": "The user denied this call.", "is_error": True},
     ]
 
 

@@ -164,7 +164,7 @@ def test_others_are_served_while_a_request_is_prepared(provider: ScriptedProvide
 def test_percent_signs_are_read_as_the_standard_library_reads_them(
     letters: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("msgmodel.adapters._reading.PIECE", 5)
+    monkeypatch.setattr("msgmodel.adapters._reading.DATA_URL_PIECE", 5)
     random = Random(1)
     for _ in range(5_000):
         text = "".join(random.choices(letters, k=random.randint(0, 30)))

@@ -1,11 +1,11 @@
-"""Panel events in the protocols of other people's clients, and their requests as arguments of ours. Pure: no I/O.
+"""Convert panel events into the protocols of other clients, and their requests into our arguments. Pure: no I/O.
 
     from msgmodel.adapters import ai_sdk, ag_ui, openai_chat
 
-Rule: no client takes a missing end for an error, so each adapter always says how it ended, in the client's words and in
-ours. What did not come whole never looks whole; a call to a tool that did not come whole never looks executable.
+Rule: no client takes a missing end for an error, so each adapter always reports how the reply ended, in the client's
+words and in ours. What arrived incomplete never looks complete, and an incomplete tool call never looks executable.
 """
 
-from ._reading import read as read_body
+from ._reading import read_body
 
 __all__ = ["read_body"]

@@ -1,10 +1,12 @@
-"""How a panel ended, in our words: what every adapter puts beside the client's own, because those say less."""
+"""How a panel ended, in our words. Every adapter sends it beside the client's own words, because those say less."""
 
 from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
 from ..events import ErrorCode, PanelEnd, Privacy, Status, Timing, Usage
+
+INTERRUPTED_MESSAGE = "the stream ended before its last event"
 
 
 class Outcome(TypedDict):
@@ -13,9 +15,9 @@ class Outcome(TypedDict):
     panel_id: str
     status: Status | Literal["error"]
     code: ErrorCode | None
-    """Of an error."""
+    """Only of an error."""
     error: str | None
-    """Of an error; safe to show in a browser."""
+    """Only of an error; safe to show in a browser."""
     finish_reason: str | None
     """The provider's own word."""
     truncated: bool
@@ -29,8 +31,8 @@ class Outcome(TypedDict):
     privacy: NotRequired[Privacy]
 
 
-def outcome(end: PanelEnd) -> Outcome:
-    """What a terminal event says."""
+def read_outcome(end: PanelEnd) -> Outcome:
+    """Return the outcome that a terminal event reports."""
     found: Outcome = {
         "panel_id": end["panel_id"],
         "status": "error",
@@ -55,13 +57,13 @@ def outcome(end: PanelEnd) -> Outcome:
     return found
 
 
-def interrupted(panel_id: str) -> Outcome:
-    """Of a panel whose events ran out before the terminal one."""
+def interrupted_outcome(panel_id: str) -> Outcome:
+    """Return the outcome of a panel whose events stopped before the terminal one."""
     return {
         "panel_id": panel_id,
         "status": "error",
         "code": "interrupted",
-        "error": "the stream ended before its last event",
+        "error": INTERRUPTED_MESSAGE,
         "finish_reason": None,
         "truncated": False,
         "truncated_in": None,
@@ -74,7 +76,7 @@ def interrupted(panel_id: str) -> Outcome:
     }
 
 
-def outcome_summary(truths: list[Outcome]) -> dict[str, object]:
-    """Of a whole reply: the status that all its panels have, or `mixed`, and each of them."""
-    statuses = {found["status"] for found in truths}
-    return {"status": statuses.pop() if len(statuses) == 1 else "mixed" if statuses else "error", "panels": truths}
+def summarize_outcomes(outcomes: list[Outcome]) -> dict[str, object]:
+    """Return the outcome of a reply: the status that all its panels share, or `mixed`, and the outcome of each."""
+    statuses = {found["status"] for found in outcomes}
+    return {"status": statuses.pop() if len(statuses) == 1 else "mixed" if statuses else "error", "panels": outcomes}

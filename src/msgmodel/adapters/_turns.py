@@ -1,6 +1,6 @@
-"""The assistant's turn on its way to a client and back: what only its provider can read goes with it, sealed.
+"""The assistant's turn on its way to a client and back, with the opaque parts that only its provider can read.
 
-Rule: the calls in it have the ids that the client was told, each its own.
+Rule: each call in it has an id of its own, the one that the client received.
 """
 
 from __future__ import annotations
@@ -14,35 +14,40 @@ from ..messages import Message
 
 
 class CallIds:
-    """The ids that a client is told of the calls in one reply, whatever the panel. taken: those that it has already.
+    """Make the ids under which a client receives the calls of one reply, across its panels.
 
-    Some servers say the same id twice, or number the calls of each reply from nothing. AG-UI's client takes the second
-    for the first, and drops it.
+    Some servers repeat an id, or number the calls of each reply from zero. AG-UI's client takes the second call for the
+    first one, and drops it.
+
+    Args:
+        taken: ids that the client has already.
     """
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
-        self._told = set(taken)
+        self._used = set(taken)
 
-    def new(self, known: str) -> str:
-        """The call's own id where it has one that was not told before."""
-        told, number = known or "call", 2
-        while told in self._told:
-            told, number = f"{known or 'call'}_{number}", number + 1
-        self._told.add(told)
-        return told
+    def make_id(self, call_id: str) -> str:
+        """Return the call's own id if it is not in use, else that id with a number."""
+        client_id, number = call_id or "call", 2
+        while client_id in self._used:
+            client_id, number = f"{call_id or 'call'}_{number}", number + 1
+        self._used.add(client_id)
+        return client_id
 
 
-def sealed(end: PanelEnd, calls: list[tuple[str, str]]) -> Message | None:
-    """The turn, where it holds what is opaque; None where what the client was shown says it all.
+def seal_turn(end: PanelEnd, calls: list[tuple[str, str]]) -> Message | None:
+    """Return the turn to send along, or None if it holds nothing opaque: then the client can rebuild it.
 
-    calls: for each whole call its own id, and the one that the client was told.
+    Args:
+        end: the panel's terminal event.
+        calls: for each complete call its own id, and the id that the client received.
     """
     turn = end["message"]
     if isinstance(turn["content"], str) or not any("opaque" in part for part in turn["content"]):
         return None
     left: defaultdict[str, deque[str]] = defaultdict(deque)
-    for known, told in calls:
-        left[known].append(told)
+    for call_id, client_id in calls:
+        left[call_id].append(client_id)
     content: list[Any] = []
     for part in turn["content"]:
         if part["type"] == "tool_call":
@@ -52,6 +57,6 @@ def sealed(end: PanelEnd, calls: list[tuple[str, str]]) -> Message | None:
     return {**turn, "content": content}
 
 
-def called(turn: Message) -> list[str]:
-    """The ids of the calls in a turn."""
+def called_ids(turn: Message) -> list[str]:
+    """Return the ids of the calls in a turn."""
     return [part["id"] for part in turn["content"] if not isinstance(part, str) and part["type"] == "tool_call"]

@@ -1,7 +1,7 @@
-"""The UI message stream of Vercel's AI SDK: what `useChat` posts and reads.
+"""The UI message stream of Vercel's AI SDK: the requests that `useChat` posts, and the chunks that it reads.
 
-Rule: a part is opened when its first text comes, and closed before a part of another kind; panels interleave by their
-ids. One panel that fails does not end the message; `error` and `abort` are the last chunk, after our own truth.
+Rule: a part opens at its first text, and closes before a part of another kind; panels interleave by their ids. A panel
+that fails does not end the message; `error` and `abort` are the last chunk, after our own outcome.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from ..errors import ConfigurationError, quoted
 from ..events import BatchEvent, PanelEnd, PanelRetry, PanelSource, PanelToolCall, PanelToolDelta, Status
 from ..messages import Message, ToolResultPart
 from . import _reading, _turns, framing
-from ._outcome import Outcome, interrupted, outcome, outcome_summary
+from ._outcome import Outcome, interrupted_outcome, read_outcome, summarize_outcomes
 from ._reading import Body, Fields
 from ._turns import CallIds
 from .framing import DONE, Chunk
 
 Target: TypeAlias = Literal["v5", "v6", "v7"]
-"""The major version of the package `ai` in the browser. One breaks on a word that only a newer one knows."""
+"""The major version of the package `ai` in the browser: an older one fails on a word that only a newer one knows."""
 
 HEADERS: Final = {**framing.HEADERS, "x-vercel-ai-ui-message-stream": "v1"}
 
-_FINISH: Final[dict[Status, str]] = {
+_FINISH_REASONS: Final[dict[Status, str]] = {
     "complete": "stop",
     "truncated": "length",
     "filtered": "content-filter",
@@ -32,38 +32,45 @@ _FINISH: Final[dict[Status, str]] = {
     "paused": "other",
     "unknown": "other",
 }
-_BROKE: Final = ("interrupted", "network", "timeout", "protocol", "reply_too_large")
-_Kind: TypeAlias = Literal["text", "reasoning", "refusal"]
+_INTERRUPTING_CODES: Final = ("interrupted", "network", "timeout", "protocol", "reply_too_large")
+_PartKind: TypeAlias = Literal["text", "reasoning", "refusal"]
 
 
 @dataclass(slots=True)
-class _Panel:
+class _AiSdkPanel:
     id: str
-    kind: _Kind | None = None
-    """Of the open part."""
+    kind: _PartKind | None = None
+    """Kind of the open part."""
     parts: int = 0
-    said: bool = False
+    has_text: bool = False
     """Whether the user has seen text."""
-    streaming: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Calls whose arguments are coming: their own id and name, and the id that the client was told."""
+    open_calls: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Calls whose arguments are arriving: the client's id by the call's own id and name."""
     calls: list[tuple[str, str]] = field(default_factory=list)
-    """Calls that may be executed: their own id, and the one that the client was told."""
-    truth: Outcome | None = None
-    outcome: str = "error"
+    """Calls that may be executed: their own id, and the client's id."""
+    outcome: Outcome | None = None
+    finish: str = "error"
     """A finish reason of v7, or `abort`."""
 
     @property
-    def part(self) -> str:
+    def part_id(self) -> str:
         return f"{self.id}-{self.parts}"
 
-    def metadata(self, **more: object) -> dict[str, dict[str, object]]:
+    def provider_metadata(self, **more: object) -> dict[str, dict[str, object]]:
         return {"msgmodel": {"panel_id": self.id, **more}}
 
 
 class Chunks:
-    """The events of one reply, or of the panels of one, to chunks.
+    """Turn the events of one reply, or of its panels, into chunks.
 
-    message_id, call_ids: see `Request`. panels: how many there will be.
+    Args:
+        target: major version of the package `ai` in the browser.
+        message_id: id of the message to continue; see `Request`.
+        call_ids: ids of calls that the client knows; see `Request`.
+        panels: number of panels in the reply.
+
+    Raises:
+        ConfigurationError: the target is not one of the three.
     """
 
     def __init__(
@@ -77,181 +84,183 @@ class Chunks:
         if target not in get_args(Target):
             raise ConfigurationError(f"target must be {', '.join(get_args(Target))}, not {target!r}")
         self.last_frame = DONE
-        self._target, self._message_id, self._expected = target, message_id, panels
-        self._panels: dict[str, _Panel] = {}
+        self._target, self._message_id, self._panel_count = target, message_id, panels
+        self._panels: dict[str, _AiSdkPanel] = {}
         self._ids = CallIds(call_ids)
 
     def start(self) -> list[Chunk]:
-        """What comes first."""
+        """Return the chunks before the first event."""
         named = {} if self._message_id is None else {"messageId": self._message_id}
         return [{"type": "start", **named}, {"type": "start-step"}]
 
     def feed(self, event: BatchEvent) -> list[Chunk]:
-        """The chunks of an event."""
+        """Return the chunks for an event."""
         if event["event"] == "batch_final":
             return []
         chunks: list[Chunk] = []
         panel = self._panels.get(event["panel_id"])
         if panel is None:
-            panel = self._panels[event["panel_id"]] = _Panel(event["panel_id"])
-            chunks.append(_progress(panel))
+            panel = self._panels[event["panel_id"]] = _AiSdkPanel(event["panel_id"])
+            chunks.append(_streaming_chunk(panel))
         if event["event"] == "panel_delta":
-            panel.said = panel.said or bool(event["delta"])
-            return chunks + _say(panel, "text", event["delta"])
+            panel.has_text = panel.has_text or bool(event["delta"])
+            return chunks + _feed_text(panel, "text", event["delta"])
         if event["event"] == "panel_reasoning":
-            return chunks + _say(panel, "reasoning", event["delta"])
+            return chunks + _feed_text(panel, "reasoning", event["delta"])
         if event["event"] == "panel_refusal":
-            return chunks + _say(panel, "refusal", event["delta"])
-        chunks += _close(panel)
+            return chunks + _feed_text(panel, "refusal", event["delta"])
+        chunks += _close_part(panel)
         if event["event"] == "panel_source":
-            return [*chunks, self._source(panel, event)]
+            return [*chunks, self._source_chunk(panel, event)]
         if event["event"] == "panel_tool_delta":
-            return chunks + self._fragment(panel, event)
+            return chunks + self._feed_arguments(panel, event)
         if event["event"] == "panel_tool_call":
-            return [*chunks, self._call(panel, event)]
+            return [*chunks, self._call_chunk(panel, event)]
         if event["event"] == "panel_retry":
-            return chunks + self._retry(panel, event)
-        return chunks + self._ended(panel, event)
+            return chunks + self._feed_retry(panel, event)
+        return chunks + self._finish_panel(panel, event)
 
     def end(self) -> list[Chunk]:
-        """What comes last. A panel whose terminal event has not come broke off."""
+        """Return the last chunks. A panel without a terminal event counts as interrupted."""
         chunks: list[Chunk] = []
         for panel in self._panels.values():
-            if panel.truth is None:
-                chunks += _close(panel) + _unfinished(panel)
-                panel.truth, panel.outcome = interrupted(panel.id), "interrupted" if panel.said else "error"
-                chunks.append({"type": "data-panel", "id": panel.id, "data": panel.truth})
-        truths = [panel.truth for panel in self._panels.values() if panel.truth is not None]
-        metadata = {"messageMetadata": {"msgmodel": outcome_summary(truths)}}
-        outcome = self._outcome()
-        if outcome == "error":
-            return [*chunks, {"type": "message-metadata", **metadata}, {"type": "error", "errorText": _error(truths)}]
-        if outcome == "abort":
+            if panel.outcome is None:
+                chunks += _close_part(panel) + _fail_open_calls(panel)
+                panel.outcome = interrupted_outcome(panel.id)
+                panel.finish = "interrupted" if panel.has_text else "error"
+                chunks.append({"type": "data-panel", "id": panel.id, "data": panel.outcome})
+        outcomes = [panel.outcome for panel in self._panels.values() if panel.outcome is not None]
+        metadata = {"messageMetadata": {"msgmodel": summarize_outcomes(outcomes)}}
+        finish = self._finish_reason()
+        if finish == "error":
+            failed = {"type": "error", "errorText": _error_text(outcomes)}
+            return [*chunks, {"type": "message-metadata", **metadata}, failed]
+        if finish == "abort":
             return [*chunks, {"type": "message-metadata", **metadata}, {"type": "abort", "reason": "cancelled"}]
-        if outcome == "interrupted" and self._target != "v7":
-            # What the providers of these versions say themselves of a stream without a last word. The enum lacks
-            # `interrupted`, and `error` there is a word of the model's provider.
-            outcome = "other"
-        return [*chunks, {"type": "finish-step"}, {"type": "finish", "finishReason": outcome, **metadata}]
+        if finish == "interrupted" and self._target != "v7":
+            # These versions know no `interrupted`, and `error` is a finish reason of the model there. Their own
+            # providers report `other` for a stream without a last event.
+            finish = "other"
+        return [*chunks, {"type": "finish-step"}, {"type": "finish", "finishReason": finish, **metadata}]
 
-    def _outcome(self) -> str:
-        outcomes = {panel.outcome for panel in self._panels.values()}
-        if len(self._panels) < self._expected:
-            outcomes.add("error")
-        if len(outcomes) == 1:
-            return outcomes.pop()
-        return "error" if outcomes <= {"error", "abort"} else "other"
+    def _finish_reason(self) -> str:
+        finishes = {panel.finish for panel in self._panels.values()}
+        if len(self._panels) < self._panel_count:
+            finishes.add("error")
+        if len(finishes) == 1:
+            return finishes.pop()
+        return "error" if finishes <= {"error", "abort"} else "other"
 
-    def _source(self, panel: _Panel, event: PanelSource) -> Chunk:
-        source_id = f"{panel.part}-source"
+    def _source_chunk(self, panel: _AiSdkPanel, event: PanelSource) -> Chunk:
+        source_id = f"{panel.part_id}-source"
         panel.parts += 1
-        said = {} if event["text"] is None else {"text": event["text"]}
+        text = {} if event["text"] is None else {"text": event["text"]}
         if event["url"] is None:
             return {
                 "type": "source-document",
                 "sourceId": source_id,
                 "mediaType": "text/plain",
                 "title": event["title"] or event["text"] or "source",
-                "providerMetadata": panel.metadata(**said),
+                "providerMetadata": panel.provider_metadata(**text),
             }
         titled = {} if event["title"] is None else {"title": event["title"]}
-        metadata = {"providerMetadata": panel.metadata(**said)}
+        metadata = {"providerMetadata": panel.provider_metadata(**text)}
         return {"type": "source-url", "sourceId": source_id, "url": event["url"], **titled, **metadata}
 
-    def _fragment(self, panel: _Panel, event: PanelToolDelta) -> list[Chunk]:
+    def _feed_arguments(self, panel: _AiSdkPanel, event: PanelToolDelta) -> list[Chunk]:
         chunks: list[Chunk] = []
-        told = panel.streaming.get((event["id"], event["name"]))
-        if told is None:
-            told = panel.streaming[event["id"], event["name"]] = self._ids.new(event["id"])
-            chunks.append({"type": "tool-input-start", **_tool(told, event["name"])})
-        return [*chunks, {"type": "tool-input-delta", "toolCallId": told, "inputTextDelta": event["delta"]}]
+        client_id = panel.open_calls.get((event["id"], event["name"]))
+        if client_id is None:
+            client_id = panel.open_calls[event["id"], event["name"]] = self._ids.make_id(event["id"])
+            chunks.append({"type": "tool-input-start", **_tool_fields(client_id, event["name"])})
+        return [*chunks, {"type": "tool-input-delta", "toolCallId": client_id, "inputTextDelta": event["delta"]}]
 
-    def _call(self, panel: _Panel, event: PanelToolCall) -> Chunk:
-        told = panel.streaming.pop((event["id"], event["name"]), None) or self._ids.new(event["id"])
-        tool = _tool(told, event["name"])
+    def _call_chunk(self, panel: _AiSdkPanel, event: PanelToolCall) -> Chunk:
+        client_id = panel.open_calls.pop((event["id"], event["name"]), None) or self._ids.make_id(event["id"])
+        tool = _tool_fields(client_id, event["name"])
         if not event["complete"]:
-            return {"type": "tool-input-error", **tool, "input": event["arguments"], "errorText": _NOT_WHOLE}
+            return {"type": "tool-input-error", **tool, "input": event["arguments"], "errorText": _INCOMPLETE_CALL}
         if not isinstance(event["arguments_json"], dict):
-            return {"type": "tool-input-error", **tool, "input": event["arguments"], "errorText": _NO_OBJECT}
-        panel.calls.append((event["id"], told))
-        metadata = {"providerMetadata": panel.metadata()}
+            return {"type": "tool-input-error", **tool, "input": event["arguments"], "errorText": _ARGUMENTS_NO_OBJECT}
+        panel.calls.append((event["id"], client_id))
+        metadata = {"providerMetadata": panel.provider_metadata()}
         return {"type": "tool-input-available", **tool, "input": event["arguments_json"], **metadata}
 
-    def _retry(self, panel: _Panel, event: PanelRetry) -> list[Chunk]:
+    def _feed_retry(self, panel: _AiSdkPanel, event: PanelRetry) -> list[Chunk]:
         chunks: list[Chunk] = []
-        if event["reason"] == "fallback" and self._target == "v7" and self._expected == 1:
-            # What was shown does not count any more. Elsewhere it stands, in a part of its own.
-            chunks = [{"type": "reset-step"}, _progress(panel)]
-        said = {name: value for name, value in event.items() if name != "event"}
-        return [*chunks, {"type": "data-retry", "transient": True, "data": said}]
+        if event["reason"] == "fallback" and self._target == "v7" and self._panel_count == 1:
+            # The text of the first provider no longer counts. Other targets keep it, in a part of its own.
+            chunks = [{"type": "reset-step"}, _streaming_chunk(panel)]
+        retry = {name: value for name, value in event.items() if name != "event"}
+        return [*chunks, {"type": "data-retry", "transient": True, "data": retry}]
 
-    def _ended(self, panel: _Panel, end: PanelEnd) -> list[Chunk]:
-        chunks = _unfinished(panel)
-        turn = _turns.sealed(end, panel.calls)
+    def _finish_panel(self, panel: _AiSdkPanel, end: PanelEnd) -> list[Chunk]:
+        chunks = _fail_open_calls(panel)
+        turn = _turns.seal_turn(end, panel.calls)
         if turn is not None:
             chunks.append({"type": "data-turn", "data": {"panel_id": panel.id, "message": turn}})
-        panel.truth = outcome(end)
+        panel.outcome = read_outcome(end)
         if end["event"] == "panel_final":
-            panel.outcome = _FINISH[end["status"]]
+            panel.finish = _FINISH_REASONS[end["status"]]
         elif end["code"] == "cancelled":
-            panel.outcome = "abort"
-        elif end["code"] in _BROKE and panel.said:
-            panel.outcome = "interrupted"
-        return [*chunks, {"type": "data-panel", "id": panel.id, "data": panel.truth}]
+            panel.finish = "abort"
+        elif end["code"] in _INTERRUPTING_CODES and panel.has_text:
+            panel.finish = "interrupted"
+        return [*chunks, {"type": "data-panel", "id": panel.id, "data": panel.outcome}]
 
 
-_NOT_WHOLE: Final = "The call did not come whole."
-_NO_OBJECT: Final = "The arguments of the call are not a JSON object."
+_INCOMPLETE_CALL: Final = "The tool call is incomplete."
+_ARGUMENTS_NO_OBJECT: Final = "The arguments of the call are not a JSON object."
 
 
-def _progress(panel: _Panel) -> Chunk:
+def _streaming_chunk(panel: _AiSdkPanel) -> Chunk:
     return {"type": "data-panel", "id": panel.id, "data": {"panel_id": panel.id, "status": "streaming"}}
 
 
-def _say(panel: _Panel, kind: _Kind, text: str) -> list[Chunk]:
+def _feed_text(panel: _AiSdkPanel, kind: _PartKind, text: str) -> list[Chunk]:
     if not text:
         return []
     chunks: list[Chunk] = []
     name = "reasoning" if kind == "reasoning" else "text"
     if panel.kind != kind:
-        chunks = _close(panel)
+        chunks = _close_part(panel)
         panel.kind = kind
-        metadata = panel.metadata(**({"refusal": True} if kind == "refusal" else {}))
-        chunks.append({"type": f"{name}-start", "id": panel.part, "providerMetadata": metadata})
-    return [*chunks, {"type": f"{name}-delta", "id": panel.part, "delta": text}]
+        metadata = panel.provider_metadata(**({"refusal": True} if kind == "refusal" else {}))
+        chunks.append({"type": f"{name}-start", "id": panel.part_id, "providerMetadata": metadata})
+    return [*chunks, {"type": f"{name}-delta", "id": panel.part_id, "delta": text}]
 
 
-def _close(panel: _Panel) -> list[Chunk]:
+def _close_part(panel: _AiSdkPanel) -> list[Chunk]:
     if panel.kind is None:
         return []
     name = "reasoning" if panel.kind == "reasoning" else "text"
-    chunk: Chunk = {"type": f"{name}-end", "id": panel.part}
+    chunk: Chunk = {"type": f"{name}-end", "id": panel.part_id}
     panel.kind = None
     panel.parts += 1
     return [chunk]
 
 
-def _unfinished(panel: _Panel) -> list[Chunk]:
-    """Calls that were begun, and of which no more is known."""
+def _fail_open_calls(panel: _AiSdkPanel) -> list[Chunk]:
+    """Report each call whose arguments have begun and not ended as an error, so that the client never runs it."""
     chunks: list[Chunk] = [
-        {"type": "tool-input-error", **_tool(told, name), "input": "", "errorText": _NOT_WHOLE}
-        for (_, name), told in panel.streaming.items()
+        {"type": "tool-input-error", **_tool_fields(client_id, name), "input": "", "errorText": _INCOMPLETE_CALL}
+        for (_, name), client_id in panel.open_calls.items()
     ]
-    panel.streaming.clear()
+    panel.open_calls.clear()
     return chunks
 
 
-def _tool(told: str, name: str) -> Chunk:
-    return {"toolCallId": told, "toolName": name, "dynamic": True}
+def _tool_fields(client_id: str, name: str) -> Chunk:
+    return {"toolCallId": client_id, "toolName": name, "dynamic": True}
 
 
-def _error(truths: list[Outcome]) -> str:
-    if len(truths) == 1:
-        return truths[0]["error"] or _NO_ANSWER
-    return "\n".join(f"{found['panel_id']}: {found['error']}" for found in truths) or _NO_ANSWER
+def _error_text(outcomes: list[Outcome]) -> str:
+    if len(outcomes) == 1:
+        return outcomes[0]["error"] or _NO_LAST_EVENT
+    return "\n".join(f"{found['panel_id']}: {found['error']}" for found in outcomes) or _NO_LAST_EVENT
 
 
-_NO_ANSWER: Final = "The stream ended before its last event."
+_NO_LAST_EVENT: Final = "The stream ended before its last event."
 
 
 encode, async_encode = framing.make_encoders(Chunks)
@@ -260,146 +269,165 @@ encode, async_encode = framing.make_encoders(Chunks)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `useChat` posted."""
+    """The request of `useChat`."""
 
     chat_id: str
     messages: list[Message]
-    """For `messages=`; the last one is what is to be answered."""
+    """For `messages=`; the reply answers the last one."""
     trigger: str
     """`submit-message` or `regenerate-message`."""
     message_id: str | None
-    """For `Chunks`: of the message that the reply goes on with, after its tools were called; None for a new one."""
+    """For `Chunks`: id of the message that the reply continues after a tool call; None for a new message."""
     call_ids: frozenset[str]
-    """For `Chunks`: of the calls that the client knows, so that no other gets such an id."""
+    """For `Chunks`: ids of the calls that the client knows, so that no new call gets one of them."""
 
 
 def read(body: Body, *, panel_id: str | None = None) -> Request:
-    """What was posted. Raises ConfigurationError.
+    """Read the request of `useChat`.
 
-    panel_id: whose parts are read of a message that several panels wrote; the first one's where it wrote none.
+    Args:
+        body: the JSON body that the client posted.
+        panel_id: the panel whose parts count in a message of several panels; the first panel's count if it wrote none.
+
+    Raises:
+        ConfigurationError: the request is malformed, or holds something that providers can't receive.
     """
-    request = _reading.read(body)
-    messages: list[Message] = []
-    found = request.objects("messages")
+    request = _reading.read_body(body)
+    found = request.read_objects("messages")
     if not found:
         request.fail("messages must not be empty")
-    for message in found:
-        role = message.text("role")
-        if role == "assistant":
-            for step in _steps(message):
-                messages += _assistant(step, panel_id)
-        elif role == "user":
-            messages += _user(message)
-        elif role == "system":
-            texts = [part.text("text") for part in message.objects("parts") if part.text("type") == "text"]
-            messages.append({"role": "system", "content": "".join(texts)})
-        else:
-            message.fail("role must be system, user or assistant")
+    messages = [turn for message in found for turn in _read_ai_sdk_message(message, panel_id)]
     last = found[-1]
     return Request(
-        chat_id=request.text("id"),
+        chat_id=request.require_text("id"),
         messages=messages,
-        trigger=request.maybe_text("trigger") or "submit-message",
-        message_id=last.text("id") if last.text("role") == "assistant" else None,
+        trigger=request.optional_text("trigger") or "submit-message",
+        message_id=last.require_text("id") if last.require_text("role") == "assistant" else None,
         call_ids=frozenset(
-            part.text("toolCallId")
+            part.require_text("toolCallId")
             for message in found
-            for part in message.objects("parts")
+            for part in message.read_objects("parts")
             if "toolCallId" in part.values
         ),
     )
 
 
-def _user(message: Fields) -> list[Message]:
+def _read_ai_sdk_message(message: Fields, panel_id: str | None) -> list[Message]:
+    role = message.require_text("role")
+    if role == "assistant":
+        return [turn for step in _split_steps(message) for turn in _read_assistant_step(step, panel_id)]
+    if role == "user":
+        return _read_user_message(message)
+    if role != "system":
+        message.fail("role must be system, user or assistant")
+    texts = [part.require_text("text") for part in message.read_objects("parts") if part.require_text("type") == "text"]
+    return [{"role": "system", "content": "".join(texts)}]
+
+
+def _read_user_message(message: Fields) -> list[Message]:
     content: list[Any] = []
-    for part in message.objects("parts"):
-        kind = part.text("type")
+    for part in message.read_objects("parts"):
+        kind = part.require_text("type")
         if kind == "text":
-            content.append({"type": "text", "text": part.text("text")})
+            content.append({"type": "text", "text": part.require_text("text")})
         elif kind == "file":
-            content.append(part.file(part.maybe_text("filename") or "file", part.text("url")))
+            content.append(part.read_data_url(part.optional_text("filename") or "file", part.require_text("url")))
         elif not kind.startswith("data-"):
             part.fail(f"a message of the user can't hold {quoted(kind)}")
     return [{"role": "user", "content": content}] if content else []
 
 
-def _steps(message: Fields) -> list[list[Fields]]:
-    """The parts of each reply of which the message is made: between them, tools were called."""
+def _split_steps(message: Fields) -> list[list[Fields]]:
+    """Return the parts of each reply in a message: a message goes on with a new reply after tool calls."""
     steps: list[list[Fields]] = [[]]
-    for part in message.objects("parts"):
-        if part.text("type") == "step-start":
+    for part in message.read_objects("parts"):
+        if part.require_text("type") == "step-start":
             steps.append([])
         else:
             steps[-1].append(part)
     return steps
 
 
-_SHOWN: Final = ("source-url", "source-document")
+_DISPLAY_ONLY: Final = ("source-url", "source-document")
 
 
-def _assistant(step: list[Fields], panel_id: str | None) -> list[Message]:
-    owners = [_owner(part) for part in step]
+def _read_assistant_step(step: list[Fields], panel_id: str | None) -> list[Message]:
+    """Return the turn of the one panel that counts, and the results of its calls."""
+    owners = [_owner_of_part(part) for part in step]
     wrote = [owner for owner in owners if owner is not None]
     mine = panel_id if panel_id in wrote else next(iter(wrote), None)
     turn: Message | None = None
     content: list[Any] = []
     results: list[ToolResultPart] = []
     for part, owner in zip(step, owners, strict=True):
-        kind = part.text("type")
-        if owner not in (None, mine) or kind in _SHOWN:
+        if owner not in (None, mine):
             continue
-        if kind == "text" and not _ours(part, "providerMetadata").flag("refusal"):
-            content.append({"type": "text", "text": part.text("text")})
-        elif kind == "reasoning":
-            content.append({"type": "reasoning", "text": part.text("text")})
-        elif kind == "data-turn":
-            turn = part.object("data").object("message").turn()
-        elif kind == "dynamic-tool" or kind.startswith("tool-"):
-            content += _call(part, kind)
-            results += _result(part)
-        elif kind != "text" and not kind.startswith("data-"):
-            part.fail(f"a message of the assistant can't hold {quoted(kind)}")
+        if part.require_text("type") == "data-turn":
+            turn = part.read_object("data").read_object("message").read_turn()
+            continue
+        content += _read_assistant_part(part)
+        if _is_tool_part(part):
+            results += _read_result(part)
     if turn is None:
         turn = {"role": "assistant", "content": content}
     if not turn["content"]:
         return []
-    calls = _turns.called(turn)
+    calls = _turns.called_ids(turn)
     known = frozenset(calls)
     results = [result for result in results if result["tool_call_id"] in known]
     if len(results) < len(calls):
-        turn["partial"] = True  # nobody ran the others: they are left out when it is sent
+        turn["partial"] = True  # the other calls were not run: the question leaves them out, as providers refuse them
     return [turn, {"role": "tool", "content": results}] if results else [turn]
 
 
-def _ours(part: Fields, name: str) -> Fields:
-    return part.object(name).object("msgmodel")
-
-
-def _owner(part: Fields) -> str | None:
-    """The panel that wrote a part."""
-    if part.text("type").startswith("data-"):
-        data = part.values.get("data")
-        return Fields(data, part.place).maybe_text("panel_id") if part.text("type") == "data-turn" else None
-    name = "callProviderMetadata" if "toolCallId" in part.values else "providerMetadata"
-    return _ours(part, name).maybe_text("panel_id")
-
-
-def _call(part: Fields, kind: str) -> list[Any]:
-    """The call of a tool's part, if it came whole."""
-    arguments = part.values.get("input")
-    if not isinstance(arguments, dict) or part.text("state") == "input-streaming":
+def _read_assistant_part(part: Fields) -> list[Any]:
+    """Return what one part adds to the turn: nothing for what we only show."""
+    kind = part.require_text("type")
+    if kind in _DISPLAY_ONLY or kind.startswith("data-"):
         return []
-    name = part.text("toolName") if kind == "dynamic-tool" else kind.removeprefix("tool-")
-    return [{"type": "tool_call", "id": part.text("toolCallId"), "name": name, "arguments": arguments}]
+    if kind == "text":
+        refused = _our_metadata(part, "providerMetadata").read_flag("refusal")
+        return [] if refused else [{"type": "text", "text": part.require_text("text")}]
+    if kind == "reasoning":
+        return [{"type": "reasoning", "text": part.require_text("text")}]
+    if not _is_tool_part(part):
+        part.fail(f"a message of the assistant can't hold {quoted(kind)}")
+    return _read_call(part, kind)
 
 
-def _result(part: Fields) -> list[ToolResultPart]:
-    """What the call gave, if it was made."""
-    state, id = part.text("state"), part.text("toolCallId")
+def _is_tool_part(part: Fields) -> bool:
+    kind = part.require_text("type")
+    return kind == "dynamic-tool" or kind.startswith("tool-")
+
+
+def _our_metadata(part: Fields, name: str) -> Fields:
+    return part.read_object(name).read_object("msgmodel")
+
+
+def _owner_of_part(part: Fields) -> str | None:
+    """Return the panel that wrote a part; None for parts of no panel."""
+    if part.require_text("type").startswith("data-"):
+        data = part.values.get("data")
+        return Fields(data, part.place).optional_text("panel_id") if part.require_text("type") == "data-turn" else None
+    name = "callProviderMetadata" if "toolCallId" in part.values else "providerMetadata"
+    return _our_metadata(part, name).optional_text("panel_id")
+
+
+def _read_call(part: Fields, kind: str) -> list[Any]:
+    """Return the call of a tool part if it is complete."""
+    arguments = part.values.get("input")
+    if not isinstance(arguments, dict) or part.require_text("state") == "input-streaming":
+        return []
+    name = part.require_text("toolName") if kind == "dynamic-tool" else kind.removeprefix("tool-")
+    return [{"type": "tool_call", "id": part.require_text("toolCallId"), "name": name, "arguments": arguments}]
+
+
+def _read_result(part: Fields) -> list[ToolResultPart]:
+    """Return the result of a call if it ran."""
+    state, id = part.require_text("state"), part.require_text("toolCallId")
     if state == "output-available":
         return [{"type": "tool_result", "tool_call_id": id, "content": part.values.get("output")}]
-    if state == "output-error":
-        return [{"type": "tool_result", "tool_call_id": id, "content": part.text("errorText"), "is_error": True}]
-    if state == "output-denied":
-        return [{"type": "tool_result", "tool_call_id": id, "content": "The user did not allow it.", "is_error": True}]
-    return []
+    if state not in ("output-error", "output-denied"):
+        return []
+    reason = part.require_text("errorText") if state == "output-error" else "The user denied this call."
+    return [{"type": "tool_result", "tool_call_id": id, "content": reason, "is_error": True}]
