@@ -23,6 +23,7 @@ from msgmodel.providers import PROVIDERS
 from msgmodel.server.app import Application
 from msgmodel.server.log import StreamHeader
 from msgmodel.server.request_bodies import RequestRefused
+from msgmodel.server.service import Service
 from msgmodel.server.settings import Settings
 
 KEYS = {"OPENAI_API_KEY": "sk-planted-1f", "ANTHROPIC_API_KEY": "sk-planted-2f", "GEMINI_API_KEY": "sk-planted-3f"}
@@ -54,10 +55,10 @@ class Reply(NamedTuple):
         return [value.encode() for value in KEYS.values()]
 
 
-class _Application(Application):
+class _RefusingService(Service):
     """Refuse, at the last moment, the request to a provider."""
 
-    async def _begin(self, request: Request, slot: str, head: StreamHeader, panels: AsyncBatch) -> bool:
+    async def _start_stream(self, request: Request, slot: str, head: StreamHeader, panels: AsyncBatch) -> bool:
         assert 1 <= len(panels.panel_ids) <= self.settings.max_panels
         await panels.aclose()
         raise RequestRefused(503, "asked", "it would be asked now")
@@ -65,7 +66,8 @@ class _Application(Application):
 
 @functools.cache
 def _application() -> ASGIApp:
-    return _Application(Settings(max_body_bytes=1 << 16, max_prompt_chars=20_000, max_panels=4)).asgi()
+    settings = Settings(max_body_bytes=1 << 16, max_prompt_chars=20_000, max_panels=4)
+    return Application(_RefusingService(settings)).asgi()
 
 
 @contextmanager

@@ -348,7 +348,8 @@ TARGETS: dict[str, Target] = {
         for name in PROVIDERS
     },
     "server": Target(
-        server, ("server.request_bodies", "server.app", "server.guard", "adapters.ai_sdk", "adapters.ag_ui")
+        server,
+        ("server.request_bodies", "server.app", "server.service", "server.guard", "adapters.ai_sdk", "adapters.ag_ui"),
     ),
     "requests": Target(requests, ("adapters.ai_sdk", "adapters.ag_ui", "adapters.openai_chat", "adapters._reading")),
     "messages": Target(messages, ("question.history", "question.tools", "question.files", "_arguments")),

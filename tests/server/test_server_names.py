@@ -50,7 +50,7 @@ def test_a_name_that_is_drawn_a_second_time(
     method, path, body = WAYS[way]
     server = serve(tokens=TOKENS)
     provider.say("wordsofanother")
-    monkeypatch.setattr("msgmodel.server.app.new_id", lambda: name)
+    monkeypatch.setattr("msgmodel.server.service.new_id", lambda: name)
     assert "wordsofanother" in request("POST", f"{server.url}/v1/panels", json={"prompt": "x"}, headers=owner).text
     provider.say("mine")
     response = request(method, server.url + path, headers=BOB, json=body)

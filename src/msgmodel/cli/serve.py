@@ -39,7 +39,7 @@ def run_server(options: Mapping[str, Any]) -> int:
         ConfigurationError: an option is wrong, an extra is not installed, or the address can't be bound.
     """
     try:
-        from ..server.app import Application
+        from ..server.app import create_app
         from .uvicorn_server import AnnouncingServer, server_config
     except ImportError as error:
         raise ConfigurationError(
@@ -49,10 +49,10 @@ def run_server(options: Mapping[str, Any]) -> int:
     host, port = options["host"], options["port"]
     settings = _read_settings(options)
     redis_url = options["redis"] or environment.read_variable(REDIS_VARIABLE)
-    application = Application(settings, _open_log(redis_url, settings.ttl_seconds))
+    application = create_app(settings, _open_log(redis_url, settings.ttl_seconds))
     listening = _bind_socket(host, port)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    config = server_config(application.asgi(), host, port, settings)
+    config = server_config(application, host, port, settings)
     server = AnnouncingServer(config, f"{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
 
     async def serve() -> bool:

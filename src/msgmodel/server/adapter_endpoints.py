@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from hashlib import sha256
 from time import time
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import msgspec
 from starlette.requests import Request
@@ -27,9 +27,7 @@ from ..messages import Message
 from .log import StoreLost
 from .request_bodies import Choice, RequestRefused, batch_for_choice, batch_for_single, check_number, decode
 from .response import AI_SDK_HEADERS, encoded
-
-if TYPE_CHECKING:
-    from .app import Application
+from .service import Service
 
 FIRST_SECONDS = 10.0
 """How long the answer to OpenAI's clients waits for a first event, so that an error can still be an HTTP status."""
@@ -49,10 +47,10 @@ class _Resumable(msgspec.Struct):
 
 
 class AdapterEndpoints:
-    """The endpoints, of one application."""
+    """The endpoints of the adapters, on one service."""
 
-    def __init__(self, app: Application) -> None:
-        self._app = app
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -75,22 +73,22 @@ class AdapterEndpoints:
             read = _read(ai_sdk.read, fields)
             return read, self._batch(ai_sdk.read, fields, choice, read.messages)
 
-        read, batch = await self._app.prepared(len(body), made)
-        id = await self._app.begin(request, owner, batch)
+        read, batch = await self._service.prepare(len(body), made)
+        id = await self._service.begin_stream(request, owner, batch)
         kept = _Resumable(id, target, read.message_id or id, sorted(read.call_ids), len(batch.panel_ids))
         alias, said = _alias(owner, read.chat_id), msgspec.json.encode(kept).decode()
-        await self._app.log.name(alias, said if len(said) <= MAX_KEPT else "")
+        await self._service.log.name(alias, said if len(said) <= MAX_KEPT else "")
         return self._ai_sdk(owner, alias, kept)
 
     async def resume(self, request: Request) -> Response:
         """The reply of a chat from its first chunk, as long as nobody has had all of it."""
-        owner = self._app.guard.owner(request)
+        owner = self._service.guard.owner(request)
         alias = _alias(owner, request.path_params["chat"])
-        kept = await self._app.log.named(alias)
+        kept = await self._service.log.named(alias)
         if not kept:
             return Response(status_code=204)
         resumed = msgspec.json.decode(kept, type=_Resumable)
-        self._app.admit(request, owner, resumed.id)
+        self._service.admit_reader(request, owner, resumed.id)
         return self._ai_sdk(owner, alias, resumed)
 
     def _ai_sdk(self, owner: str, alias: str, kept: _Resumable) -> Response:
@@ -106,10 +104,10 @@ class AdapterEndpoints:
                 async for piece in made:
                     yield piece
             with suppress(StoreLost):  # it was read to the end: there is nothing to resume
-                if await self._app.log.named(alias) == msgspec.json.encode(kept).decode():
-                    await self._app.log.name(alias, "")
+                if await self._service.log.named(alias) == msgspec.json.encode(kept).decode():
+                    await self._service.log.name(alias, "")
 
-        return self._app.response(pieces(), headers={"x-stream-id": kept.id, **AI_SDK_HEADERS})
+        return self._service.stream_response(pieces(), headers={"x-stream-id": kept.id, **AI_SDK_HEADERS})
 
     async def ag_ui(self, request: Request) -> Response:
         """AG-UI 1.0. Who is asked, and how, is in `forwardedProps`."""
@@ -124,25 +122,26 @@ class AdapterEndpoints:
                 choice.options.tools = read.tools
             return read, self._batch(ag_ui.read, fields, choice, read.messages)
 
-        read, batch = await self._app.prepared(len(body), made)
-        id = await self._app.begin(request, owner, batch)
+        read, batch = await self._service.prepare(len(body), made)
+        id = await self._service.begin_stream(request, owner, batch)
         panels = len(batch.panel_ids)
         chunks = ag_ui.Chunks(read.thread_id, read.run_id, call_ids=read.call_ids, panels=panels)
-        return self._app.response(self._pieces(owner, id, chunks), headers={"x-stream-id": id})
+        return self._service.stream_response(self._pieces(owner, id, chunks), headers={"x-stream-id": id})
 
     async def completions(self, request: Request) -> Response:
         """OpenAI's chat completions, streamed or not; the model is `provider/model`."""
         owner, body = await self._posted(request)
 
         def made() -> tuple[openai_chat.Request, AsyncBatch]:
-            read = openai_chat.read(body, provider=self._app.directory.default().name)
-            return read, batch_for_single(read.provider, read.arguments, self._app.directory, self._app.settings)
+            read = openai_chat.read(body, provider=self._service.directory.default().name)
+            service = self._service
+            return read, batch_for_single(read.provider, read.arguments, service.directory, service.settings)
 
         try:
-            read, batch = await self._app.prepared(len(body), made)
+            read, batch = await self._service.prepare(len(body), made)
         except MsgModelError as error:
             return JSONResponse(openai_chat.bad_request(error), status_code=400)
-        id = await self._app.begin(request, owner, batch)
+        id = await self._service.begin_stream(request, owner, batch)
         about: dict[str, Any] = {"id": f"chatcmpl-{id}", "created": int(time()), "model": read.model}
         events = self._events(owner, id, stop=True)
         if not read.stream:
@@ -207,20 +206,20 @@ class AdapterEndpoints:
                 await asyncio.wait((first,))
                 await events.aclose()
 
-        return self._app.response(encoded(rest(), chunks))
+        return self._service.stream_response(encoded(rest(), chunks))
 
     async def _posted(self, request: Request) -> tuple[str, bytes]:
-        owner = self._app.guard.owner(request)
-        self._app.check_room(request, owner)
-        return owner, await self._app.guard.body(request)
+        owner = self._service.guard.owner(request)
+        self._service.check_room(request, owner)
+        return owner, await self._service.guard.body(request)
 
     def _batch(self, read: Any, fields: Any, choice: Choice, messages: list[Message]) -> AsyncBatch:
         """The panels that were chosen, each with its own parts of the messages that several panels wrote."""
-        settings = self._app.settings
+        settings = self._service.settings
         check_number(choice.panels, settings)  # before all is read for each of them
         named = [panel.panel_id for panel in choice.panels if panel.panel_id]
         by_panel = {name: _read(read, fields, panel_id=name).messages for name in named}
-        return batch_for_choice(choice, {"": messages} | by_panel, self._app.directory, settings)
+        return batch_for_choice(choice, {"": messages} | by_panel, self._service.directory, settings)
 
     def _pieces(self, owner: str, id: str, chunks: Any) -> AsyncGenerator[bytes, None]:
         return encoded(self._events(owner, id), chunks)
@@ -230,14 +229,14 @@ class AdapterEndpoints:
         ended = False
         try:
             with suppress(StoreLost):
-                async with self._app.reading(owner, id, 0) as pages:
+                async with self._service.read_lines(owner, id, 0) as pages:
                     async for page in pages:
                         for said in page.lines:
                             yield msgspec.json.decode(said)
                 ended = True
         finally:
             if stop and not ended:
-                await self._app.streams.stop(id, None)
+                await self._service.streams.stop(id, None)
 
 
 class _Forwarded(msgspec.Struct):

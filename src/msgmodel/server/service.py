@@ -1,0 +1,212 @@
+"""What the routes and the endpoints of the adapters share: the streams, their readers, the limits, and the shutdown.
+
+Rule: there is one service for each application. Every way to the lines of a stream goes through `read_lines` or
+`find_stream`, which check its owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from ..http import pools
+from ..many import AsyncBatch
+from ..reply import cost
+from .directory import Directory
+from .guard import Guard
+from .log import Lines, Log, MemoryLog, StoreFull, StoreLost, StreamExpired, StreamHeader, StreamInfo
+from .positions import new_id, slot_of, stream_name
+from .readers import Readers
+from .request_bodies import RequestRefused
+from .response import Piece, StreamResponse
+from .settings import Settings
+from .shutdown import end_on_signals
+from .snapshots import Snapshots
+from .streams import Streams, grace
+
+T = TypeVar("T")
+
+SMALL_BODY = 16 * 1024
+"""Bytes of a body that is converted on the event loop, as this takes a few milliseconds at most."""
+
+_log = logging.getLogger("msgmodel.server")
+
+
+class Service:
+    """Holds the streams of one application, and all that decides who may begin and read them.
+
+    Args:
+        settings: Limits and tokens.
+        log: Where streams are kept; the memory of this process if None.
+    """
+
+    def __init__(self, settings: Settings, log: Log | None = None) -> None:
+        self.settings = settings
+        self.log = log or MemoryLog(ttl_seconds=settings.ttl_seconds)
+        self.streams = Streams(self.log, grace_seconds=grace(settings.on_disconnect))
+        self.readers = Readers(settings)
+        self.snapshots = Snapshots(self.log)
+        self.directory = Directory(settings)
+        self.guard = Guard(settings)
+        self._responses: WeakSet[StreamResponse] = WeakSet()
+        self._closing: asyncio.Future[None] | None = None
+        self._in_lifespan = False
+        self._preparing = asyncio.Lock()
+
+    @asynccontextmanager
+    async def run_lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        """Get ready before the first request, and close after the last one or at a signal."""
+        await asyncio.to_thread(cost.load_prices)  # else the first stream that ends holds up all others
+        for sentence in await asyncio.to_thread(pools.unusable):
+            _log.warning("%s", sentence)
+        self._in_lifespan = True
+        await self.log.ready()  # if it is not, the log says why
+        with end_on_signals(self.close):
+            yield
+            await self.close()
+
+    async def close(self, seconds: float | None = None) -> None:
+        """Take no new streams, and end the running ones with a terminal event each.
+
+        seconds: how long they may go on; the settings' grace if None. A second call with 0 ends at once those that the
+        first call left some time.
+        """
+        if seconds == 0:
+            self.streams.end_now()
+        if self._closing is None:
+            grace = self.settings.grace_seconds if seconds is None else seconds
+            self._closing = asyncio.ensure_future(self._close(grace))
+        await asyncio.shield(self._closing)
+
+    async def _close(self, grace: float) -> None:
+        await self.streams.close(grace)
+        for response in tuple(self._responses):  # a client that has not read its end by now would hold up the server's
+            response.gone()
+
+    def stream_response(self, pieces: AsyncGenerator[Piece, None], **how: Any) -> StreamResponse:
+        """Return a response that ends when this service closes."""
+        response = StreamResponse(pieces, heartbeat_seconds=self.settings.heartbeat_seconds, **how)
+        self._responses.add(response)
+        return response
+
+    async def prepare(self, size: int, make: Callable[[], T]) -> T:
+        """Return what `make` makes of a body of `size` bytes.
+
+        A large body is converted in a thread, one body at a time: other requests need not wait for it, and the memory
+        that the conversion needs for a moment is needed once.
+        """
+        if size <= SMALL_BODY:
+            return make()
+        async with self._preparing:
+            return await asyncio.to_thread(make)
+
+    def check_room(self, request: Request, owner: str) -> None:
+        """Raise RequestRefused if there is no room for another stream."""
+        if self.streams.closing:
+            raise RequestRefused(503, "shutting_down", "the server is about to end", {"retry-after": "5"})
+        if len(self.streams) >= self.settings.max_streams:
+            raise RequestRefused(503, "busy", "the server carries no more streams now", {"retry-after": "5"})
+        most = self.settings.streams_per_client
+        if most is not None and self.streams.of(_client_of(request, owner)) >= most:
+            raise RequestRefused(429, "too_many_streams", f"at most {most} streams at a time", {"retry-after": "5"})
+
+    def admit_reader(self, request: Request, owner: str, name: str) -> None:
+        """Count the request as a reader of the stream until it is over. Raise RequestRefused for one too many."""
+        self.readers.admit(request.scope, slot_of(name)[0], _client_of(request, owner))
+
+    async def begin_stream(self, request: Request, owner: str, panels: AsyncBatch, digest: str = "") -> str:
+        """Begin a stream and return its name.
+
+        digest: of the request's body. Raises RequestRefused if there is no room, and StoreLost.
+        """
+        name = new_id()
+        if not await self._start_stream(request, name, StreamHeader(owner, tuple(panels.panel_ids), digest), panels):
+            raise RequestRefused(503, "unavailable", "the stream could not be begun: ask again", {"retry-after": "1"})
+        return name
+
+    async def begin_keyed_stream(self, request: Request, owner: str, slot: str, panels: AsyncBatch, digest: str) -> str:
+        """Begin the stream of an `Idempotency-Key`, or join the one of a request that was faster; return its name."""
+        head = StreamHeader(owner, tuple(panels.panel_ids), digest, instance=new_id())
+        if await self._start_stream(request, slot, head, panels):
+            return stream_name(slot, head)
+        name = await self.join_keyed_stream(owner, slot, digest)
+        if name is None:  # the slot is another owner's, or its stream was lost at this moment
+            raise RequestRefused(503, "unavailable", "the stream could not be begun: ask again", {"retry-after": "1"})
+        return name
+
+    async def join_keyed_stream(self, owner: str, slot: str, digest: str) -> str | None:
+        """Return the name of the stream that an `Idempotency-Key` has begun, None if there is none.
+
+        Raises RequestRefused if the key was used for another request.
+        """
+        found = await self._find_in_slot(owner, slot)
+        if found is None:
+            return None
+        if found.head.question != digest:
+            raise RequestRefused(409, "conflict", "this idempotency-key was used for another request")
+        return stream_name(slot, found.head)
+
+    async def _start_stream(self, request: Request, slot: str, head: StreamHeader, panels: AsyncBatch) -> bool:
+        """Start a stream; return False if the slot is taken. Raises RequestRefused if there is no room, and StoreLost.
+
+        The request counts as a reader of the stream from now on.
+        """
+        if not self._in_lifespan:
+            self._in_lifespan = True  # one warning is enough
+            _log.warning(
+                "this application is mounted and its lifespan does not run: see msgmodel.server.mounted_lifespan"
+            )
+        self.check_room(request, head.owner)
+        client = _client_of(request, head.owner)
+        self.readers.admit(request.scope, slot, client)
+        try:
+            return await self.streams.start(slot, head, client, panels)
+        except StoreFull:
+            raise RequestRefused(503, "busy", "the server keeps no more streams now", {"retry-after": "5"}) from None
+
+    async def find_stream(self, owner: str, name: str) -> StreamInfo | None:
+        """Return the stream of that name if it is this owner's, else None. Raises StreamExpired and StoreLost."""
+        slot, instance = slot_of(name)
+        found = await self._find_in_slot(owner, slot)
+        return found if found is not None and found.head.instance == instance else None
+
+    async def require_stream(self, owner: str, name: str) -> StreamInfo:
+        """Return the stream of that name if it is this owner's. Raises StoreLost if there is none (any more)."""
+        try:
+            found = await self.find_stream(owner, name)
+        except StreamExpired:
+            found = None
+        if found is None:
+            raise StoreLost
+        return found
+
+    async def _find_in_slot(self, owner: str, slot: str) -> StreamInfo | None:
+        """Return the stream that is kept in the slot if it is this owner's, else None. Raises StreamExpired."""
+        try:
+            found = await self.log.find(slot)
+        except StreamExpired as expired:
+            if expired.owner == owner:
+                raise
+            return None
+        return found if found is not None and found.head.owner == owner else None
+
+    @asynccontextmanager
+    async def read_lines(self, owner: str, name: str, after: int) -> AsyncIterator[AsyncGenerator[Lines, None]]:
+        """Open a stream of this owner; the iterator yields its lines after that number. Raises StoreLost."""
+        await self.require_stream(owner, name)
+        slot, _ = slot_of(name)
+        with self.streams.reading(slot):
+            async with aclosing(self.log.read(slot, after)) as lines:
+                yield lines
+
+
+def _client_of(request: Request, owner: str) -> str:
+    """Return the client whose streams and readers are counted together: the owner of a token, or an address."""
+    return owner or (request.client.host if request.client else "")
