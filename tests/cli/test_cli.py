@@ -242,7 +242,7 @@ def test_reasoning_and_tool_calls_go_to_stderr(shell: Shell) -> None:
         (
             "gemini",
             "OTHER",
-            "the reply may not be whole: the provider ended it for a reason of its own (finish_reason: OTHER)",
+            "the reply may be incomplete: the provider gave an unknown reason for its end (finish_reason: OTHER)",
         ),
         ("openai_chat", "refusal", "the reply was refused or filtered (finish_reason: stop)"),
     ],

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from ..events import PanelError, PanelFinal, Privacy, Usage
+from ..reply.wording import words_for_ending
 
 DEMO_MODEL = "the local model is SmolLM2-135M: a small model to try things out, which is often wrong"
 
@@ -71,19 +72,8 @@ def ending(last: PanelFinal | PanelError) -> None:
             note(last["error"])
         else:
             error(last["error"])
-    elif words := _warning(last):
+    elif words := words_for_ending(last):
         warning(f"{words} (finish_reason: {last['finish_reason']})")
-
-
-def _warning(last: PanelFinal) -> str:
-    if last["status"] == "truncated":
-        limit = (last["finish_reason"] or "").lower() in ("length", "max_tokens", "max_output_tokens", "2")
-        return "the reply was cut off at the token limit" if limit else "the reply was cut short"
-    return {
-        "filtered": "the reply was refused or filtered",
-        "paused": "the reply is not finished: the provider paused it",
-        "unknown": "the reply may not be whole: the provider ended it for a reason of its own",
-    }.get(last["status"], "")
 
 
 def summary(last: PanelFinal | PanelError) -> None:
