@@ -53,7 +53,7 @@ def test_every_documented_finish_reason_is_mapped(wire: str, section: str, marke
 )
 def test_every_documented_error_type_is_mapped(section: str, marker: str) -> None:
     codes_of_images = {"image codes"}
-    assert words(section, marker) - codes_of_images <= provider_errors.ERRORS.keys()
+    assert words(section, marker) - codes_of_images <= provider_errors.CODE_BY_ERROR_WORD.keys()
 
 
 @pytest.mark.skipif(not FACTS.is_file(), reason="the wire facts are not here")
@@ -61,7 +61,7 @@ def test_every_documented_status_word_of_gemini_is_mapped() -> None:
     text = FACTS.read_text("utf-8").split("\n### 5.7", 1)[1].split("\n### ", 1)[0]
     found = re.findall(r"^\| \d{3} \| `([A-Z_]+)` \|", text, re.M)
     assert len(found) > 8
-    assert {word.lower() for word in found} <= provider_errors.ERRORS.keys()
+    assert {word.lower() for word in found} <= provider_errors.CODE_BY_ERROR_WORD.keys()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""TODO"""
+"""Text that may be shown: without keys, passwords in URLs and control characters, and short. Pure.
+
+Rule: every text of a provider or server passes through here before it becomes an error message.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""TODO"""
+"""Every finish reason of a wire to its `Status`, and which of two reasons holds. Pure.
+
+Rule: our statuses are a closed list, the providers' reasons are not. A reason that is not in a table is `unknown`,
+never `complete`. To support a new reason, add it to the table of its wire.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,11 @@ _CHAT: Final[dict[str, Status]] = {
     "content_filter": "filtered",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
-    "load": "unknown",  # Ollama: the model was loaded, nothing was said
+    "load": "unknown",  # Ollama: the model was loaded and generated nothing
     "unload": "unknown",
 }
 
-# https://platform.openai.com/docs/api-reference/responses-streaming: the status, or the reason why it is incomplete.
+# https://platform.openai.com/docs/api-reference/responses-streaming: the status, or `incomplete_details.reason`.
 _RESPONSES: Final[dict[str, Status]] = {
     "completed": "complete",
     "max_output_tokens": "truncated",
@@ -48,7 +52,7 @@ _ANTHROPIC: Final[dict[str, Status]] = {
     "refusal": "filtered",
 }
 
-# https://ai.google.dev/api/generate-content#FinishReason, and BlockReason for a prompt that was refused.
+# https://ai.google.dev/api/generate-content#FinishReason, and its BlockReason for a refused prompt.
 _GEMINI: Final[dict[str, Status]] = {
     "STOP": "complete",
     "MAX_TOKENS": "truncated",
@@ -76,7 +80,7 @@ _GEMINI: Final[dict[str, Status]] = {
     "TOO_MANY_TOOL_CALLS": "unknown",
     "MISSING_THOUGHT_SIGNATURE": "unknown",
     "MALFORMED_RESPONSE": "unknown",
-    # The same enum as numbers: a client may ask for them (`$alt=json;enum-encoding=int`), and gateways do.
+    # The same enum as numbers: `$alt=json;enum-encoding=int` requests them, and gateways do.
     "1": "complete",
     "2": "truncated",
     "3": "filtered",
@@ -84,12 +88,12 @@ _GEMINI: Final[dict[str, Status]] = {
 }
 
 CONTINUABLE_REASONS: Final = frozenset({"length", "max_output_tokens", "max_tokens", "MAX_TOKENS", "2"})
-"""Finish reasons after which the model can be asked to go on: a limit on the reply, not a full context or a fault."""
+"""Finish reasons after which a further request can continue the reply: a limit on its length, not a full context."""
 
 TRUNCATING_REASONS: Final = frozenset(
     word for words in (_CHAT, _RESPONSES, _ANTHROPIC) for word in words if words[word] == "truncated"
 ) | {"MAX_TOKENS"}
-"""What the provider behind a router says of a reply that was cut, whatever the router makes of it."""
+"""Reasons of a cut reply on any wire. A router passes on the provider's own reason beside its translation."""
 
 STATUS_BY_REASON: Final[dict[str, dict[str, Status]]] = {
     "openai_chat": _CHAT,
@@ -100,14 +104,21 @@ STATUS_BY_REASON: Final[dict[str, dict[str, Status]]] = {
 
 
 def status_of_reason(wire: str, reason: str | None) -> Status:
-    """The verdict on a finish reason of a wire."""
+    """Return the status that a finish reason of a wire stands for; `unknown` for a new one and for none."""
     return STATUS_BY_REASON[wire].get(reason or "", "unknown")
 
 
 def stronger_finish_reason(wire: str, earlier: str | None, reason: str) -> str | None:
-    """Which of two finish reasons of one reply holds: the first, unless only the later one says that it is not whole.
+    """Return which of two finish reasons of one reply holds.
 
-    Some servers say `length`, and then `stop` in a chunk of its own; Gemini a reason, and then that there is none.
+    It is the first one, unless only the later one says that the reply is not complete: some servers send `length`, and
+    then `stop` in a chunk of its own; Gemini sends a reason, and then `FINISH_REASON_UNSPECIFIED`.
+
+    Args:
+        wire: The name of the wire.
+        earlier: The reason so far; None or "" if there is none.
+        reason: The reason in this event; "" if there is none.
     """
-    open = not earlier or status_of_reason(wire, earlier) in ("complete", "unknown")
-    return reason if reason and open and not (earlier and status_of_reason(wire, reason) == "unknown") else earlier
+    can_change = not earlier or status_of_reason(wire, earlier) in ("complete", "unknown")
+    says_nothing = not reason or (bool(earlier) and status_of_reason(wire, reason) == "unknown")
+    return reason if can_change and not says_nothing else earlier

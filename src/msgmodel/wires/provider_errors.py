@@ -1,7 +1,9 @@
-"""What the providers' words mean: every finish reason to a `Status`, every error to an `ErrorCode`. Pure.
+"""A provider's error to a `Failure`: its code, message, and whether and when to retry. Pure.
 
-Rule: closed lists on our side, open ones on theirs. A finish reason that is not in the table is `unknown`, never
-`complete`. To teach the library a new word, add it to a table here.
+Rule: our codes are a closed list, the providers' words are not. The first clue that is specific decides: a known word
+in the body, a phrase in the message, the HTTP status. To support a new error word, add it to `CODE_BY_ERROR_WORD`.
+
+The functions here accept any JSON, because compatible servers and gateways put errors into many shapes.
 """
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from ..events import ErrorCode
-from ..question.lenient_json import as_mapping, load_lenient
+from ..question.lenient_json import as_mapping, as_text, load_lenient
 from ..question.redaction import READ_LIMIT
 from .deltas import Failure
 
 # Error words of all providers, lower case: the `code`, `type`, `status` or reason in the body of an error. Words that
-# say no more than the HTTP status does are mapped to `invalid_request` or `server`, and a better clue goes before them.
-ERRORS: Final[dict[str, ErrorCode]] = {
+# are as vague as the HTTP status are mapped to `invalid_request` or `server`; a better clue takes precedence.
+CODE_BY_ERROR_WORD: Final[dict[str, ErrorCode]] = {
     # OpenAI, both APIs
     "invalid_api_key": "authentication",
     "model_not_found": "not_found",
@@ -121,7 +123,7 @@ ERRORS: Final[dict[str, ErrorCode]] = {
     "unauthenticated:bad-credentials": "authentication",
 }
 
-STATUS: Final[dict[int, ErrorCode]] = {
+CODE_BY_HTTP_STATUS: Final[dict[int, ErrorCode]] = {
     400: "invalid_request",
     401: "authentication",
     402: "quota",
@@ -143,7 +145,7 @@ STATUS: Final[dict[int, ErrorCode]] = {
     529: "overloaded",
 }
 
-# No code exists for these; the words are the providers' own (Anthropic, Gemini, vLLM, OpenRouter, xAI, billing pages).
+# No error word exists for these. The phrases are from Anthropic, Gemini, vLLM, OpenRouter, xAI and billing pages.
 _PHRASES: Final[tuple[tuple[re.Pattern[str], ErrorCode], ...]] = (
     (
         re.compile(
@@ -163,77 +165,89 @@ _TRANSIENT: Final[frozenset[ErrorCode]] = frozenset(
 )
 
 LONGEST_RETRY_AFTER = 31 * 86_400.0
-"""Seconds. A month is the longest period of a quota; a number above it is no time, and may have 300 digits."""
+"""Seconds. The longest period of a quota is a month; some servers send numbers with 300 digits."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
+_VAGUE_CODES: Final[frozenset[ErrorCode]] = frozenset({"invalid_request", "server"})
+_CODES_REFINED_BY_PHRASE: Final = frozenset({None, "invalid_request", "rate_limit", "permission", "too_large"})
+_ERROR_FIELDS: Final = ("error", "errors", "detail")
+_DEEPEST_WRAPPING: Final = 4
+"""Layers of lists, strings and objects around an error that are removed; each gateway may add one."""
+
+
 def is_transient(code: ErrorCode) -> bool:
-    """Whether the same request may succeed a little later."""
+    """Return whether the same request may succeed a little later."""
     return code in _TRANSIENT
 
 
 def read_failure(error: object, status: int | None = None, headers: Mapping[str, str] | None = None) -> Failure:
-    """What a provider's error says.
+    """Return the failure that a provider's error describes.
 
-    error: the decoded body or event (any JSON), or None where it was not JSON. status: of HTTP, None in mid-stream.
-    headers: of HTTP, names in lower case.
+    Args:
+        error: The decoded body or event, any JSON; None if it is not JSON.
+        status: The HTTP status; None for an error within a stream.
+        headers: The HTTP headers, with names in lower case.
     """
     headers = headers or {}
     if isinstance(error, list) and error:
-        error = error[0]  # Gemini without alt=sse
+        error = error[0]  # Gemini without `alt=sse`
     body = error if isinstance(error, dict) else {}
-    inner = _unwrap_error(next((value for key in _INSIDE if (value := body.get(key))), error))
-    words = [word.lower() for word in _error_codes(inner) if isinstance(word, str)]
+    inner = _unwrap_error(next((value for key in _ERROR_FIELDS if (value := body.get(key))), error))
+    words = [word.lower() for word in _error_words(inner) if isinstance(word, str)]
     if inner is not body:
         words += [word.lower() for word in (body.get("code"), body.get("type")) if isinstance(word, str)]
     number = status
-    if number is None or number < 300:
-        number = next((int(word) for word in _numbers(inner) if 400 <= word < 600), None)
-    # More than `presentable` reads, so that a key that is cut at the end is never shown.
-    message = (_message(inner) or _message(body))[: 2 * READ_LIMIT]
-    code = _code(words, message, number)
+    if number is None or number < 300:  # some servers answer 200 and put the status into the body
+        number = next((int(each) for each in _status_numbers(inner) if 400 <= each < 600), None)
+    # Twice what `safe_for_display` reads: a key that this cut splits is beyond what is shown.
+    message = (_error_message(inner) or _error_message(body))[: 2 * READ_LIMIT]
+    code = _choose_error_code(words, message, number)
     if code == "rate_limit" and any("perday" in word or "per_day" in word for word in words):
-        code = "quota"  # Gemini: a quota of the day does not clear soon
-    wait = _retry_after(inner, headers)
+        code = "quota"  # Gemini: a daily quota is not restored soon
     retryable = is_transient(code)
-    if headers.get("x-should-retry") in ("true", "false"):
+    if headers.get("x-should-retry") in ("true", "false"):  # OpenAI, Anthropic: the server knows better
         retryable = headers["x-should-retry"] == "true"
+    request_id = _first_header(headers, "x-request-id", "request-id", "x-generation-id")
     return Failure(
         code=code,
         message=message,
         status_code=number,
-        retry_after=wait,
+        retry_after=_seconds_to_wait(inner, headers),
         retryable=retryable,
         answered=True,
-        request_id=_first(headers, "x-request-id", "request-id", "x-generation-id") or _text(body.get("request_id")),
+        request_id=request_id or as_text(body.get("request_id")) or None,
     )
 
 
-def _code(words: list[str], message: str, number: int | None) -> ErrorCode:
-    known: list[ErrorCode] = [ERRORS[word] for word in words if word in ERRORS]
-    vague: tuple[ErrorCode, ...] = ("invalid_request", "server")
+def _choose_error_code(words: list[str], message: str, number: int | None) -> ErrorCode:
+    """Return the code of the first specific clue: an error word, a phrase of the message, the HTTP status."""
+    known: list[ErrorCode] = [CODE_BY_ERROR_WORD[word] for word in words if word in CODE_BY_ERROR_WORD]
     for code in known:
-        if code not in vague:
+        if code not in _VAGUE_CODES:
             return code
-    by_status = STATUS.get(number) if number else None
-    if by_status is None and number:
-        by_status = "server" if number >= 500 else "invalid_request"
-    if by_status in (None, "invalid_request", "rate_limit", "permission", "too_large"):
-        low = message.lower()
-        for pattern, code in _PHRASES:
-            if pattern.search(low):
-                return code
-    if by_status is not None and (not known or by_status not in vague):
+    by_status = _code_of_status(number)
+    if by_status in _CODES_REFINED_BY_PHRASE and (by_phrase := _code_of_phrase(message)):
+        return by_phrase
+    if by_status is not None and (not known or by_status not in _VAGUE_CODES):
         return by_status
     return known[0] if known else "server"
 
 
-_INSIDE: Final = ("error", "errors", "detail")
+def _code_of_status(number: int | None) -> ErrorCode | None:
+    if not number:
+        return None
+    return CODE_BY_HTTP_STATUS.get(number) or ("server" if number >= 500 else "invalid_request")
+
+
+def _code_of_phrase(message: str) -> ErrorCode | None:
+    lower = message.lower()
+    return next((code for pattern, code in _PHRASES if pattern.search(lower)), None)
 
 
 def _unwrap_error(error: object) -> object:
-    """What a list, the text of a JSON document, or an object without a message has inside it."""
-    for _ in range(4):
+    """Return the error inside a list, a string of JSON, or an object without a message of its own."""
+    for _ in range(_DEEPEST_WRAPPING):
         if isinstance(error, list) and error:
             error = error[0]
         elif isinstance(error, str) and error.lstrip().startswith(("{", "[")):
@@ -241,89 +255,106 @@ def _unwrap_error(error: object) -> object:
                 error = load_lenient(error)
             except ValueError:
                 break
-        elif isinstance(error, dict) and not error.get("message") and any(map(error.get, _INSIDE)):
-            error = next(filter(None, map(error.get, _INSIDE)))
+        elif isinstance(error, dict) and not error.get("message") and any(map(error.get, _ERROR_FIELDS)):
+            error = next(filter(None, map(error.get, _ERROR_FIELDS)))
         else:
             break
     return error
 
 
-def _error_codes(value: object) -> Iterator[Any]:
-    """The words of an error object that name its kind, the most telling first."""
-    if not isinstance(value, dict):
+def _error_words(error: object) -> Iterator[Any]:
+    """Yield the words that name the kind of an error, the most specific first."""
+    if not isinstance(error, dict):
         return
-    details = value.get("details")
+    details = error.get("details")
     for detail in details if isinstance(details, list) else [details]:
-        if isinstance(detail, dict):
+        if isinstance(detail, dict):  # Google's `ErrorInfo` and `QuotaFailure`
             yield detail.get("error_code")
             yield detail.get("reason")
             violations = detail.get("violations")
             for violation in violations if isinstance(violations, list) else []:
-                if isinstance(violation, dict):
-                    yield violation.get("quotaId")
-    metadata = value.get("metadata")
-    if isinstance(metadata, dict):
-        yield metadata.get("error_type")
-    yield from (value.get("code"), value.get("type"), value.get("status"))
+                yield as_mapping(violation).get("quotaId")
+    yield as_mapping(error.get("metadata")).get("error_type")
+    yield from (error.get("code"), error.get("type"), error.get("status"))
 
 
-def _numbers(value: object) -> Iterator[float]:
-    if isinstance(value, dict):
-        for key in ("code", "status", "status_code"):
-            number = value.get(key)
-            if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) == 3:
-                number = int(number)
-            if isinstance(number, (int, float)) and not isinstance(number, bool):
-                yield number
+def _status_numbers(error: object) -> Iterator[float]:
+    """Yield the fields of an error that may be an HTTP status."""
+    for key in ("code", "status", "status_code"):
+        number = as_mapping(error).get(key)
+        if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) == 3:
+            number = int(number)
+        if isinstance(number, (int, float)) and not isinstance(number, bool):
+            yield number
 
 
-def _message(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        metadata = value.get("metadata")
-        upstream = metadata.get("raw") if isinstance(metadata, dict) else None
-        if isinstance(upstream, str) and upstream:  # OpenRouter: the words of the provider behind it
-            try:
-                inner = load_lenient(upstream)
-            except ValueError:
-                return upstream
-            return (isinstance(inner, dict) and _message(inner.get("error"))) or _message(inner) or upstream
-        said = next((found for name in ("message", "msg", *_INSIDE) if (found := value.get(name))), None)
-        return said if isinstance(said, str) else next(filter(None, map(_text, as_mapping(said).values())), "")
-    return ""
+def _error_message(error: object) -> str:
+    """Return the message of an error, or "". If a router passes on another provider's error, return that one's."""
+    if isinstance(error, str):
+        return error
+    fields = as_mapping(error)
+    upstream = as_text(as_mapping(fields.get("metadata")).get("raw"))
+    return _upstream_message(upstream) if upstream else _own_message(fields)
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+def _upstream_message(raw: str) -> str:
+    """Return the message in `metadata.raw`, where OpenRouter puts the body of the provider's response.
+
+    A body may contain another router's error, and so on: each layer escapes the quotes of the next, so layers are few.
+    """
+    try:
+        body = load_lenient(raw)
+    except ValueError:
+        return raw
+    return _error_message(as_mapping(body).get("error")) or _error_message(body) or raw
 
 
-def _first(headers: Mapping[str, str], *names: str) -> str | None:
+def _own_message(fields: dict[str, Any]) -> str:
+    """Return the first message among the fields of an error; one that is an object has it in one of its own fields."""
+    found = next((value for name in ("message", "msg", *_ERROR_FIELDS) if (value := fields.get(name))), None)
+    return found if isinstance(found, str) else next(filter(None, map(as_text, as_mapping(found).values())), "")
+
+
+def _first_header(headers: Mapping[str, str], *names: str) -> str | None:
     return next((headers[name] for name in names if headers.get(name)), None)
 
 
-def _retry_after(error: object, headers: Mapping[str, str]) -> float | None:
-    """Seconds: `retry-after-ms`, then `retry-after` (RFC 9110 10.2.3), then Gemini's `RetryInfo.retryDelay`."""
-    seconds = _number(headers.get("retry-after-ms"), 0.001)
+def _seconds_to_wait(error: object, headers: Mapping[str, str]) -> float | None:
+    """Return the wait before a retry that the server asks for, in seconds; the most precise source is first."""
+    seconds = _parse_seconds(headers.get("retry-after-ms"), 0.001)
     if seconds is None:
-        seconds = _number(headers.get("retry-after"), 1.0)
-    if seconds is None and "retry-after" in headers and "date" in headers:
-        try:
-            wait = parsedate_to_datetime(headers["retry-after"]) - parsedate_to_datetime(headers["date"])
-            seconds = max(0.0, wait.total_seconds())
-        except (ValueError, TypeError, OverflowError):
-            pass
-    if seconds is None and isinstance(error, dict) and isinstance(error.get("details"), list):
-        for detail in error["details"]:
-            delay = detail.get("retryDelay") if isinstance(detail, dict) else None
-            if isinstance(delay, str) and (match := _DURATION.fullmatch(delay)):
-                seconds = _number(match[1], 1.0)
+        seconds = _parse_seconds(headers.get("retry-after"), 1.0)
+    if seconds is None:
+        seconds = _seconds_until_date(headers)
+    if seconds is None:
+        seconds = _seconds_in_retry_info(error)
     return None if seconds is None else min(seconds, LONGEST_RETRY_AFTER)
 
 
-def _number(value: str | None, scale: float) -> float | None:
+def _seconds_until_date(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to a date in `retry-after` (RFC 9110 10.2.3), by the server's clock: ours may be wrong."""
+    if "retry-after" not in headers or "date" not in headers:
+        return None
     try:
-        number = float(value or "") * scale
+        wait = parsedate_to_datetime(headers["retry-after"]) - parsedate_to_datetime(headers["date"])
+        return max(0.0, wait.total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _seconds_in_retry_info(error: object) -> float | None:
+    """Return the last `retryDelay` in the details of an error: Google's `RetryInfo`, such as "12.5s"."""
+    seconds, details = None, as_mapping(error).get("details")
+    for detail in details if isinstance(details, list) else ():
+        if match := _DURATION.fullmatch(as_text(as_mapping(detail).get("retryDelay"))):
+            seconds = _parse_seconds(match[1], 1.0)
+    return seconds
+
+
+def _parse_seconds(value: str | None, scale: float) -> float | None:
+    """Return a number in seconds; None if it is negative, infinite or not a number."""
+    try:
+        seconds = float(value or "") * scale
     except ValueError:
         return None
-    return number if 0 <= number < float("inf") else None
+    return seconds if 0 <= seconds < float("inf") else None
