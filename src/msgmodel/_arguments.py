@@ -36,7 +36,7 @@ LEAST_REPLY_BYTES = 1024
 """A reply of one word takes this much memory, so a smaller limit would refuse every reply."""
 
 
-class Readings(history.Readings):
+class InputCache(history.MessageCache):
     """Reads each file and each list of messages once for all panels and fallbacks of a call.
 
     A pipe could not be read twice, and a long conversation would cost its length again for each provider.
@@ -57,13 +57,13 @@ class Readings(history.Readings):
         return self._attached[key]
 
 
-def read_questions(arguments: Arguments, options: Options, readings: Readings | None = None) -> list[Question]:
+def read_questions(arguments: Arguments, options: Options, readings: InputCache | None = None) -> list[Question]:
     """Return the question for the provider, then the same question for each fallback.
 
     Raises:
         ConfigurationError, AuthenticationError, FileError: An argument is wrong, or a fallback, named by its number.
     """
-    readings = readings or Readings()
+    readings = readings or InputCache()
     questions = [read_question(arguments, options, readings)]
     fallbacks = options.get("fallbacks", ())
     if not isinstance(fallbacks, Sequence) or isinstance(fallbacks, (str, bytes)):
@@ -96,13 +96,13 @@ def _arguments_for_fallback(arguments: Arguments, fallback: str | tuple[str, str
     )
 
 
-def read_question(arguments: Arguments, options: Options, readings: Readings | None = None) -> Question:
+def read_question(arguments: Arguments, options: Options, readings: InputCache | None = None) -> Question:
     """Return the question for one provider.
 
     Raises:
         ConfigurationError, AuthenticationError, FileError: An argument is wrong.
     """
-    readings = readings or Readings()
+    readings = readings or InputCache()
     row = registry.find_provider(arguments.provider)
     config = _read_config(row, arguments.config)
     tools, tool_choice = read_tools(options.get("tools", ()), options.get("tool_choice"))
@@ -112,7 +112,7 @@ def read_question(arguments: Arguments, options: Options, readings: Readings | N
     attached = readings.attachments(arguments.file_like, arguments.filename, options.get("files", ()))
     base_url = row.base_url if isinstance(config, LocalConfig) else _read_base_url(row, config)
     receiver = Receiver(row.name, wire, urlsplit(base_url).hostname or "", row.is_official_host(base_url))
-    systems, past_turns = readings.read(options.get("messages", ()), receiver)
+    systems, past_turns = readings.read_turns(options.get("messages", ()), receiver)
     system, turns = _read_turns(arguments.prompt, arguments.system_instruction, attached, systems, past_turns)
     max_tokens = _read_count("max_tokens", _first_set(arguments.max_tokens, config.max_tokens))
     temperature = _read_number("temperature", _first_set(arguments.temperature, config.temperature))

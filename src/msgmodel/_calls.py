@@ -35,7 +35,7 @@ def begin_exchange(
     timeout: float,
     panel_id: str | None,
     options: Options,
-    readings: _arguments.Readings | None = None,
+    readings: _arguments.InputCache | None = None,
 ) -> tuple[list[Question], Exchange]:
     """Return the question for the provider and for each fallback, and the exchange that asks it. Send nothing yet.
 
@@ -67,7 +67,7 @@ def begin_exchange(
 
 
 def begin_exchange_by_name(
-    panel_id: str | None, settings: Mapping[str, Any], readings: _arguments.Readings | None = None
+    panel_id: str | None, settings: Mapping[str, Any], readings: _arguments.InputCache | None = None
 ) -> tuple[list[Question], Exchange]:
     """Do the same as `begin_exchange` with all arguments and options in one dict."""
     options = dict(settings)

@@ -24,7 +24,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _method(function: Callable[P, R]) -> Callable[Concatenate[Any, P], R]:
+def _as_method(function: Callable[P, R]) -> Callable[Concatenate[Any, P], R]:
     """The function as a method: the same signature, over the client's pool."""
 
     @wraps(function)
@@ -47,11 +47,11 @@ class Client:
     first call and closes it in `close()`, or at the end of a `with`.
     """
 
-    stream_panels = _method(_functions.stream_panels)
+    stream_panels = _as_method(_functions.stream_panels)
     """`msgmodel.stream_panels` over this pool."""
-    stream = _method(_functions.stream)
+    stream = _as_method(_functions.stream)
     """`msgmodel.stream` over this pool."""
-    query = _method(_functions.query)
+    query = _as_method(_functions.query)
     """`msgmodel.query` over this pool."""
 
     def __init__(self, http_client: httpx2.Client | None = None) -> None:
@@ -81,11 +81,11 @@ class Client:
 class AsyncClient:
     """`Client` for asyncio: its `stream_panels` and `stream` return async iterators, its `query` is awaited."""
 
-    stream_panels = _method(_functions.astream_panels)
+    stream_panels = _as_method(_functions.astream_panels)
     """`msgmodel.astream_panels` over this pool."""
-    stream = _method(_functions.astream)
+    stream = _as_method(_functions.astream)
     """`msgmodel.astream` over this pool."""
-    query = _method(_functions.aquery)
+    query = _as_method(_functions.aquery)
     """`msgmodel.aquery` over this pool."""
 
     def __init__(self, http_client: httpx2.AsyncClient | None = None) -> None:

@@ -97,8 +97,8 @@ class Conversation:
         **settings: Unpack[SyncSettings],
     ) -> Generator[PanelEvent, None, None]:
         """`msgmodel.stream_panels` of the next turn."""
-        asks, exchange, client = self._turn(prompt, file_like, filename, settings, panel_id)
-        return self._watched(exchange, _calls.start_panels(asks, exchange, client))
+        asks, exchange, client = self._begin_turn(prompt, file_like, filename, settings, panel_id)
+        return self._keep_turn_when_dropped(exchange, _calls.start_panels(asks, exchange, client))
 
     def stream(
         self,
@@ -109,8 +109,8 @@ class Conversation:
         **settings: Unpack[SyncSettings],
     ) -> Generator[str, None, None]:
         """`msgmodel.stream` of the next turn."""
-        asks, exchange, client = self._turn(prompt, file_like, filename, settings)
-        return self._watched(exchange, _calls.start_text(asks, exchange, client, on_chunk))
+        asks, exchange, client = self._begin_turn(prompt, file_like, filename, settings)
+        return self._keep_turn_when_dropped(exchange, _calls.start_text(asks, exchange, client, on_chunk))
 
     def query(
         self,
@@ -120,7 +120,7 @@ class Conversation:
         **settings: Unpack[SyncSettings],
     ) -> LLMResponse:
         """`msgmodel.query` of the next turn."""
-        return _calls.start_query(*self._turn(prompt, file_like, filename, settings))
+        return _calls.start_query(*self._begin_turn(prompt, file_like, filename, settings))
 
     def astream_panels(
         self,
@@ -131,8 +131,8 @@ class Conversation:
         **settings: Unpack[AsyncSettings],
     ) -> AsyncGenerator[PanelEvent, None]:
         """`msgmodel.astream_panels` of the next turn."""
-        asks, exchange, client = self._turn(prompt, file_like, filename, settings, panel_id)
-        return self._watched(exchange, _calls.start_async_panels(asks, exchange, client))
+        asks, exchange, client = self._begin_turn(prompt, file_like, filename, settings, panel_id)
+        return self._keep_turn_when_dropped(exchange, _calls.start_async_panels(asks, exchange, client))
 
     def astream(
         self,
@@ -143,8 +143,8 @@ class Conversation:
         **settings: Unpack[AsyncSettings],
     ) -> AsyncGenerator[str, None]:
         """`msgmodel.astream` of the next turn."""
-        asks, exchange, client = self._turn(prompt, file_like, filename, settings)
-        return self._watched(exchange, _calls.start_async_text(asks, exchange, client, on_chunk))
+        asks, exchange, client = self._begin_turn(prompt, file_like, filename, settings)
+        return self._keep_turn_when_dropped(exchange, _calls.start_async_text(asks, exchange, client, on_chunk))
 
     def aquery(
         self,
@@ -154,7 +154,7 @@ class Conversation:
         **settings: Unpack[AsyncSettings],
     ) -> Coroutine[Any, Any, LLMResponse]:
         """`msgmodel.aquery` of the next turn, to be awaited."""
-        return _calls.start_async_query(*self._turn(prompt, file_like, filename, settings))
+        return _calls.start_async_query(*self._begin_turn(prompt, file_like, filename, settings))
 
     def switch(
         self,
@@ -229,7 +229,7 @@ class Conversation:
                 raise ConfigurationError(f"not a conversation: {name} must be a string, not {type(value).__name__}")
         return cls(cast(str, provider), **held | {"messages": messages} | cast(dict[str, Any], settings))
 
-    def _turn(
+    def _begin_turn(
         self,
         prompt: str,
         file_like: FileLike | None,
@@ -240,11 +240,11 @@ class Conversation:
         """The question for each route, the exchange that asks it and keeps the turn at its end, and the client."""
         if "messages" in settings:
             raise ConfigurationError("a conversation has its own messages: change the attribute")
-        self._leave()
+        self._end_last_stream()
         arguments = self._settings | dict(settings)
-        question = _asked(prompt, file_like, filename, arguments.pop("files", ()))
+        question = _user_turn(prompt, file_like, filename, arguments.pop("files", ()))
         then = arguments.get("on_end")
-        broken = [] if question else self._broken()
+        broken = [] if question else self._unanswered_partials()
 
         def ended(event: PanelEnd) -> None:
             if event["event"] == "panel_final" or event["message"]["content"] or not broken:
@@ -265,7 +265,7 @@ class Conversation:
         )
         return asks, exchange, arguments.get("http_client")
 
-    def _broken(self) -> list[Message]:
+    def _unanswered_partials(self) -> list[Message]:
         """The answers that broke off and that nothing came after: what is asked again was not answered by them."""
         count = 0
         for turn in reversed(self.messages):
@@ -274,13 +274,13 @@ class Conversation:
             count += 1
         return self.messages[len(self.messages) - count :]
 
-    def _watched(self, exchange: Exchange, stream: S) -> S:
+    def _keep_turn_when_dropped(self, exchange: Exchange, stream: S) -> S:
         """The stream, whose turn is kept at once when nobody has it any more: asyncio closes such a one only later."""
         weakref.finalize(stream, exchange.close).atexit = False
         self._stream = weakref.ref(stream), exchange
         return stream
 
-    def _leave(self) -> None:
+    def _end_last_stream(self) -> None:
         """Ends the last stream, where it waits for its reader."""
         if self._stream is None:
             return
@@ -298,7 +298,7 @@ def _without_first(calls: list[ToolCallPart], id: str) -> list[ToolCallPart]:
     return calls[:place] + calls[place + 1 :]
 
 
-def _asked(prompt: str, file_like: FileLike | None, filename: str | None, files: Sequence[Any]) -> list[Message]:
+def _user_turn(prompt: str, file_like: FileLike | None, filename: str | None, files: Sequence[Any]) -> list[Message]:
     """The user's turn: its files, then its text. None where there is nothing of either."""
     if not isinstance(prompt, str):
         raise ConfigurationError(f"prompt must be a string, not {type(prompt).__name__}")

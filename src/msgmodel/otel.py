@@ -1,11 +1,12 @@
-"""A span for each panel, by OpenTelemetry's conventions for generative AI (extra `[otel]`).
+"""Traces each panel as a span, by OpenTelemetry's conventions for generative AI (extra `[otel]`).
 
 import msgmodel.otel
 
 msgmodel.otel.instrument()
 
-https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/. Without `content=True` no word of a prompt, a reply or
-an error of a provider is in a span.
+The conventions: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/.
+
+Rule: without `content=True`, a span contains no word of a prompt, a reply or a provider's error.
 """
 
 from __future__ import annotations
@@ -46,16 +47,20 @@ _NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "xai": "x_ai",
     }
 )
-"""The convention's names of providers, where they are not ours."""
+"""The convention's names of providers that differ from ours."""
 
 _factory: Any = None
 
 
 def instrument(*, tracer_provider: TracerProvider | None = None, content: bool = False) -> None:
-    """Makes a span of every panel that begins from now on. Called again, the newer arguments hold.
+    """Trace every panel that begins from now on. A second call replaces the arguments of the first.
 
-    tracer_provider: the global one without. content: whether the messages are in the span too.
-    Raises ConfigurationError where OpenTelemetry is not installed.
+    Args:
+        tracer_provider: The provider of the tracer. Default: OpenTelemetry's global one.
+        content: Whether spans contain the messages of the question and the reply.
+
+    Raises:
+        ConfigurationError: OpenTelemetry is not installed.
     """
     try:
         from opentelemetry.trace import get_tracer
@@ -64,17 +69,17 @@ def instrument(*, tracer_provider: TracerProvider | None = None, content: bool =
     global _factory
     tracer = get_tracer("msgmodel", __version__, tracer_provider)
     uninstrument()
-    _factory = lambda ask, panel_id: _Spanned(tracer, ask, panel_id, content)  # noqa: E731
+    _factory = lambda ask, panel_id: _PanelSpan(tracer, ask, panel_id, content)  # noqa: E731
     observers.OBSERVER_FACTORIES.append(_factory)
 
 
 def uninstrument() -> None:
-    """No spans from now on; panels that have begun end theirs."""
+    """Trace no more panels. Running panels still end their spans."""
     if _factory in observers.OBSERVER_FACTORIES:
         observers.OBSERVER_FACTORIES.remove(_factory)
 
 
-class _Spanned:
+class _PanelSpan:
     """The span of one panel."""
 
     def __init__(self, tracer: Tracer, ask: Question, panel_id: str, content: bool) -> None:
@@ -91,22 +96,28 @@ class _Spanned:
             "gen_ai.request.max_tokens": ask.max_tokens,
             "gen_ai.request.temperature": ask.temperature,
             "msgmodel.panel_id": self._panel_id,
-            **_asked(ask),
+            **_request_attributes(ask),
         }
         if self._content:
             given |= {
-                "gen_ai.system_instructions": _json([{"type": "text", "content": ask.system}]) if ask.system else None,
-                "gen_ai.input.messages": _json(
-                    [{"role": turn.role, "parts": [_part(part) for part in turn.parts]} for turn in ask.turns]
+                "gen_ai.system_instructions": _json_attribute([{"type": "text", "content": ask.system}])
+                if ask.system
+                else None,
+                "gen_ai.input.messages": _json_attribute(
+                    [{"role": turn.role, "parts": [_span_part(part) for part in turn.parts]} for turn in ask.turns]
                 ),
             }
-        self._span = self._tracer.start_span(f"chat {ask.model}", kind=SpanKind.CLIENT, attributes=_known(given))
+        self._span = self._tracer.start_span(
+            f"chat {ask.model}", kind=SpanKind.CLIENT, attributes=_without_unset(given)
+        )
 
     def on_fallback(self, ask: Question) -> None:
-        """The span is that of who answers. What is set can't be taken back: so nobody's server has a name here too."""
+        """Describe the provider that answers. Attributes can't be deleted: the embedded model gets a server too."""
         if self._span is not None:
             self._span.update_name(f"chat {ask.model}")
-            self._span.set_attributes(_known({"server.address": "in-process", "server.port": 0, **_asked(ask)}))
+            self._span.set_attributes(
+                _without_unset({"server.address": "in-process", "server.port": 0, **_request_attributes(ask)})
+            )
 
     def on_first_event(self) -> None:
         if self._span is not None:
@@ -115,7 +126,7 @@ class _Spanned:
     def on_end(self, event: PanelEnd) -> None:
         from opentelemetry.trace import Status, StatusCode
 
-        if self._span is None:  # cancelled before it was asked
+        if self._span is None:  # canceled before the question was sent
             return
         usage = event["usage"]
         given: dict[str, Any] = {
@@ -137,17 +148,21 @@ class _Spanned:
                 given["gen_ai.response.finish_reasons"] = [event["finish_reason"]]
         else:
             given["error.type"] = event["code"]
-            if event["code"] != "cancelled":  # by the caller, who knows
+            if event["code"] != "cancelled":  # the caller canceled it: not a fault
                 self._span.set_status(Status(StatusCode.ERROR, event["code"]))
         if self._content:
-            said = {"role": "assistant", "parts": _reply(event), "finish_reason": event.get("finish_reason") or "error"}
-            given["gen_ai.output.messages"] = _json([said])
-        self._span.set_attributes(_known(given))
+            said = {
+                "role": "assistant",
+                "parts": _output_parts(event),
+                "finish_reason": event.get("finish_reason") or "error",
+            }
+            given["gen_ai.output.messages"] = _json_attribute([said])
+        self._span.set_attributes(_without_unset(given))
         self._span.end()
 
 
-def _asked(ask: Question) -> dict[str, Any]:
-    """Who is asked, and what of the request is not the same for a fallback."""
+def _request_attributes(ask: Question) -> dict[str, Any]:
+    """Return the provider, and the attributes of the request that a fallback may change."""
     given: dict[str, Any] = {
         "gen_ai.provider.name": _NAMES.get(ask.provider, ask.provider),
         "gen_ai.request.model": ask.model,
@@ -163,16 +178,16 @@ def _asked(ask: Question) -> dict[str, Any]:
 _PORTS: Final = MappingProxyType({"http": 80, "https": 443})
 
 
-def _known(given: Mapping[str, Any]) -> dict[str, Any]:
+def _without_unset(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _json(value: Any) -> str:
+def _json_attribute(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _part(part: TurnPart) -> dict[str, Any]:
-    """As the convention's JSON schema for messages has it; the bytes of files stay out."""
+def _span_part(part: TurnPart) -> dict[str, Any]:
+    """Return a part in the form of the convention's JSON schema for messages, without the bytes of files."""
     if isinstance(part, str):
         return {"type": "text", "content": part}
     if isinstance(part, SignedText | PastRefusal):
@@ -188,7 +203,7 @@ def _part(part: TurnPart) -> dict[str, Any]:
     return {"type": "opaque"}
 
 
-def _reply(event: PanelEnd) -> list[dict[str, Any]]:
+def _output_parts(event: PanelEnd) -> list[dict[str, Any]]:
     reasoning, calls = event.get("reasoning"), event.get("tool_calls", ())
     return [
         *([{"type": "reasoning", "content": reasoning}] if reasoning else []),

@@ -605,7 +605,7 @@ def test_the_first_call_that_is_left_is_signed(provider: ScriptedProvider, model
         ([HI, {"role": "assistant", "content": [CALL]}, HI], r"messages\[2\]: the call 'c' has no result"),
         ([HI, {"role": "assistant", "content": [CALL]}], "messages: the call 'c' has no result"),
         ([HI, {"role": "assistant", "content": [CALL]}, {"role": "assistant", "content": "x"}], "has no result"),
-        ([HI, {"role": "tool", "tool_call_id": "c", "content": "x"}], "no call 'c' that waits"),
+        ([HI, {"role": "tool", "tool_call_id": "c", "content": "x"}], "no call 'c' without a result"),
         ([HI, {"role": "assistant", "content": [CALL]}, {"role": "tool", "tool_call_id": "c"}], "must have content"),
         ([HI, {"role": "tool", "content": []}], "must hold a result"),
         ([HI, {"role": "assistant", "content": [{"type": "text", "text": "a", "opaque": "x"}]}], "opaque must be"),

@@ -12,7 +12,7 @@ import pytest
 import msgmodel
 from conftest import KEY
 from msgmodel import FileError, OpenAIConfig
-from msgmodel.question.files import SIZE_LIMITS, read
+from msgmodel.question.files import SIZE_LIMITS, read_attachment
 
 HEADS = {
     "image/png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
@@ -31,7 +31,7 @@ HEADS = {
 
 @pytest.mark.parametrize("media_type", HEADS)
 def test_type_from_the_content(media_type: str) -> None:
-    assert read(HEADS[media_type] + bytes(64)).media_type == media_type
+    assert read_attachment(HEADS[media_type] + bytes(64)).media_type == media_type
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_type_from_the_content(media_type: str) -> None:
     ],
 )
 def test_type_from_the_name(name: str, media_type: str) -> None:
-    file = read(b"some text", name)
+    file = read_attachment(b"some text", name)
     assert (file.media_type, file.name) == (media_type, Path(name).name)
 
 
@@ -62,8 +62,8 @@ def test_type_from_the_name(name: str, media_type: str) -> None:
     ],
 )
 def test_text_of_any_kind(data: bytes, text: str) -> None:
-    assert read(data, "a.txt").text == text
-    assert read(data).text == text
+    assert read_attachment(data, "a.txt").text == text
+    assert read_attachment(data).text == text
 
 
 class Unseekable(io.RawIOBase):
@@ -80,19 +80,19 @@ class Unseekable(io.RawIOBase):
 def test_all_kinds_of_files(tmp_path: Path) -> None:
     path = tmp_path / "n.txt"
     path.write_bytes(b"on disk")
-    assert read(path).text == "on disk"
+    assert read_attachment(path).text == "on disk"
     with path.open("rb") as opened:
-        assert (read(opened).text, read(opened).name) == ("on disk", "n.txt")
-    assert read(b"bytes").text == "bytes"
-    assert read(bytearray(b"array")).text == "array"
-    assert read(memoryview(b"view")).text == "view"
-    assert read(io.BufferedReader(Unseekable())).text == "stream"
+        assert (read_attachment(opened).text, read_attachment(opened).name) == ("on disk", "n.txt")
+    assert read_attachment(b"bytes").text == "bytes"
+    assert read_attachment(bytearray(b"array")).text == "array"
+    assert read_attachment(memoryview(b"view")).text == "view"
+    assert read_attachment(io.BufferedReader(Unseekable())).text == "stream"
 
 
 def test_the_position_is_restored_and_the_whole_content_sent() -> None:
     file = io.BytesIO(b"0123456789")
     file.seek(4)
-    assert read(file).data == b"0123456789"
+    assert read_attachment(file).data == b"0123456789"
     assert file.tell() == 4
 
 
@@ -104,7 +104,7 @@ def refused(provider: str, data: Any, filename: str | None, words: str, **kwargs
 def test_refused_at_the_call(tmp_path: Path) -> None:
     refused("openai", b"", "a.txt", "a.txt is empty")
     refused("openai", HEADS["image/heic"], "a.heic", r"openai does not take a.heic \(image/heic\): it takes images")
-    refused("openai", b"\0\1\2", None, "can't be told")
+    refused("openai", b"\0\1\2", None, "of an unknown type")
     refused("openai", b"\0\1\2", "a.txt", "not the text that .txt promises")
     refused("openai", io.StringIO("text"), "a.txt", "binary mode")
     refused("openai", 5, None, "not int")

@@ -172,7 +172,7 @@ def test_a_span_of_the_embedded_model_as_a_fallback_names_no_server() -> None:
             provider="local", wire="openai_chat", model="n", turns=(), config=LocalConfig(), base_url="/x", headers={}
         ),
     ]
-    watching = msgmodel.otel._Spanned(tracer, asks[0], "left", False)
+    watching = msgmodel.otel._PanelSpan(tracer, asks[0], "left", False)
     watching.on_fallback(asks[1])  # before it began: nothing happens
     watching.on_start()
     assert watching._span is not None

@@ -61,7 +61,7 @@ class Batch:
 
         Raises ConfigurationError for a panel that there is not; one that has ended is left as it is.
         """
-        self._merged.cancel(panel_id)
+        self._merged.cancel_panels(panel_id)
 
     def close(self) -> None:
         """Closes all connections and the thread; no more events come. From any thread: the iteration ends."""
@@ -149,7 +149,7 @@ class AsyncBatch:
 
         Raises ConfigurationError for a panel that there is not; one that has ended is left as it is.
         """
-        self._merged.cancel(panel_id)
+        self._merged.cancel_panels(panel_id)
 
     async def aclose(self) -> None:
         """Closes all connections; no more events come."""

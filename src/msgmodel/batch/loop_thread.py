@@ -37,7 +37,7 @@ class LoopThread:
         self.fault: BaseException | None = None
         """What ended the thread, where that was no `close`."""
         self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="msgmodel batch", daemon=True)
+        self._thread = threading.Thread(target=self._run_loop, name="msgmodel batch", daemon=True)
 
     def start(self) -> None:
         """Begin. Apart from the constructor, so that `close` ends what an interrupt (Ctrl-C) leaves half begun."""
@@ -49,7 +49,7 @@ class LoopThread:
     def next_events(self) -> list[BatchEvent]:
         """The events that are there, after waiting for the first one; none when they or the loop have ended."""
         if self._process != os.getpid():  # the thread is not here
-            return self._merged.inherited()
+            return self._merged.events_after_fork()
         coming = self._merged.next_events()
         taken: Future[Any] = Future()
         with suppress(RuntimeError):  # closed meanwhile
@@ -72,7 +72,7 @@ class LoopThread:
             if threading.current_thread() is not self._thread:
                 self._thread.join()
 
-    def _serve(self) -> None:
+    def _run_loop(self) -> None:
         try:
             with asyncio.Runner() as runner:
                 runner.run(self._until_closed())

@@ -62,10 +62,10 @@ def prepare_panels(
     files: list[Any] = [*_files.read_attachments(file_like, filename, common.pop("files", ()))]
     common["filename"], common["file_like"] = None, None if file_like is None else files.pop(0)
     common["files"] = files
-    readings = _arguments.Readings()
-    chosen = [_panel(number, panel) for number, panel in enumerate(panels)]
+    readings = _arguments.InputCache()
+    chosen = [_read_panel(number, panel) for number, panel in enumerate(panels)]
     jobs = []
-    for number, (panel, panel_id) in enumerate(zip(chosen, _ids(chosen), strict=True)):
+    for number, (panel, panel_id) in enumerate(zip(chosen, _choose_panel_ids(chosen), strict=True)):
         arguments: dict[str, Any] = common | dict(panel.settings)
         arguments |= {"provider": panel.provider, "prompt": prompt if panel.prompt is None else panel.prompt}
         try:
@@ -77,7 +77,7 @@ def prepare_panels(
     return jobs
 
 
-def _panel(number: int, panel: PanelLike) -> Panel:
+def _read_panel(number: int, panel: PanelLike) -> Panel:
     if isinstance(panel, Panel):
         return panel
     if isinstance(panel, str):
@@ -87,7 +87,7 @@ def _panel(number: int, panel: PanelLike) -> Panel:
     raise ConfigurationError(f"panels[{number}] must be a Panel, a provider, or a tuple of provider and model")
 
 
-def _ids(panels: list[Panel]) -> list[str]:
+def _choose_panel_ids(panels: list[Panel]) -> list[str]:
     """The ids given, and for the rest the provider's name, with a number where that is taken."""
     taken: set[str] = set()
     for number, panel in enumerate(panels):

@@ -39,7 +39,7 @@ class RunningPanel:
         self.room = asyncio.Event()
 
     @property
-    def ended(self) -> PanelEnd | None:
+    def terminal_event(self) -> PanelEnd | None:
         """The terminal event, once it was handed on."""
         last = self.last
         return last if last is not None and (last["event"] == "panel_final" or last["event"] == "panel_error") else None
@@ -73,7 +73,7 @@ class PanelsOnLoop:
         self._taker = take
         try:
             if not self._over:
-                self._start()
+                self._start_tasks()
             # Not until the tasks are done: what they leave behind comes after that, in `_done`.
             while self._running and self._fault is None:
                 self._news.clear()
@@ -82,7 +82,7 @@ class PanelsOnLoop:
                     await take(self._events.popleft()[1])
             if self._fault is not None:
                 raise self._fault
-            return None if self._over else self._summary()
+            return None if self._over else self._summary_at_end()
         finally:
             self.stop()
             self._taker = None  # it may well have the batch
@@ -92,22 +92,22 @@ class PanelsOnLoop:
         if self._over:
             return []
         if self._loop is None:
-            self._start()
-        while not self._events and not self._over and any(job.ended is None for job in self.jobs):
+            self._start_tasks()
+        while not self._events and not self._over and any(job.terminal_event is None for job in self.jobs):
             self._news.clear()
             await self._news.wait()
-        return [] if self._over else self._taken()
+        return [] if self._over else self._take_ready_events()
 
-    def inherited(self) -> list[BatchEvent]:
+    def events_after_fork(self) -> list[BatchEvent]:
         """The same in a process forked from the one that runs the panels: what it had, and an end of each panel."""
         if self._over:
             return []
         for job in self.jobs:
-            if job.ended is None:
-                self._end(job, "interrupted", INHERITED)
-        return self._taken()
+            if job.terminal_event is None:
+                self._append_terminal_events(job, "interrupted", INHERITED)
+        return self._take_ready_events()
 
-    def _taken(self) -> list[BatchEvent]:
+    def _take_ready_events(self) -> list[BatchEvent]:
         taken: list[BatchEvent] = []
         while self._events:
             job, event = self._events.popleft()
@@ -115,39 +115,39 @@ class PanelsOnLoop:
             job.waiting -= 1
             if not job.room.is_set():
                 job.room.set()
-        if (last := self._summary()) is not None:
+        if (last := self._summary_at_end()) is not None:
             self._over = True
             self._news.set()
             taken.append(last)
         return taken
 
-    def _start(self) -> None:
+    def _start_tasks(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._running = len(self.jobs)
         for job in self.jobs:
-            job.task = self._loop.create_task(self._run(job))
-            job.task.add_done_callback(partial(self._done, job))
+            job.task = self._loop.create_task(self._run_panel(job))
+            job.task.add_done_callback(partial(self._finish_panel, job))
 
-    def _summary(self) -> BatchFinal | None:
+    def _summary_at_end(self) -> BatchFinal | None:
         """Once all panels have ended."""
-        ends = [(job.panel_id, job.ended) for job in self.jobs if job.ended is not None]
+        ends = [(job.panel_id, job.terminal_event) for job in self.jobs if job.terminal_event is not None]
         return batch_summary(ends, monotonic() - self._begin) if len(ends) == len(self.jobs) else None
 
-    def cancel(self, panel_id: str | None) -> None:
+    def cancel_panels(self, panel_id: str | None) -> None:
         chosen = [job for job in self.jobs if panel_id is None or job.panel_id == panel_id]
         if not chosen:
             known = ", ".join(job.panel_id for job in self.jobs)
             raise ConfigurationError(f"there is no panel {quoted(panel_id)}; there are {known}")
         for job in chosen:
             job.cancelled = True
-        self._on_the_loop(lambda: stop_panels(job for job in chosen if job.ended is None))
+        self._call_on_loop(lambda: stop_panels(job for job in chosen if job.terminal_event is None))
 
     def abandon(self) -> None:
         """Nobody reads any more. Callable from anywhere, also while the interpreter ends."""
         if self._over:  # a callback would keep for a while what the garbage collector wants to free
             return
         self._over = True
-        self._on_the_loop(lambda: stop_panels(self.jobs))
+        self._call_on_loop(lambda: stop_panels(self.jobs))
 
     def stop(self) -> None:
         """Nobody wants more. On the loop's own thread."""
@@ -161,28 +161,28 @@ class PanelsOnLoop:
         if tasks:
             await asyncio.wait(tasks)  # a gather that is cancelled would cancel them again
 
-    def _on_the_loop(self, work: Callable[[], None]) -> None:
+    def _call_on_loop(self, work: Callable[[], None]) -> None:
         if self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(work)
             except RuntimeError:  # the loop is closed, and with it all that ran on it
                 pass
 
-    async def _run(self, job: RunningPanel) -> None:
+    async def _run_panel(self, job: RunningPanel) -> None:
         try:
             if not job.cancelled:
                 if self._taker is not None:
-                    await self._hand_on(job, self._taker)
+                    await self._deliver_in_task(job, self._taker)
                     return
                 async for event in job.events:
-                    self._append(job, event)
+                    self._append_event(job, event)
                     while job.waiting >= BUFFER:
                         job.room.clear()
                         await job.room.wait()
         finally:
             await job.events.aclose()
 
-    async def _hand_on(self, job: RunningPanel, take: Callable[[PanelEvent], Awaitable[None]]) -> None:
+    async def _deliver_in_task(self, job: RunningPanel, take: Callable[[PanelEvent], Awaitable[None]]) -> None:
         async for event in job.events:
             job.last = event
             try:
@@ -191,21 +191,21 @@ class PanelsOnLoop:
                 self._fault, self._over = self._fault or error, True
                 raise
 
-    def _done(self, job: RunningPanel, task: asyncio.Task[None]) -> None:
+    def _finish_panel(self, job: RunningPanel, task: asyncio.Task[None]) -> None:
         """Hands on what is missing of a panel whose task has ended: also one that was cancelled before it had begun, or
         by somebody else, or that an error ended which nobody foresaw."""
         error = None if task.cancelled() else task.exception()
         job.task = None  # how it was cancelled leads back to the job
         self._running -= 1
         self._news.set()
-        if self._over or job.ended is not None:
+        if self._over or job.terminal_event is not None:
             return
         fault = f"unexpected {type(error).__name__}" if isinstance(error, Exception) else ""
         if fault:  # not its message, nor where it was raised: either may quote what was said
             _log.error("panel %s: %s", job.panel_id, fault)
-        self._end(job, "protocol", fault)
+        self._append_terminal_events(job, "protocol", fault)
 
-    def _end(self, job: RunningPanel, code: ErrorCode, fault: str) -> None:
+    def _append_terminal_events(self, job: RunningPanel, code: ErrorCode, fault: str) -> None:
         """Appends what is missing of a panel. `code` and `fault` say why, in the place of that it was cancelled."""
         try:
             job.exchange.cancel()
@@ -215,9 +215,9 @@ class PanelsOnLoop:
             for event in rest[begun + 1 :]:
                 if fault and event["event"] == "panel_error":
                     event["code"], event["error"] = code, fault
-                self._append(job, event)
+                self._append_event(job, event)
 
-    def _append(self, job: RunningPanel, event: PanelEvent) -> None:
+    def _append_event(self, job: RunningPanel, event: PanelEvent) -> None:
         job.last = event
         job.waiting += 1
         self._events.append((job, event))

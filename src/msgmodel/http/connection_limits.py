@@ -1,9 +1,9 @@
-"""What the shells need of the I/O, and what every HTTP transport shares: headers, trust, and faults told as ours.
+"""The limits of every HTTP transport in seconds, bytes and connections.
 
-Rules: what breaks comes out as `Broken`, with a message that names the host and nothing else of the URL. A response
-that is left with its body unfinished is closed at once, and with it the connection; one that ended goes back to the
-pool. Redirects are not followed: they would carry the key to another host. A pool takes no cookies, as it serves many
-users.
+Rules that all transports keep: every fault is a `ConnectionBroken`, whose message names the host and no other part of
+the URL. Leaving a response before the end of its body closes the connection at once; after the end, the connection
+returns to the pool. Redirects are not followed, because they would carry the key to another host. A pool keeps no
+cookies, because it serves many users.
 """
 
 from __future__ import annotations

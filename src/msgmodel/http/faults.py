@@ -1,4 +1,7 @@
-"""TODO"""
+"""Turns an exception of a connection into a `ConnectionBroken`: its code, and a message that names the host alone.
+
+Rule: no message shows the path or the query of a URL, because either may hold a key.
+"""
 
 from __future__ import annotations
 

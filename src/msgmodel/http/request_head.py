@@ -1,4 +1,4 @@
-"""TODO"""
+"""The head of a request: its path, and the headers that every HTTP transport sends."""
 
 from __future__ import annotations
 

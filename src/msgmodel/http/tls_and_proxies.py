@@ -1,4 +1,4 @@
-"""TODO"""
+"""What the environment says about a connection: the trusted certificates, and the proxy for a host."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _EXIT_SECONDS = 5.0
 
 def check_model_path(model: str | None) -> Path:
     """The file of the model, None being the demo model. Raises ConfigurationError for what can be seen beforehand."""
-    _xllamacpp_is_installed()
+    _check_engine_installed()
     path = weights.path() if model is None else Path(model)
     try:
         path = path.expanduser().resolve()
@@ -70,7 +70,7 @@ def check_model_path(model: str | None) -> Path:
     return path
 
 
-def _in_range(context: int, threads: int | None) -> None:
+def _check_ranges(context: int, threads: int | None) -> None:
     if context not in _CONTEXT:
         raise ConfigurationError(
             f"context_tokens must be from {_CONTEXT[0]} to {_CONTEXT[-1]:,}, not {quoted(context)}"
@@ -79,7 +79,7 @@ def _in_range(context: int, threads: int | None) -> None:
         raise ConfigurationError(f"threads must be from {_THREADS[0]} to {_THREADS[-1]}, not {quoted(threads)}")
 
 
-def _xllamacpp_is_installed() -> None:
+def _check_engine_installed() -> None:
     from importlib.util import find_spec
 
     if find_spec("xllamacpp") is None:
@@ -116,9 +116,9 @@ class Engine:
         self._closing = False
         self._settled = False
         self._at_rest = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="msgmodel-local", daemon=True)
+        self._thread = threading.Thread(target=self._serve_generations, name="msgmodel-local", daemon=True)
 
-    def submit(self, generation: Generation) -> None:
+    def submit_generation(self, generation: Generation) -> None:
         # Not in the constructor: if Ctrl-C came there, the thread would serve an engine that is not kept.
         if not self._thread.is_alive():
             with suppress(RuntimeError):  # it was started meanwhile
@@ -132,14 +132,14 @@ class Engine:
         if self._thread.is_alive():
             self._at_rest.wait(_EXIT_SECONDS)
 
-    def _work(self) -> None:
+    def _serve_generations(self) -> None:
         # In this frame only, so that nothing else drops it: its destructor can wait for ever, and holds the GIL.
         server = None
         while (generation := self._waiting.get()) is not None:
             if not (self._closing or generation.cancelled):
                 try:
-                    server = server or self._load()
-                    self._generate(server, generation)
+                    server = server or self._load_model()
+                    self._run_generation(server, generation)
                 except ConfigurationError as error:
                     generation.deliver(error)
             del generation  # else this frame would keep it while the engine is idle
@@ -148,7 +148,7 @@ class Engine:
         self._at_rest.set()
         threading.Event().wait()  # for ever, so that a server that can't be dropped is not
 
-    def _load(self) -> Any:
+    def _load_model(self) -> Any:
         try:
             import xllamacpp
         except ImportError as error:
@@ -175,10 +175,10 @@ class Engine:
                 f"{quoted(self.path.name)} can't be loaded as a GGUF model with a context of {self.context} tokens: "
                 "it is damaged, of a kind that the engine does not know, or too large for the memory"
             ) from None
-        self._settled = _settled(server.listening_address)
+        self._settled = _server_responds(server.listening_address)
         return server
 
-    def _generate(self, server: Any, generation: Generation) -> None:
+    def _run_generation(self, server: Any, generation: Generation) -> None:
         started = False
 
         def callback(chunk: dict[str, Any]) -> bool:
@@ -203,7 +203,7 @@ class Engine:
             generation.deliver(None)
 
 
-def _settled(address: str) -> bool:
+def _server_responds(address: str) -> bool:
     """Whether the server's thread for HTTP runs: to drop the server before it does would hang for ever."""
     from http.client import HTTPConnection, HTTPException
 
@@ -223,7 +223,7 @@ _forked = False
 """Whether this process was forked from one that had loaded a model."""
 
 
-def _engine(path: Path, context: int, threads: int | None) -> Engine:
+def _engine_for(path: Path, context: int, threads: int | None) -> Engine:
     key = (path, context, threads)
     with _lock:
         if key not in _engines:
@@ -232,7 +232,7 @@ def _engine(path: Path, context: int, threads: int | None) -> Engine:
 
 
 @atexit.register
-def _close() -> None:
+def _close_all_engines() -> None:
     if _engines:
         with suppress(ValueError):  # not the main thread
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would let the process crash at its exit
@@ -240,7 +240,7 @@ def _close() -> None:
         engine.close()
 
 
-def _forget() -> None:
+def _reset_after_fork() -> None:
     """After a fork there are no threads and perhaps a lock that was taken: the child starts anew."""
     global _lock, _forked
     _lock = threading.Lock()
@@ -264,10 +264,10 @@ def _exit_without_destructors() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
-class _Reply:
+class _LocalReply:
     """A generation as an HTTP response: Items in, status and bytes out. Pure."""
 
     status: int
@@ -284,9 +284,9 @@ class _Reply:
             self._ended = True
         else:
             self.status, self.headers = 200, _EVENT_STREAM
-            self._ready = self._event(first)
+            self._ready = self._event_bytes(first)
 
-    def _event(self, item: Item) -> bytes:
+    def _event_bytes(self, item: Item) -> bytes:
         assert not isinstance(item, ConfigurationError), "loading comes before everything else"
         if isinstance(item, ConnectionBroken):
             raise item
@@ -295,31 +295,31 @@ class _Reply:
             return _DONE
         return b"data: %b\n\n" % msgspec.json.encode(item)
 
-    def _take(self) -> bytes | None:
+    def _take_ready(self) -> bytes | None:
         """The bytes that need no waiting (b"" after the end), else None."""
         ready, self._ready = self._ready, None
         return b"" if ready is None and self._ended else ready
 
 
-def _timeout(patience: float) -> ConnectionBroken:
+def _timeout_error(patience: float) -> ConnectionBroken:
     return ConnectionBroken("timeout", f"the local model was silent for {patience:g} s")
 
 
-class LocalResponse(_Reply):
+class LocalResponse(_LocalReply):
     def __init__(self, items: SimpleQueue[Item], patience: float) -> None:
         self._items = items
-        super().__init__(self._next(patience))
+        super().__init__(self._next_item(patience))
 
-    def _next(self, patience: float) -> Item:
+    def _next_item(self, patience: float) -> Item:
         try:
             return self._items.get(timeout=patience)
         except Empty:
-            raise _timeout(patience) from None
+            raise _timeout_error(patience) from None
 
     def read(self, patience: float) -> bytes:
         """The next bytes of the body; b"" at its end."""
-        ready = self._take()
-        return self._event(self._next(patience)) if ready is None else ready
+        ready = self._take_ready()
+        return self._event_bytes(self._next_item(patience)) if ready is None else ready
 
 
 class LocalTransport:
@@ -333,31 +333,31 @@ class LocalTransport:
         items: SimpleQueue[Item] = SimpleQueue()
         generation = Generation(request, items.put)
         try:
-            _engine(*self._settings).submit(generation)
+            _engine_for(*self._settings).submit_generation(generation)
             yield LocalResponse(items, patience)
         finally:
             generation.cancelled = True
 
 
-class AsyncLocalResponse(_Reply):
+class AsyncLocalResponse(_LocalReply):
     def __init__(self, items: asyncio.Queue[Item], first: Item) -> None:
         self._items = items
         super().__init__(first)
 
     async def read(self, patience: float) -> bytes:
         """The next bytes of the body; b"" at its end."""
-        ready = self._take()
-        return self._event(await _async_next(self._items, patience)) if ready is None else ready
+        ready = self._take_ready()
+        return self._event_bytes(await _async_next_item(self._items, patience)) if ready is None else ready
 
 
-async def _async_next(items: asyncio.Queue[Item], patience: float) -> Item:
+async def _async_next_item(items: asyncio.Queue[Item], patience: float) -> Item:
     import asyncio
 
     try:
         async with asyncio.timeout(patience):
             return await items.get()
     except TimeoutError:
-        raise _timeout(patience) from None
+        raise _timeout_error(patience) from None
 
 
 class AsyncLocalTransport:
@@ -374,19 +374,19 @@ class AsyncLocalTransport:
         loop = asyncio.get_running_loop()
         generation = Generation(request, lambda item: loop.call_soon_threadsafe(items.put_nowait, item))
         try:
-            _engine(*self._settings).submit(generation)
-            yield AsyncLocalResponse(items, await _async_next(items, patience))
+            _engine_for(*self._settings).submit_generation(generation)
+            yield AsyncLocalResponse(items, await _async_next_item(items, patience))
         finally:
             generation.cancelled = True
 
 
 def local_transport(path: Path, context: int, threads: int | None) -> LocalTransport:
     """`path` from `check`. The model is loaded when the first request is opened, once for each setting."""
-    _in_range(context, threads)
+    _check_ranges(context, threads)
     return LocalTransport(path, context, threads)
 
 
 def async_local_transport(path: Path, context: int, threads: int | None) -> AsyncLocalTransport:
     """The same for asyncio."""
-    _in_range(context, threads)
+    _check_ranges(context, threads)
     return AsyncLocalTransport(path, context, threads)

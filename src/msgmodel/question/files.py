@@ -1,7 +1,7 @@
-"""Attachments: bytes and a name to a media type, and what each provider takes, checked before anything is sent.
+"""Reads attachments, finds their media types, and checks what each provider accepts before anything is sent.
 
-Rule: a file goes whole or the call fails; nothing is dropped, cut or replaced. `read` moves the caller's file object
-back to where it was. No path is opened but one that the caller hands in.
+Rule: a file is sent complete or the call fails; nothing is dropped, cut or replaced. The position of the caller's file
+object is restored. Only a path that the caller passes is opened.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ _OFFICE: Final = frozenset(_BY_SUFFIX[suffix] for suffix in ("docx", "xlsx", "pp
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What a wire takes inline: media types to the bytes that one such file may have, and how to say so."""
+class InlineLimits:
+    """What a wire accepts inline: the maximum bytes for each media type and for text, and the same in words."""
 
     types: Mapping[str, int]
     text: int
@@ -116,24 +116,24 @@ class Limits:
 # OpenAI: PDF up to about 50 MB; PNG, JPEG, WEBP and still GIF (https://platform.openai.com/docs/guides/pdf-files).
 # Anthropic: 10 MB of base64 an image, 32 MB a request (https://platform.claude.com/docs/en/build-with-claude/vision).
 # Gemini: PDF 50 MB, 100 MB a request in all (https://ai.google.dev/gemini-api/docs/document-processing).
-SIZE_LIMITS: Final[Mapping[str, Limits]] = MappingProxyType(
+SIZE_LIMITS: Final[Mapping[str, InlineLimits]] = MappingProxyType(
     {
-        "openai_chat": Limits(
+        "openai_chat": InlineLimits(
             dict.fromkeys((*_IMAGES, _PDF, "audio/wav", "audio/mpeg"), 50 * MB),
             50 * MB,
             "images (PNG, JPEG, GIF, WEBP), PDF, audio (WAV, MP3) and text, up to 50 MB",
         ),
-        "openai_responses": Limits(
+        "openai_responses": InlineLimits(
             dict.fromkeys((*_IMAGES, _PDF, *_OFFICE), 50 * MB),
             50 * MB,
             "images (PNG, JPEG, GIF, WEBP), PDF, Office documents and text, up to 50 MB",
         ),
-        "anthropic": Limits(
+        "anthropic": InlineLimits(
             dict.fromkeys(_IMAGES, 7_500_000) | {_PDF: 24 * MB},
             24 * MB,
             "images (PNG, JPEG, GIF, WEBP) up to 7.5 MB, PDF and text up to 24 MB",
         ),
-        "gemini": Limits(
+        "gemini": InlineLimits(
             dict.fromkeys(
                 (
                     *("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"),
@@ -149,26 +149,34 @@ SIZE_LIMITS: Final[Mapping[str, Limits]] = MappingProxyType(
             "images (PNG, JPEG, WEBP, HEIC, HEIF), audio (WAV, MP3, AIFF, AAC, OGG, FLAC), video, Office documents "
             "and text up to 70 MB, PDF up to 50 MB",
         ),
-        "local": Limits({}, 10 * MB, "text only: the embedded model can't see or hear"),
+        "local": InlineLimits({}, 10 * MB, "text only, up to 10 MB: the embedded model can't see or hear"),
     }
 )
 
 
-def read(file: FileLike | Attachment, filename: str | None = None) -> Attachment:
-    """The attachment as data. Raises FileError for what can't be read, is empty, or whose type nobody can tell."""
-    if isinstance(file, Attachment):  # it was read for another who is asked the same
+def read_attachment(file: FileLike | Attachment, filename: str | None = None) -> Attachment:
+    """Read an attachment.
+
+    Args:
+        file: An open binary file, bytes or a path; or an attachment that was read for another panel.
+        filename: Its name, which tells its type. Default: the file's own name.
+
+    Raises:
+        FileError: The file can't be read, is empty, or is of an unknown type.
+    """
+    if isinstance(file, Attachment):
         return file
-    data, own_name = _bytes(file)
+    data, own_name = _read_content(file)
     name = PurePath(filename or own_name or "file").name or "file"
     if not data:
         raise FileError(f"{name} is empty")
     suffix = name.rpartition(".")[2].lower() if "." in name else ""
-    media_type = _BY_SUFFIX.get(suffix) or _sniffed(data)
+    media_type = _BY_SUFFIX.get(suffix) or _sniff_media_type(data)
     if media_type is None or media_type.startswith("text/") or media_type in _TEXT_LIKE:
-        text = _decoded(data)
+        text = _decode_text(data)
         if text is None:
-            kind = f"is not the text that .{suffix} promises" if media_type else "is of a type that can't be told"
-            raise FileError(f"{name} {kind}: give it a filename= with the right ending")
+            kind = f"is not the text that .{suffix} promises" if media_type else "is of an unknown type"
+            raise FileError(f"{name} {kind}: pass filename= with the right ending")
         return Attachment(name, media_type or "text/plain", data, text)
     return Attachment(name, media_type, data)
 
@@ -176,7 +184,7 @@ def read(file: FileLike | Attachment, filename: str | None = None) -> Attachment
 def read_attachments(
     file_like: FileLike | None, filename: str | None, files: Sequence[FileLike | tuple[str, FileLike]]
 ) -> tuple[Attachment, ...]:
-    """`file_like` with its name, then `files`. Raises FileError."""
+    """Read `file_like` with its name, then `files`. Raise FileError for one that can't be read."""
     if filename is not None and file_like is None:
         raise FileError("filename was given without file_like: pass the file's content too")
     if not isinstance(files, Sequence) or isinstance(files, (str, bytes)):
@@ -185,11 +193,11 @@ def read_attachments(
         raise FileError("a tuple in files must be a name and a file")
     given: list[tuple[str | None, FileLike]] = [] if file_like is None else [(filename, file_like)]
     given += [file if isinstance(file, tuple) else (None, file) for file in files]
-    return tuple(read(file, name) for name, file in given)
+    return tuple(read_attachment(file, name) for name, file in given)
 
 
-def check_attachment(file: Attachment, provider: str, limits: Limits) -> None:
-    """Raises FileError when the provider does not take this file inline."""
+def check_attachment(file: Attachment, provider: str, limits: InlineLimits) -> None:
+    """Raise FileError if the provider does not accept this file inline."""
     most = limits.text if file.text is not None else limits.types.get(file.media_type)
     if most is None:
         raise FileError(f"{provider} does not take {file.name} ({file.media_type}): it takes {limits.words}")
@@ -198,7 +206,7 @@ def check_attachment(file: Attachment, provider: str, limits: Limits) -> None:
         raise FileError(f"{file.name} ({file.media_type}) has {size}, too much for {provider}: it takes {limits.words}")
 
 
-def _bytes(file: Any) -> tuple[bytes, str | None]:
+def _read_content(file: Any) -> tuple[bytes, str | None]:
     if isinstance(file, (bytes, bytearray, memoryview)):
         return bytes(file), None
     try:
@@ -206,15 +214,15 @@ def _bytes(file: Any) -> tuple[bytes, str | None]:
             return file.read_bytes(), str(file.name)
         if hasattr(file, "read"):
             name = getattr(file, "name", None)
-            return _rewound(file), name if isinstance(name, str) else None
+            return _read_from_start(file), name if isinstance(name, str) else None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise FileError(f"the file {getattr(file, 'name', '') or file!s} can't be read: {reason}") from None
     raise FileError(f"file_like must be an open binary file, bytes or a pathlib.Path, not {type(file).__name__}")
 
 
-def _rewound(file: IO[bytes]) -> bytes:
-    """The whole content, whatever the position; the position is left as it was."""
+def _read_from_start(file: IO[bytes]) -> bytes:
+    """Read the complete content, whatever the position, and restore the position."""
     seekable = file.seekable() if hasattr(file, "seekable") else False
     position = file.tell() if seekable else 0
     if seekable:
@@ -229,15 +237,15 @@ def _rewound(file: IO[bytes]) -> bytes:
     return data
 
 
-def _sniffed(data: bytes) -> str | None:
-    import filetype  # imported when a file has no telling name: it costs more than the rest of this module
+def _sniff_media_type(data: bytes) -> str | None:
+    import filetype  # imported late: it costs more than this module, and only a file without a telling name needs it
 
     kind: str | None = filetype.guess_mime(data)
     return kind and kind.replace("audio/x-", "audio/")
 
 
-def _decoded(data: bytes) -> str | None:
-    """The text in UTF-8, in UTF-16 with its mark, or in Windows-1252; None where it is none of these."""
+def _decode_text(data: bytes) -> str | None:
+    """Decode UTF-8, UTF-16 with a byte order mark, or Windows-1252; return None if it is none of these."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encodings: tuple[str, ...] = ("utf-16",)
     elif b"\0" in data:

@@ -1,7 +1,7 @@
-"""JSON as providers really send it: decoded strictly and fast, and mended once where that fails. Pure.
+"""Decodes JSON as providers really send it: strictly and fast first, and mended once if that fails. Pure.
 
-Rule: what a text costs in time and memory grows no faster than its bytes. A small one may cost 30 times its size (`[],`
-takes 80 bytes of memory); of a large one the values are counted before any is made.
+Rule: the time and memory for a text grow no faster than its bytes. A small text may cost 30 times its size (`[],` takes
+80 bytes of memory); in a large text, the values are counted before it is decoded.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import msgspec
 T = TypeVar("T")
 
 LARGE = 1024 * 1024
-"""Bytes from which the values of a text are counted: of a generated image nearly all is one string."""
+"""Bytes from which the values of a text are counted. A generated image is large, but nearly all of it is one string."""
 MOST_VALUES = 1 << 18
-"""That a large text may have. More of them than a text below `LARGE` would hardly fit into it."""
+"""Maximum values of a large text: about as many as fit into a text below `LARGE`."""
 MOST_HALVES = 10_000
-"""Half surrogate pairs that are mended in one text: servers that cut an emoji in two do it a few times."""
+"""Maximum half surrogate pairs that are mended in one text. Servers that split an emoji do it a few times."""
 
 _STEP = 64 * 1024
 _HALF = re.compile(
@@ -29,49 +29,49 @@ _HALF = re.compile(
 
 
 class MalformedJson(Exception):
-    """An event that is not JSON, or not of the shape that the wire promises."""
+    """An event is not JSON, or does not have the shape that the wire promises."""
 
 
 class LenientDecoder(Generic[T]):
-    """Decodes one type. Nulls and unknown fields are the type's business: every field that we read may be absent."""
+    """Decodes one type. The type allows for null and missing fields: any field that we read may be absent."""
 
     def __init__(self, shape: type[T]) -> None:
         self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(shape, strict=False)
 
     def decode(self, data: bytes) -> T:
-        """Raises Malformed."""
+        """Decode an event. Raise MalformedJson if it does not fit the type."""
         if len(data) > LARGE and not _has_few_values(data):
             raise MalformedJson("an event has too many values")
         try:
             return self._decoder.decode(data)
         except (ValueError, RecursionError):
             try:
-                return self._decoder.decode(_mended(data))
+                return self._decoder.decode(_mend_text(data))
             except (ValueError, RecursionError):
                 raise MalformedJson("an event is not the JSON that this API promises") from None
 
 
 def load_lenient(data: bytes | str) -> Any:
-    """Any JSON. Raises ValueError.
+    """Decode any JSON. Raise ValueError if it is none.
 
     Invalid UTF-8 and half surrogate pairs (an emoji that a server cut in two) become U+FFFD, as in a browser
-    (WHATWG Encoding): what is made of them can always be encoded.
+    (WHATWG Encoding), so that the result can always be encoded again.
     """
     if isinstance(data, str):
-        data = _encoded(data)
+        data = _encode_text(data)
     if len(data) > LARGE and not _has_few_values(data):
         raise ValueError("too many values")
     try:
         try:
             return msgspec.json.decode(data)
         except ValueError:
-            return msgspec.json.decode(_mended(data))
+            return msgspec.json.decode(_mend_text(data))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
 def parse_or_none(data: bytes) -> Any:
-    """Any JSON; None where it is none."""
+    """Decode any JSON; return None if it is none."""
     try:
         return load_lenient(data)
     except ValueError:
@@ -79,11 +79,11 @@ def parse_or_none(data: bytes) -> Any:
 
 
 def memory(value: Any) -> int:
-    """Bytes of memory that a value takes which was decoded from JSON."""
+    """Return the bytes of memory that a decoded JSON value takes."""
     total, left = 0, [value]
     while left:
         each = left.pop()
-        total += each.__sizeof__() + 16  # what the garbage collector keeps of it
+        total += each.__sizeof__() + 16  # the header of the garbage collector
         if isinstance(each, list):
             left += each
         elif isinstance(each, dict):
@@ -92,7 +92,7 @@ def memory(value: Any) -> int:
     return total
 
 
-def _encoded(text: str) -> bytes:
+def _encode_text(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -102,14 +102,14 @@ def _encoded(text: str) -> bytes:
 def _has_few_values(data: bytes) -> bool:
     """Return whether a text may be decoded. Values are counted by the commas and brackets outside of strings.
 
-    The text is read in steps: a copy of all of it would double what a large event takes, and it ends at the limit.
+    The text is read in steps, because a copy would double the memory of a large event. The count stops at the limit.
     """
     values = quotes = 0
     escape = b""  # a backslash whose character is in the next step
     for at in range(0, len(data), _STEP):
         step = escape + data[at : at + _STEP]
         escape = b""
-        if b"\\" in step:  # a look at one character is fast, and most steps of an image end here
+        if b"\\" in step:  # a search for one byte is fast, and most steps of an image have no backslash
             step = step.replace(rb"\\", b"")
             if step.endswith(b"\\"):
                 step, escape = step[:-1], b"\\"
@@ -126,15 +126,15 @@ def _has_few_values(data: bytes) -> bool:
 
 
 def _count_values(data: bytes) -> int:
-    return len(data) - len(data.translate(None, b",[{"))  # one pass of a steady speed, however many there are
+    return len(data) - len(data.translate(None, b",[{"))  # one pass; `count` would take one for each character
 
 
-def _mended(data: bytes) -> bytes:
-    """Return the text without what can be no character. Raises ValueError if there is nothing of the kind."""
+def _mend_text(data: bytes) -> bytes:
+    """Replace invalid UTF-8 and half surrogate pairs. Raise ValueError if there are none to replace."""
     mended = _replace_invalid_utf8(data)
-    # A look at one character is fast: a large text without any escape is not searched for two.
+    # A search for one byte is fast, so that a large text without escapes is not searched for two.
     if b"\\" in mended and (b"\\ud" in mended or b"\\uD" in mended) and b"\0" not in mended:
-        # Without the backslashes that are escaped, each one that is left begins an escape.
+        # With escaped backslashes out of the way, every backslash that is left begins an escape.
         mended = mended.replace(rb"\\", b"\0\0")
         mended = _HALF.sub(rb"\\ufffd", mended, count=MOST_HALVES).replace(b"\0\0", rb"\\")
     if mended is data or mended == data:
@@ -143,9 +143,9 @@ def _mended(data: bytes) -> bytes:
 
 
 def _replace_invalid_utf8(data: bytes) -> bytes:
-    """Return the text with U+FFFD for what is no UTF-8: itself, and no copy of it, if all of it is.
+    """Replace invalid UTF-8 by U+FFFD. Return the text itself, not a copy, if all of it is valid.
 
-    In steps: as a str, all of it would take four bytes a character once there is an emoji in it.
+    The text is decoded in steps, because one emoji makes every character of a str take four bytes.
     """
     if data.isascii():
         return data
@@ -158,17 +158,17 @@ def _replace_invalid_utf8(data: bytes) -> bytes:
 
 
 def as_mapping(value: object) -> dict[str, Any]:
-    """`value` if it is a JSON object, else an empty one: for corners that servers fill as they like."""
+    """Return `value` if it is a JSON object, else an empty one, for fields in which servers send other types too."""
     return value if isinstance(value, dict) else {}
 
 
 def as_text(value: object) -> str:
-    """`value` if it is a string, else an empty one."""
+    """Return `value` if it is a string, else an empty one."""
     return value if isinstance(value, str) else ""
 
 
 def as_count(value: object) -> int | None:
-    """`value` if it is a number of tokens, else None."""
+    """Return `value` if it can be a number of tokens, else None."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**53:
         return int(value)
     return None

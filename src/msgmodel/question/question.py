@@ -18,7 +18,7 @@ from .lenient_json import as_mapping, load_lenient
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An attachment. `text` is its content decoded, for types that are text; None for binary ones."""
+    """An attachment. `text` is the decoded content of a text file, and None for a binary file."""
 
     name: str
     media_type: str
@@ -27,18 +27,18 @@ class Attachment:
     _encoded: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def in_base64(self, prefix: str = "") -> msgspec.Raw:
-        """Return the place of the data in a request, as one JSON string with its prefix; text goes as UTF-8."""
-        return self._placed(prefix, "base64")
+        """Return a placeholder for the data in base64, as one JSON string with its prefix. Text is encoded as UTF-8."""
+        return self._placeholder(prefix, "base64")
 
     def as_text(self, prefix: str = "") -> msgspec.Raw:
-        """Return the place of the text in a request, as one JSON string with its prefix."""
-        return self._placed(prefix, "text")
+        """Return a placeholder for the text, as one JSON string with its prefix."""
+        return self._placeholder(prefix, "text")
 
-    def _placed(self, prefix: str, way: str) -> msgspec.Raw:
+    def _placeholder(self, prefix: str, way: str) -> msgspec.Raw:
         return msgspec.Raw(b'%b%b%x %b%b"' % (msgspec.json.encode(prefix)[:-1], _MARK, id(self), way.encode(), _MARK))
 
-    def encoded(self, way: str) -> bytes:
-        """Return the data or the text as it stands within a JSON string. Made once, for all requests that carry it."""
+    def encode_for_json(self, way: str) -> bytes:
+        """Return the data or the text as the inside of a JSON string, encoded once for all requests."""
         if way not in self._encoded:
             if way == "text":
                 self._encoded[way] = msgspec.json.encode(self.text or "")[1:-1]
@@ -48,7 +48,9 @@ class Attachment:
 
 
 _MARK = b"\xff"
-"""What stands before and after the place of a file in a body. No JSON holds this byte, as it is no UTF-8."""
+"""Delimits the placeholder of a file in a body. JSON is UTF-8, in which this byte never occurs.
+
+The data itself would be copied each time a request is encoded: 50 MB for each retry and each fallback."""
 
 Effort: TypeAlias = Literal["none", "low", "medium", "high"]
 
@@ -58,12 +60,12 @@ EFFORT_FIELDS: Mapping[Effort, Mapping[str, Any]] = {
     "medium": {"reasoning_effort": "medium"},
     "high": {"reasoning_effort": "high"},
 }
-"""OpenAI's own words for how long to think; most servers that are compatible with it took them over."""
+"""OpenAI's names for the levels of reasoning; most compatible servers accept them."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedText:
-    """Text with what its provider wants back beside it."""
+    """Text, and the opaque data that its provider wants back with it."""
 
     text: str = field(repr=False)
     opaque: JSON = field(repr=False)
@@ -71,7 +73,7 @@ class SignedText:
 
 @dataclass(frozen=True, slots=True)
 class PastReasoning:
-    """Reasoning in an assistant's turn; `opaque` where this wire can take it back."""
+    """Reasoning in an assistant's turn. `opaque` is set if this provider accepts its own reasoning back."""
 
     text: str = field(repr=False)
     opaque: JSON = field(default=None, repr=False)
@@ -79,14 +81,14 @@ class PastReasoning:
 
 @dataclass(frozen=True, slots=True)
 class PastRefusal:
-    """The model's words for refusing, in an assistant's turn."""
+    """A refusal in an assistant's turn, in the model's own words."""
 
     text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """A tool call in an assistant's turn. `arguments`: the text as the model wrote it, of a JSON object or not."""
+    """A tool call in an assistant's turn. `arguments` is the text that the model wrote, valid JSON or not."""
 
     id: str
     name: str
@@ -95,7 +97,7 @@ class PastCall:
 
     @property
     def input(self) -> dict[str, Any]:
-        """The arguments for a wire that takes an object: an empty one where the text is none."""
+        """The arguments for a wire that takes an object; empty if the text is not a JSON object."""
         try:
             return as_mapping(load_lenient(self.arguments))
         except ValueError:
@@ -104,7 +106,7 @@ class PastCall:
 
 @dataclass(frozen=True, slots=True)
 class PastResult:
-    """What a call gave, in a turn of role `tool`."""
+    """The result of a tool call, in a turn of role `tool`."""
 
     call: PastCall
     content: str = field(repr=False)
@@ -113,7 +115,7 @@ class PastResult:
 
 @dataclass(frozen=True, slots=True)
 class OpaqueBlock:
-    """A block of the provider's own, to be sent as it came."""
+    """A block that only its provider can read, sent back unchanged."""
 
     opaque: JSON = field(repr=False)
 
@@ -130,12 +132,12 @@ class ToolDefinition:
     description: str
     parameters: Mapping[str, Any] = field(repr=False)
     strict: bool | None = None
-    """Whether the arguments must keep to the schema, where the wire has such a switch."""
+    """Whether the arguments must match the schema, if the wire has such a switch."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionTurn:
-    """One turn of the conversation: its parts in the order in which they are to be read."""
+    """One turn of the conversation, with its parts in reading order."""
 
     role: Role
     parts: tuple[TurnPart, ...] = field(repr=False)
@@ -143,25 +145,25 @@ class QuestionTurn:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What a server on a known wire takes; a provider's row in `providers` names its own."""
+    """What a server on a known wire accepts. A provider's row in `registry/rows.py` names its dialect."""
 
     max_tokens: str = "max_tokens"
     system_role: str = "system"
     store: bool | None = None
     include_usage: bool = False
     system: str | None = None
-    """System text that is sent unless the caller gives one."""
+    """System text to send if the caller passes none."""
     sampling: Mapping[str, Any] = field(default_factory=dict)
-    """Fields that are sent unless the caller sets them."""
+    """Sampling fields to send if the caller does not set them."""
     reasoning: Mapping[Effort, Mapping[str, Any]] = field(default_factory=lambda: EFFORT_FIELDS)
-    """What each level of `reasoning=` puts into the body; a level that is missing can't be asked for."""
+    """The fields that each level of `reasoning=` adds to the body. A missing level is refused."""
     echo_reasoning: str = ""
-    """The field in which an assistant's turn must carry its reasoning back; empty where it must not."""
+    """The field in which an assistant's turn carries its reasoning back; empty if the server does not want it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Everything that a wire needs to write the request. No repr shows `headers` and `secrets`: they hold the key."""
+    """Everything that a wire needs to write the request. Its repr hides `headers` and `secrets`, which hold the key."""
 
     provider: str
     wire: str
@@ -182,7 +184,7 @@ class Question:
 
     @property
     def target_host(self) -> str:
-        """Where it goes; empty for a model in this process."""
+        """The host that the question is sent to; empty for the embedded model."""
         return urlsplit(self.base_url).hostname or ""
 
     @property
@@ -191,18 +193,18 @@ class Question:
 
     @property
     def estimated_tokens(self) -> int | None:
-        """Tokens that the question may have; None where there is an image or the like in it, which has no text."""
+        """The estimated tokens of the question; None if it has a file without text, such as an image."""
         if any(file.text is None for file in self.attachments):
             return None
-        texts = [self.system or "", *(_text(part) for turn in self.turns for part in turn.parts)]
+        texts = [self.system or "", *(_text_of_part(part) for turn in self.turns for part in turn.parts)]
         return sum(map(estimate_tokens, texts))
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode base64 in pieces: one call for a large file would hold up every other thread. Raises ValueError."""
+    """Decode base64 in pieces, because one call for a large file would hold the GIL. Raise ValueError."""
     if 0 <= text.find("=") < len(text) - 2:
-        raise ValueError("there is more after the padding")
-    cuts = [*range(0, max(1, len(text) - 2), BASE64_PIECE), len(text)]  # what may be padding is not cut off
+        raise ValueError("there is data after the padding")
+    cuts = [*range(0, max(1, len(text) - 2), BASE64_PIECE), len(text)]  # never cut between a group and its padding
     return b"".join([base64.b64decode(text[begin:end], validate=True) for begin, end in pairwise(cuts)])
 
 
@@ -210,17 +212,17 @@ BASE64_PIECE = 1024 * 1024  # a multiple of 4
 
 
 def estimate_tokens(text: str) -> int:
-    """An estimate, for where the provider does not count: a token for four bytes, begun ones included."""
+    """Estimate the tokens of a text that the provider did not count: one for every four bytes, rounded up."""
     return -(-len(text.encode()) // 4)
 
 
 def without_none(**fields: Any) -> dict[str, Any]:
-    """The fields that are not None: only what the caller set is sent."""
+    """Return the fields that are not None, because only what the caller set is sent."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def merge_body(payload: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-    """The payload with the caller's own fields over it; of an object in both, the fields that the caller names."""
+    """Return the payload with the caller's own fields over it. Objects in both are merged, one level deep."""
     both = dict(payload)
     for name, value in body.items():
         ours = both.get(name)
@@ -229,12 +231,12 @@ def merge_body(payload: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str,
 
 
 def append_path(base_url: str, path: str) -> str:
-    """`path` appended to the path of `base_url`, whose query (Azure's `api-version`) stays at the end."""
+    """Append `path` to the path of `base_url`, before its query (Azure's `api-version`)."""
     base, mark, query = base_url.partition("?")
     return f"{base.rstrip('/')}/{path}{mark}{query}"
 
 
-def _text(part: TurnPart) -> str:
+def _text_of_part(part: TurnPart) -> str:
     if isinstance(part, str):
         return part
     if isinstance(part, Attachment):

@@ -1,6 +1,7 @@
-"""`tools=` as callers write them, checked: JSON-schema dicts or Python functions. Pure.
+"""Checks `tools=`: dicts with a JSON schema, or Python functions. Pure.
 
-A function's schema comes from its signature by msgspec and from its docstring by docstring_parser (extra `[tools]`).
+msgspec makes the schema of a function from its signature, and docstring_parser (extra `[tools]`) reads the
+descriptions in its docstring.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from ..errors import ConfigurationError, quoted
 from .question import ToolDefinition
 
 ToolLike: TypeAlias = Mapping[str, Any] | Callable[..., Any]
-"""A dict with `name`, `description` and `parameters` (a JSON schema), also as the providers write it, or a function."""
+"""A function, or a dict with `name`, `description` and `parameters` (a JSON schema), or a dict in a provider's form."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SCHEMAS = ("parameters", "input_schema", "parametersJsonSchema", "inputSchema")
-"""Where the schema stands: with OpenAI, with Anthropic, with Gemini, and in MCP's list of tools."""
+"""The key of the schema: in OpenAI's form, Anthropic's, Gemini's, and in MCP's list of tools."""
 _CHOICES = ("auto", "none", "required")
 
 
 def read_tools(tools: Sequence[ToolLike], choice: str | None) -> tuple[tuple[ToolDefinition, ...], str | None]:
-    """The tools, and which of them the model must call. Raises ConfigurationError."""
+    """Return the tools and the checked choice. Raise ConfigurationError for a wrong one."""
     if not isinstance(tools, Sequence) or isinstance(tools, (str, bytes)):
         raise ConfigurationError(f"tools must be a list of dicts or functions, not {type(tools).__name__}")
-    read = tuple(_tool(number, tool) for number, tool in enumerate(tools))
+    read = tuple(_read_tool(number, tool) for number, tool in enumerate(tools))
     names = [tool.name for tool in read]
     if len(set(names)) < len(names):
         raise ConfigurationError(f"two tools have the name {quoted(max(names, key=names.count))}")
@@ -38,11 +39,11 @@ def read_tools(tools: Sequence[ToolLike], choice: str | None) -> tuple[tuple[Too
     return read, choice
 
 
-def _tool(number: int, tool: ToolLike) -> ToolDefinition:
+def _read_tool(number: int, tool: ToolLike) -> ToolDefinition:
     if isinstance(tool, Mapping):
-        read = _described(tool)
+        read = _tool_from_dict(tool)
     elif callable(tool):
-        read = _inspected(tool)
+        read = _tool_from_function(tool)
     else:
         raise ConfigurationError(f"tools[{number}] must be a dict or a function, not {type(tool).__name__}")
     if not isinstance(read.name, str) or not _NAME.fullmatch(read.name):
@@ -58,9 +59,9 @@ def _tool(number: int, tool: ToolLike) -> ToolDefinition:
     return read
 
 
-def _described(tool: Mapping[str, Any]) -> ToolDefinition:
+def _tool_from_dict(tool: Mapping[str, Any]) -> ToolDefinition:
     inner = tool.get("function")
-    if isinstance(inner, Mapping):  # as OpenAI's Chat Completions API has it
+    if isinstance(inner, Mapping):  # the form of OpenAI's Chat Completions API
         tool = inner
     schema = next((tool[name] for name in _SCHEMAS if tool.get(name) is not None), None)
     if schema is None:
@@ -68,7 +69,7 @@ def _described(tool: Mapping[str, Any]) -> ToolDefinition:
     return ToolDefinition(tool.get("name", ""), tool.get("description") or "", schema, tool.get("strict"))
 
 
-def _inspected(function: Callable[..., Any]) -> ToolDefinition:
+def _tool_from_function(function: Callable[..., Any]) -> ToolDefinition:
     import inspect
 
     try:
@@ -84,7 +85,7 @@ def _inspected(function: Callable[..., Any]) -> ToolDefinition:
         plain = function if inspect.isroutine(function) else type(function).__call__
         hints = get_type_hints(plain, include_extras=True)
         fields = [
-            _field(parameter, hints.get(parameter.name, Any), notes.get(parameter.name))
+            _parameter_field(parameter, hints.get(parameter.name, Any), notes.get(parameter.name))
             for parameter in inspect.signature(function).parameters.values()
         ]
         shape = msgspec.defstruct(name, fields, kw_only=True)
@@ -99,7 +100,7 @@ def _inspected(function: Callable[..., Any]) -> ToolDefinition:
     return ToolDefinition(name, description, own)
 
 
-def _field(parameter: Any, hint: Any, note: str | None) -> tuple[Any, ...]:
+def _parameter_field(parameter: Any, hint: Any, note: str | None) -> tuple[Any, ...]:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
         raise TypeError(f"the parameter {parameter.name} can't be given by name")
     if note:

@@ -1,4 +1,8 @@
-"""TODO"""
+"""The seam between the pure core and I/O: an HTTP request as data, and the protocols that a transport implements.
+
+Rule: a transport moves bytes and reports faults as `ConnectionBroken`. It decides nothing: retries and endings are the
+exchange's decisions.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ class HttpRequest:
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     pieces: tuple[bytes, ...] = field(repr=False)
-    """The body. Every second piece is a file's, and belongs to all requests that carry it."""
+    """The body. Every second piece is the data of a file, which all requests that carry the file share."""
     stored: bool | None = None
     """The value of the provider's storage switch in the body; None where it has none."""
 
@@ -29,9 +33,16 @@ class HttpRequest:
     def post(
         cls, url: str, headers: Mapping[str, str], payload: Mapping[str, Any], files: Sequence[Attachment] = ()
     ) -> HttpRequest:
-        """Return the request. files: those whose places are in the payload.
+        """Return the request with its body encoded.
 
-        Raises ConfigurationError for what JSON can't hold.
+        Args:
+            url: The address.
+            headers: The headers of this request, with the key.
+            payload: The body before it is encoded as JSON.
+            files: The files whose placeholders are in the payload.
+
+        Raises:
+            ConfigurationError: JSON can't hold a value of the payload.
         """
         try:
             body = msgspec.json.encode(payload)
@@ -41,7 +52,7 @@ class HttpRequest:
         by_id = {b"%x" % id(file): file for file in files}
         for number in range(1, len(pieces), 2):
             id_of_file, _, way = pieces[number].partition(b" ")
-            pieces[number] = by_id[id_of_file].encoded(way.decode())
+            pieces[number] = by_id[id_of_file].encode_for_json(way.decode())
         return cls(url, headers, tuple(pieces), payload.get("store"))
 
     @property
@@ -50,23 +61,23 @@ class HttpRequest:
 
     @property
     def text_characters(self) -> int:
-        """How many characters the body has without what it has of files."""
+        """The number of characters in the body, without the data of files."""
         return sum(len(piece.decode()) for piece in self.pieces[::2])
 
 
 class ConnectionBroken(Exception):
-    """What an I/O layer raises when a request or a response breaks. The message is safe to show."""
+    """A request or a response broke; raised by a transport. The message is safe to show."""
 
     def __init__(self, code: ErrorCode, message: str, *, retryable: bool = True) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
         self.message = message
         self.retryable = retryable
-        """False if the same request would fail again, although its code is one that often passes."""
+        """False if the same request would fail again, although failures with this code often pass."""
 
 
 class OpenResponse(Protocol):
-    """An open response. `read` waits at most so many seconds for bytes; b"" is the end of the body."""
+    """An open response. `read` waits at most `patience` seconds for bytes; it returns b"" at the end of the body."""
 
     status: int
     headers: Mapping[str, str]
@@ -84,8 +95,10 @@ class AsyncOpenResponse(Protocol):
 
 
 class Transport(Protocol):
-    """`patience`: seconds until the response must begin; `silence`: the longest that any later read may be asked to
-    wait. Raises Broken, also from `read`."""
+    """Opens responses. `open`, and `read` of the response, raise ConnectionBroken.
+
+    `patience`: maximum seconds until the response begins. `silence`: the longest wait that a later `read` may ask for.
+    """
 
     def open(self, request: HttpRequest, patience: float, silence: float) -> AbstractContextManager[OpenResponse]: ...
 
@@ -99,7 +112,7 @@ class AsyncTransport(Protocol):
 
 
 class ConnectionPool(Transport):
-    """Connections for blocking calls that are ours to close."""
+    """A pool of connections for blocking calls, which its owner closes."""
 
     def close(self) -> None:
-        """Closes all of them, also those that a reply is being read from."""
+        """Close all connections, also those from which a reply is being read."""

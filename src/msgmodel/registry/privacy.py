@@ -1,4 +1,7 @@
-"""TODO"""
+"""What a provider does with the data of one request, computed from the request that is sent.
+
+Rule: no promise without its source. A provider's policy applies to its own hosts only; another server may do anything.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ _ELSEWHERE: Final = Policy(
 
 
 def privacy_of_request(ask: Question, request: HttpRequest) -> Privacy:
-    """What happens to the data of this request, read off the request itself."""
+    """Return what happens to the data of this request, read from the request itself."""
     row = PROVIDERS[ask.provider]
     local = ask.provider == "local"
     policy = (row.policy or _NO_POLICY) if local or row.is_official_host(request.url) else _ELSEWHERE
@@ -59,7 +62,7 @@ def privacy_of_request(ask: Question, request: HttpRequest) -> Privacy:
 
 
 def stated_privacy(row: Provider) -> dict[str, Any]:
-    """What a provider says of the data of its API, whatever the request."""
+    """Return what a provider states about the data of its API in general, without a request."""
     policy = row.policy or _NO_POLICY
     return {
         "provider": row.name,

@@ -1,4 +1,4 @@
-"""The functions for asyncio, and what else a program of msgmodel 4 imports from here."""
+"""The functions for asyncio, and the other names that a program of msgmodel 4 imports from here."""
 
 from .._functions import aquery, astream, astream_panels
 from ..errors import APIError, ConfigurationError, StreamingError
@@ -7,7 +7,7 @@ from ..response import LLMResponse
 from .names import ANTHROPIC_URL, GEMINI_URL, OPENAI_URL, Provider, get_default_config
 
 AIOHTTP_AVAILABLE = True
-"""Asked before an async call in msgmodel 4, which needed an extra for them. These need none."""
+"""Always true. In msgmodel 4, async calls needed an extra, and programs checked this first."""
 
 __all__ = [
     "AIOHTTP_AVAILABLE",

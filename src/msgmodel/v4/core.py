@@ -1,4 +1,4 @@
-"""The blocking functions, and what else a program of msgmodel 4 imports from here."""
+"""The blocking functions, and the other names that a program of msgmodel 4 imports from here."""
 
 from .._functions import query, stream, stream_panels
 from ..errors import APIError, AuthenticationError, ConfigurationError, FileError, MsgModelError, StreamingError

@@ -1,4 +1,4 @@
-"""What msgmodel 4 had and new programs need not use: the enum of providers, and a class for each of them."""
+"""Names of msgmodel 4 that new programs do not need: the enum of providers, and a class for each of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..registry.registry import PROVIDERS, find_provider
 
 ClaudeConfig = AnthropicConfig
 
-# Addresses, variables and key files of the three. To be read: setting them changes nothing.
+# Addresses, environment variables and key files of the three providers. Setting these names has no effect.
 OPENAI_URL: Final = "https://api.openai.com/v1/chat/completions"
 GEMINI_URL: Final = "https://generativelanguage.googleapis.com"
 ANTHROPIC_URL: Final = "https://api.anthropic.com/v1/messages"
@@ -41,15 +41,15 @@ class Provider(StrEnum):
 
     @classmethod
     def from_string(cls, value: str) -> Provider:
-        """The member of a name or short name. Raises ConfigurationError, which is a ValueError."""
+        """Return the member for a name or short name. Raise ConfigurationError, a ValueError, if there is none."""
         row = find_provider(value)
         if row.name not in {member.value for member in cls}:
-            raise ConfigurationError(f"{row.name!r} is no member of this enum: pass its name as a string")
+            raise ConfigurationError(f"{row.name!r} is not a member of this enum: pass its name as a string")
         return cls(row.name)
 
 
 def get_default_config(provider: Provider) -> ProviderConfig:
-    """A new config without any setting. Raises ConfigurationError."""
+    """Return a new config without any setting. Raise ConfigurationError for an unknown provider."""
     return find_provider(provider).config()
 
 
@@ -57,7 +57,7 @@ OnChunk = Callable[[str], object] | None
 
 
 class FileData(TypedDict, total=False):
-    """A file for the methods of the classes below. `data`: base64. `mime_type`: holds where the name tells no type."""
+    """A file for the methods of the classes below. `data` is base64. `mime_type` is used if the name tells no type."""
 
     data: str
     mime_type: str
@@ -66,7 +66,7 @@ class FileData(TypedDict, total=False):
 
 
 class Piece(TypedDict, total=False):
-    """What `stream_with_finish_reason` yields: `text` where `type` is delta, `finish_reason` where it is finish."""
+    """What `stream_with_finish_reason` yields: `text` if `type` is delta, `finish_reason` if it is finish."""
 
     type: Literal["delta", "finish"]
     text: str
@@ -87,8 +87,8 @@ class _ProviderClass:
     def query(
         self, prompt: str, system_instruction: str | None = None, file_data: FileData | None = None
     ) -> dict[str, Any]:
-        """The `panel_final` event of the reply. Raises what `msgmodel.query` does."""
-        return dict(query(**self._question(prompt, system_instruction, file_data)).raw_response)
+        """Return the `panel_final` event of the reply. Raise the errors of `msgmodel.query`."""
+        return dict(query(**self._question_arguments(prompt, system_instruction, file_data)).raw_response)
 
     def stream(
         self,
@@ -98,8 +98,10 @@ class _ProviderClass:
         timeout: float = 300,
         on_chunk: OnChunk = None,
     ) -> Generator[str, None, None]:
-        """The text in pieces. Raises what `msgmodel.stream` does."""
-        return stream(**self._question(prompt, system_instruction, file_data), timeout=timeout, on_chunk=on_chunk)
+        """Stream the text in pieces. Raise the errors of `msgmodel.stream`."""
+        return stream(
+            **self._question_arguments(prompt, system_instruction, file_data), timeout=timeout, on_chunk=on_chunk
+        )
 
     def stream_with_finish_reason(
         self,
@@ -109,11 +111,13 @@ class _ProviderClass:
         timeout: float = 300,
         on_chunk: OnChunk = None,
     ) -> Generator[Piece, None, None]:
-        """The text in pieces, then the finish reason: the provider's, or "aborted" where `on_chunk` returned False.
+        """Stream the text in pieces, then the finish reason: the provider's, or "aborted" if `on_chunk` returned False.
 
-        Raises what `msgmodel.stream` does.
+        Raise the errors of `msgmodel.stream`.
         """
-        with closing(stream_panels(**self._question(prompt, system_instruction, file_data), timeout=timeout)) as events:
+        with closing(
+            stream_panels(**self._question_arguments(prompt, system_instruction, file_data), timeout=timeout)
+        ) as events:
             for event in events:
                 if event["event"] == "panel_delta":
                     if on_chunk is not None and on_chunk(event["delta"]) is False:
@@ -127,10 +131,10 @@ class _ProviderClass:
 
     @classmethod
     def get_privacy_info(cls) -> dict[str, Any]:
-        """What the provider says of the data of its API; that of one request is in `LLMResponse.privacy`."""
+        """Return the provider's statement about its API. `LLMResponse.privacy` tells about one request."""
         return stated_privacy(PROVIDERS[cls.provider])
 
-    def _question(self, prompt: str, system: str | None, file: FileData | None) -> dict[str, Any]:
+    def _question_arguments(self, prompt: str, system: str | None, file: FileData | None) -> dict[str, Any]:
         given: dict[str, Any] = {
             "provider": self.provider,
             "prompt": prompt,
@@ -143,34 +147,34 @@ class _ProviderClass:
                 content = base64.b64decode(file["data"], validate=True)
             except (KeyError, TypeError, binascii.Error) as error:
                 raise FileError("file_data must have the content in base64 as 'data'") from error
-            given |= {"file_like": io.BytesIO(content), "filename": _filename(file)}
+            given |= {"file_like": io.BytesIO(content), "filename": _name_with_suffix(file)}
         return given
 
 
 class OpenAIProvider(_ProviderClass):
-    """`query` and `stream` of OpenAI, with a key and a config that are kept."""
+    """`query` and `stream` of OpenAI with a stored key and config."""
 
     provider = "openai"
     kind = OpenAIConfig
 
     @staticmethod
     def extract_text(response: Mapping[str, Any]) -> str:
-        """The text in what `query` returned, or in an answer of the provider's own."""
+        """Return the text in a result of `query`, or in a raw response of the provider."""
         for choice in response.get("choices", ()):
-            if said := choice.get("message", {}).get("content"):
-                return str(said)
-        return _content(response)
+            if text := choice.get("message", {}).get("content"):
+                return str(text)
+        return _text_content(response)
 
 
 class GeminiProvider(_ProviderClass):
-    """`query` and `stream` of Gemini, with a key and a config that are kept. Making one asks nobody."""
+    """`query` and `stream` of Gemini with a stored key and config. The constructor sends nothing."""
 
     provider = "gemini"
     kind = GeminiConfig
 
     @classmethod
     def create_verified(cls, api_key: str, config: GeminiConfig | None = None) -> Self:
-        """One whose key was tried with a question of one token. Raises APIError or StreamingError."""
+        """Check the key with a question of one token, and return the provider. Raise APIError or StreamingError."""
         made = cls(api_key, config)
         query("gemini", "Hi", api_key, config=made.config, max_tokens=1)
         return made
@@ -179,19 +183,19 @@ class GeminiProvider(_ProviderClass):
     def create_with_cached_validation(
         cls, api_key: str, config: GeminiConfig | None = None, validated: bool = False
     ) -> Self:
-        """The same; `validated`: the key was tried before."""
+        """Return the provider. Check the key first, unless `validated` says that it was checked before."""
         return cls(api_key, config) if validated else cls.create_verified(api_key, config)
 
     @staticmethod
     def extract_text(response: Mapping[str, Any]) -> str:
-        """The text in what `query` returned, or in an answer of the provider's own."""
-        return "".join(part.get("text", "") for _, _, part in _parts(response)) or _content(response)
+        """Return the text in a result of `query`, or in a raw response of the provider."""
+        return "".join(part.get("text", "") for _, _, part in _gemini_parts(response)) or _text_content(response)
 
     @staticmethod
     def extract_binary_outputs(response: Mapping[str, Any], output_dir: str = ".") -> list[str]:
-        """Writes the images and the like of a provider's answer into a folder; returns their paths."""
+        """Write the images and other files in a raw response into a folder, and return their paths."""
         written = []
-        for candidate, number, part in _parts(response):
+        for candidate, number, part in _gemini_parts(response):
             inline = part.get("inline_data") or part.get("inlineData")
             if inline:
                 media_type = inline.get("mime_type") or inline.get("mimeType") or ""
@@ -203,34 +207,34 @@ class GeminiProvider(_ProviderClass):
 
 
 class AnthropicProvider(_ProviderClass):
-    """`query` and `stream` of Anthropic, with a key and a config that are kept."""
+    """`query` and `stream` of Anthropic with a stored key and config."""
 
     provider = "anthropic"
     kind = AnthropicConfig
 
     @staticmethod
     def extract_text(response: Mapping[str, Any]) -> str:
-        """The text in what `query` returned, or in an answer of the provider's own."""
+        """Return the text in a result of `query`, or in a raw response of the provider."""
         blocks = response.get("content", ())
         if isinstance(blocks, str):
             return blocks
         return "".join(block.get("text", "") for block in blocks if block.get("type") == "text")
 
 
-def _filename(file: FileData) -> str:
-    """The name that was given, with an ending for the media type where it has none that tells one."""
+def _name_with_suffix(file: FileData) -> str:
+    """Return the file's name, with a suffix for its media type if the name does not tell the type."""
     name, media_type = file.get("filename") or "upload.bin", file.get("mime_type") or ""
     if not media_type or mimetypes.guess_type(name)[0] not in (None, "application/octet-stream"):
         return name
     return name + (mimetypes.guess_extension(media_type) or f".{media_type.rpartition('/')[2]}")
 
 
-def _content(event: Mapping[str, Any]) -> str:
-    said = event.get("content", "")
-    return said if isinstance(said, str) else ""
+def _text_content(event: Mapping[str, Any]) -> str:
+    content = event.get("content", "")
+    return content if isinstance(content, str) else ""
 
 
-def _parts(response: Mapping[str, Any]) -> list[tuple[int, int, Mapping[str, Any]]]:
+def _gemini_parts(response: Mapping[str, Any]) -> list[tuple[int, int, Mapping[str, Any]]]:
     return [
         (index, number, part)
         for index, candidate in enumerate(response.get("candidates", ()))

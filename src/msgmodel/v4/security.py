@@ -32,7 +32,7 @@ class RequestSigner:
 
         The order of the other fields does not matter; they must be of types that JSON has.
         """
-        return self._signature(str(getattr(provider, "value", provider)), message, kwargs)
+        return self._compute_signature(str(getattr(provider, "value", provider)), message, kwargs)
 
     def verify_signature(self, signature: str, provider: str, message: str, **kwargs: Any) -> bool:
         """Whether it is the signature of this request; in the same time wherever the two differ."""
@@ -40,13 +40,13 @@ class RequestSigner:
         if isinstance(provider, Enum):  # as msgmodel 4 signed a member
             names.append(f"{type(provider).__name__}.{provider.name}")
         try:
-            expected = [self._signature(name, message, kwargs) for name in names]
+            expected = [self._compute_signature(name, message, kwargs) for name in names]
         except (TypeError, ValueError):
             return False
         given = signature.encode() if isinstance(signature, str) else b""
         return any(hmac.compare_digest(given, each.encode()) for each in expected)
 
-    def _signature(self, provider: str, message: str, fields: Mapping[str, Any]) -> str:
+    def _compute_signature(self, provider: str, message: str, fields: Mapping[str, Any]) -> str:
         if "|" in provider:  # it ends at the first one: else one text would stand for two requests
             raise ValueError("the name of a provider has no '|'")
         signed = f"{provider}|{message}|{json.dumps(sorted(fields.items()), sort_keys=True)}"

@@ -25,7 +25,7 @@ _PLACEHOLDER: Final = re.compile(r"sk-\.{3,}$|your[_-]?api[_-]?key|\*+$|xxx+$|te
 
 def validate_prompt(prompt: str, *, allow_empty: bool = False) -> str:
     """The prompt without white space around it. Raises ValidationError."""
-    text = _text("prompt", prompt)
+    text = _check_text("prompt", prompt)
     if not text and not allow_empty:
         raise ValidationError("prompt is empty", field="prompt")
     return text
@@ -33,12 +33,12 @@ def validate_prompt(prompt: str, *, allow_empty: bool = False) -> str:
 
 def validate_temperature(temperature: float) -> float:
     """A number from 0 to 2. Raises ValidationError."""
-    return _number("temperature", temperature, MIN_TEMPERATURE, MAX_TEMPERATURE)
+    return _check_number("temperature", temperature, MIN_TEMPERATURE, MAX_TEMPERATURE)
 
 
 def validate_top_p(top_p: float) -> float:
     """A number from 0 to 1. Raises ValidationError."""
-    return _number("top_p", top_p, MIN_TOP_P, MAX_TOP_P)
+    return _check_number("top_p", top_p, MIN_TOP_P, MAX_TOP_P)
 
 
 def validate_max_tokens(max_tokens: int) -> int:
@@ -74,7 +74,7 @@ def validate_api_key(api_key: str, *, provider: str | None = None, min_length: i
 
 def validate_model_name(model: str) -> str:
     """A name of letters, digits and `._-:/@`, as every provider has them. Raises ValidationError."""
-    name = _text("model", model)
+    name = _check_text("model", model)
     if not name:
         raise ValidationError("model is empty", field="model")
     if not re.fullmatch(r"[\w.:/@-]+", name):
@@ -84,19 +84,19 @@ def validate_model_name(model: str) -> str:
 
 def validate_timeout(timeout: float) -> float:
     """A number of seconds above 0, at most an hour. Raises ValidationError."""
-    seconds = _number("timeout", timeout, 0.0, 3600.0)
+    seconds = _check_number("timeout", timeout, 0.0, 3600.0)
     if not seconds:
         raise ValidationError("timeout must be above 0 seconds", field="timeout")
     return seconds
 
 
-def _text(name: str, value: object) -> str:
+def _check_text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise ValidationError(f"{name} must be a string, not {type(value).__name__}", field=name)
     return value.strip()
 
 
-def _number(name: str, value: object, least: float, most: float) -> float:
+def _check_number(name: str, value: object, least: float, most: float) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise ValidationError(f"{name} must be a number, not {type(value).__name__}", field=name)
     if not math.isfinite(value) or not least <= value <= most:
