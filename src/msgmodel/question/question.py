@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
@@ -209,11 +209,24 @@ def decode_base64(text: str) -> bytes:
 
 
 BASE64_PIECE = 1024 * 1024  # a multiple of 4
+_STEP = 8 * 1024
 
 
 def estimate_tokens(text: str) -> int:
     """Estimate the tokens of a text that the provider did not count: one for every four bytes, rounded up."""
-    return -(-len(text.encode()) // 4)
+    return estimate_tokens_of((text,))
+
+
+def estimate_tokens_of(pieces: Iterable[str]) -> int:
+    """Estimate the tokens of a text in pieces. It is not joined, which would take its memory again."""
+    return -(-sum(map(_utf8_length, pieces)) // 4)
+
+
+def _utf8_length(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    # In steps: to encode a text takes up to four bytes for each of its characters at first.
+    return sum(len(text[at : at + _STEP].encode()) for at in range(0, len(text), _STEP))
 
 
 def without_none(**fields: Any) -> dict[str, Any]:

@@ -5,6 +5,8 @@ Rule: parts stand in the order in which they came; a call that is not sure to be
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from ..events import ToolCall
@@ -75,13 +77,27 @@ class AssistantTurn:
 
     def message(self, text: str, *, partial: bool) -> Message:
         """The turn as a message. Text alone is a string: `text`, which is that of all parts."""
+        return self._message(text, partial, lambda part: "".join(part["text"]))
+
+    def last_message(self, joined: Mapping[str, str], *, partial: bool) -> Message:
+        """Return the turn as a message, and release its pieces: the turn is not used any more.
+
+        joined: the text of all parts of each kind. A part that is the only one of its kind is not joined again.
+        """
+        kinds = Counter(part["type"] for part in self._parts)
+
+        def take_text(part: dict[str, Any]) -> str:
+            kind, pieces = part["type"], part["text"]
+            text = joined[kind] if kinds[kind] == 1 else "".join(pieces)
+            pieces.clear()
+            return text
+
+        return self._message(joined["text"], partial, take_text)
+
+    def _message(self, text: str, partial: bool, text_of: Callable[[dict[str, Any]], str]) -> Message:
         whole = [part for part in self._parts if part["type"] != "tool_call" or "id" in part]
         plain = all(part["type"] == "text" and "opaque" not in part for part in whole)
-        parts = (
-            []
-            if plain
-            else [part | {"text": "".join(part["text"])} if "text" in part else dict(part) for part in whole]
-        )
+        parts = [] if plain else [part | {"text": text_of(part)} if "text" in part else dict(part) for part in whole]
         content: Any = text if plain else parts
         message: Message = {"role": "assistant", "content": content}
         if partial:

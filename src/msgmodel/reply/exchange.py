@@ -57,7 +57,8 @@ MAX_STALE_CONTINUATIONS = 3
 """Continuations in a row that bring no text before it is called a cut; Google's own client allows as many."""
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
-"""Far more than a model says: ten million characters, or a generated image four times as large as any of today."""
+"""Far more than a model says: ten million characters in pieces of a kilobyte, or a generated image four times as large
+as any of today."""
 
 _WORDS = TextDelta, ReasoningDelta, RefusalDelta, ToolFragment
 """What brings words, in its last field, that are not kept if there is no room for them."""
@@ -370,7 +371,7 @@ class Exchange:
             self._panel.overlap = self._overlap.removed
             if not delta.text:
                 return ()
-        if isinstance(delta, _WORDS) and delta[-1].__sizeof__() > self._panel.room:
+        if isinstance(delta, _WORDS) and 2 * delta[-1].__sizeof__() > self._panel.room:
             self._end(self._too_large())
             return ()
         events = self._panel.add(delta)

@@ -7,9 +7,10 @@ for what proves it: something that comes after it, or a reply that ends well.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import chain, islice
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from ..events import (
@@ -29,7 +30,7 @@ from ..events import (
 )
 from ..messages import JSON, Message
 from ..question.lenient_json import load_lenient, memory
-from ..question.question import PastCall, Question, estimate_tokens
+from ..question.question import PastCall, Question, estimate_tokens_of
 from ..wires.deltas import (
     Delta,
     Failure,
@@ -62,14 +63,60 @@ VALUE_BYTES = 96
 """What a value in a call's arguments costs once they are decoded."""
 
 
+_WIDE_HEADER = "\xe9".__sizeof__() - 2
+"""What a string takes besides its characters, and the one after them, if it is not all ASCII."""
+
 At: TypeAlias = Literal["reasoning", "text", "tool_call"]
+
+
+class _TextPieces:
+    """The pieces of a text, and the memory that it takes in pieces and joined: at the end there are both.
+
+    A joined text has as many bytes for each character as its widest character needs, so one emoji makes it four times
+    as large.
+    """
+
+    __slots__ = ("most_overhead", "pieces", "width")
+
+    def __init__(self, pieces: Iterable[str] = (), width: int = 1) -> None:
+        self.pieces = [*pieces]
+        self.width = width
+        """Bytes of each character of the joined text: 1, 2 or 4."""
+        self.most_overhead = width + _WIDE_HEADER
+        """A piece that takes more bytes beyond those of its characters is wider than all before it (PEP 393)."""
+
+    def append(self, text: str) -> int:
+        """Return the bytes that it takes."""
+        size = text.__sizeof__()
+        joined = len(text) * self.width
+        self.pieces.append(text)
+        if size > joined + self.most_overhead:
+            joined += self.widen(text, size)
+        return size + joined + PIECE_BYTES
+
+    def widen(self, text: str, size: int) -> int:
+        """Return the bytes that all pieces take more, once they are joined with this one of so many bytes."""
+        before = self.width
+        self.width = 2 if size - _WIDE_HEADER <= 2 * (len(text) + 1) else 4
+        self.most_overhead = self.width + _WIDE_HEADER
+        return (self.width - before) * sum(map(len, self.pieces))
+
+    def copy(self) -> _TextPieces:
+        """Return another one that grows by itself."""
+        return _TextPieces(self.pieces, self.width)
+
+    def take(self) -> str:
+        """Return the joined text, and keep none of it."""
+        text = "".join(self.pieces)
+        self.pieces = []
+        return text
 
 
 @dataclass(slots=True)
 class _Call:
     id: str = ""
     name: str = ""
-    arguments: list[str] = field(default_factory=list)
+    arguments: _TextPieces = field(default_factory=_TextPieces)
     size: int = 0
     """Bytes that the arguments take."""
     given: bool = False
@@ -81,17 +128,7 @@ class _Call:
 
     def copy(self) -> _Call:
         """Return another one that grows by itself."""
-        return replace(self, arguments=[*self.arguments])
-
-    @property
-    def parsed(self) -> JSON:
-        """What its arguments mean; None where they are no JSON. None at all come as "", and as null on Groq."""
-        arguments = "".join(self.arguments)
-        try:
-            found: JSON = {} if arguments in ("", "null") else load_lenient(arguments)
-        except ValueError:
-            return None
-        return found
+        return replace(self, arguments=self.arguments.copy())
 
 
 @dataclass(slots=True)
@@ -167,8 +204,8 @@ class PanelBuilder:
         self._max_bytes = self._room_before = max_bytes
         self._begin = clock()
         self._first: float | None = None
-        self._text: list[str] = []
-        self._refusal: list[str] = []
+        self._text = _TextPieces()
+        self._refusal = _TextPieces()
         self._finished: list[ToolCall] = []
         self._sources: list[Source] = []
         self._cited: set[tuple[object, ...]] = set()
@@ -181,8 +218,9 @@ class PanelBuilder:
         self._ask, self._privacy = ask, privacy
         self._model = ask.model
         self._request_id: str | None = None
-        self._reasoning: list[str] = []
-        self._came, self._before = _ResponseState(since=len(self._text)), _ResponseState(since=len(self._text))
+        self._reasoning = _TextPieces()
+        since = len(self._text.pieces)
+        self._came, self._before = _ResponseState(since=since), _ResponseState(since=since)
         self._ids = {part.id for turn in ask.turns for part in turn.parts if isinstance(part, PastCall)}
         self._repeated: Counter[str] = Counter()  # ids that were said again, and how many numbers they have used up
 
@@ -224,11 +262,17 @@ class PanelBuilder:
 
     def more(self, text: str) -> PanelEvent | None:
         """The event of text that follows text; None, and nothing is kept, if there is no room for it."""
-        room = self.room - text.__sizeof__() - PIECE_BYTES
+        # As `_TextPieces.append` does it, whose call would be a tenth of what is done here.
+        kept = self._text
+        size = text.__sizeof__()
+        joined = len(text) * kept.width
+        room = self.room - size - joined - PIECE_BYTES
         if room < 0:
             return None
+        kept.pieces.append(text)
+        if size > joined + kept.most_overhead:
+            room -= kept.widen(text, size)
         self.room = room
-        self._text.append(text)
         self._came.turn.open_text.append(text)
         return {"event": "panel_delta", "panel_id": self._id, "delta": text}
 
@@ -269,7 +313,7 @@ class PanelBuilder:
     @property
     def text(self) -> str:
         """All text so far."""
-        return "".join(self._text)
+        return "".join(self._text.pieces)
 
     @property
     def called(self) -> bool:
@@ -279,7 +323,7 @@ class PanelBuilder:
     @property
     def ends_in_text(self) -> bool:
         """Whether the last thing that came is text, which a model can be asked to go on with."""
-        return self._came.latest == "text" and bool(self.text.strip()) and not self._refusal and not self.called
+        return self._came.latest == "text" and bool(self.text.strip()) and not self._refusal.pieces and not self.called
 
     def _key(self, key: str) -> str:
         return f"{len(self._segments)}:{key}"
@@ -303,19 +347,18 @@ class PanelBuilder:
         }
 
     def _said(self, delta: TextDelta | ReasoningDelta | RefusalDelta) -> PanelEvent:
-        self.room -= delta.text.__sizeof__() + PIECE_BYTES
         if isinstance(delta, TextDelta):
-            self._text.append(delta.text)
+            self.room -= self._text.append(delta.text)
             self._say("text", delta.text)
             self._note("text")
             return {"event": "panel_delta", "panel_id": self._id, "delta": delta.text}
         if isinstance(delta, ReasoningDelta):
-            self._reasoning.append(delta.text)
+            self.room -= self._reasoning.append(delta.text)
             self._came.other.append(delta.text)
             self._say("reasoning", delta.text)
             self._note("reasoning")
             return {"event": "panel_reasoning", "panel_id": self._id, "delta": delta.text}
-        self._refusal.append(delta.text)
+        self.room -= self._refusal.append(delta.text)
         self._came.other.append(delta.text)
         self._say("refusal", delta.text)
         self._note("text")
@@ -341,8 +384,7 @@ class PanelBuilder:
             self.room -= _size(call.name)
         if not delta.arguments or call.done:
             return ()
-        call.arguments.append(delta.arguments)
-        self._resize(call, call.size + _argument_bytes(delta.arguments))
+        self._resize(call, call.size + call.arguments.append(delta.arguments) + _value_bytes(delta.arguments))
         if not self._tool_deltas or not call.name:
             return ()
         self._note("tool_call")
@@ -361,8 +403,8 @@ class PanelBuilder:
         if call is None or call.done:
             return ()
         if end.arguments is not None:
-            call.arguments = [end.arguments]
-            self._resize(call, _argument_bytes(end.arguments))
+            call.arguments = _TextPieces()
+            self._resize(call, call.arguments.append(end.arguments) + _value_bytes(end.arguments))
         if end.whole:
             call.ended, self._came.ended = True, key
             return ()
@@ -387,16 +429,16 @@ class PanelBuilder:
         if not call.name:
             return ()
         self._note("tool_call")
+        arguments = call.arguments.take()  # whole now, and no more of it is taken
         tool_call: ToolCall = {
             "id": self._id_of(call),
             "name": call.name,
-            "arguments": "".join(call.arguments),
-            "arguments_json": call.parsed if complete else None,
+            "arguments": arguments,
+            "arguments_json": _parsed_arguments(arguments) if complete else None,
             "complete": complete,
         }
-        call.arguments = []  # whole now, and no more of it is taken
         self._finished.append(tool_call)
-        self._came.other.append(tool_call["arguments"])
+        self._came.other.append(arguments)
         if complete:
             self._came.turn.call(key, tool_call)
         return ({"event": "panel_tool_call", "panel_id": self._id, **tool_call},)
@@ -424,7 +466,7 @@ class PanelBuilder:
         ]
         if whole and any(not call["complete"] for call in self._finished):
             status = "truncated"  # the provider said so of the call alone
-        elif status == "complete" and self._refusal:
+        elif status == "complete" and self._refusal.pieces:
             status = "filtered"
         elif status == "complete" and self._finished:
             status = "tool_calls"  # Gemini, and others, say the same of a reply with calls as of any other
@@ -481,11 +523,11 @@ class PanelBuilder:
         """A response of several is over: its usage is kept, with who is paid for it."""
         self._segment(status, reason)
         self._spent.append(self._part(broken=broken, refused=refused))
-        self._came.usage, self._came.since, self._came.other = None, len(self._text), []
+        self._came.usage, self._came.since, self._came.other = None, len(self._text.pieces), []
         self._before, self._room_before = self._came.copy(), self.room
 
     def _segment(self, status: Status | ErrorCode, reason: str | None) -> None:
-        length = len(self.text)
+        length = sum(map(len, self._text.pieces))
         self._segments.append(
             {
                 "provider": self._ask.provider,
@@ -504,7 +546,10 @@ class PanelBuilder:
     def _ending(self, parts: Sequence[tuple[str, str, Usage]], *, partial: bool) -> _Ending:
         """`parts`: the usage of each response, with its provider and model."""
         prices = [self._price(*part) for part in parts]
-        text = self.text
+        # The pieces are not needed any more: each text is taken as soon as it is joined, so that it is never there
+        # more than twice.
+        text, reasoning, refusal = self._text.take(), self._reasoning.take(), self._refusal.take()
+        self._came.other = []
         ending: _Ending = {
             "content": text,
             "provider": self._ask.provider,
@@ -518,12 +563,14 @@ class PanelBuilder:
                 "attempts": self.attempts,
             },
             "request_id": self._request_id,
-            "message": self._came.turn.message(text, partial=partial),
+            "message": self._came.turn.last_message(
+                {"text": text, "reasoning": reasoning, "refusal": refusal}, partial=partial
+            ),
         }
-        if self._reasoning:
-            ending["reasoning"] = "".join(self._reasoning)
-        if self._refusal:
-            ending["refusal"] = "".join(self._refusal)
+        if reasoning:
+            ending["reasoning"] = reasoning
+        if refusal:
+            ending["refusal"] = refusal
         if self._finished:
             ending["tool_calls"] = self._finished
         if self._sources:
@@ -545,7 +592,7 @@ class PanelBuilder:
             "cache_write_tokens": None,
             "source": "provider",
         }
-        estimate = estimate_tokens("".join((*self._text[self._came.since :], *self._came.other)))
+        estimate = estimate_tokens_of(chain(islice(self._text.pieces, self._came.since, None), self._came.other))
         known = usage["output_tokens"]
         if known is None or (broken and known < estimate):
             usage = usage | {"output_tokens": estimate, "source": "estimated"}
@@ -559,10 +606,18 @@ def _size(*words: str | None) -> int:
     return sum(word.__sizeof__() for word in words if word)
 
 
-def _argument_bytes(arguments: str) -> int:
-    """Bytes that arguments take, as text and decoded."""
-    values = arguments.count(",") + arguments.count("[") + arguments.count("{")
-    return arguments.__sizeof__() + PIECE_BYTES + VALUE_BYTES * values
+def _value_bytes(arguments: str) -> int:
+    """Return the bytes that the values in arguments take once they are decoded."""
+    return VALUE_BYTES * (arguments.count(",") + arguments.count("[") + arguments.count("{"))
+
+
+def _parsed_arguments(arguments: str) -> JSON:
+    """Return what arguments mean; None if they are no JSON. None at all come as "", and as null on Groq."""
+    try:
+        found: JSON = {} if arguments in ("", "null") else load_lenient(arguments)
+    except ValueError:
+        return None
+    return found
 
 
 def _refused(failure: Failure) -> bool:
@@ -583,7 +638,10 @@ def _sum(one: Usage, other: Usage) -> Usage:
 
 def _whole(call: _Call) -> bool:
     """Whether a call before the last one came whole: the provider said so, or its arguments do."""
-    return call.ended or ("".join(call.arguments).startswith("{") and isinstance(call.parsed, dict))
+    if call.ended:
+        return True
+    arguments = "".join(call.arguments.pieces)
+    return arguments.startswith("{") and isinstance(_parsed_arguments(arguments), dict)
 
 
 __all__ = ["PanelBuilder", "PanelEnd", "PriceFunction"]
