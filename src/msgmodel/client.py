@@ -1,7 +1,7 @@
-"""Clients: the six functions over a connection pool of one's own.
+"""Clients: the six functions over a connection pool of your own.
 
-The bare functions share a pool a process (blocking) or an event loop (async); a client is for who wants the pool's
-life in their own hands, or an HTTP client of their own.
+The bare functions share one pool in each process (blocking) or event loop (async). Use a client to decide when the pool
+is closed, or to pass your own HTTP client once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ R = TypeVar("R")
 
 
 def _as_method(function: Callable[P, R]) -> Callable[Concatenate[Any, P], R]:
-    """The function as a method: the same signature, over the client's pool."""
+    """Return the function as a method with the same signature, over the client's pool."""
 
     @wraps(function)
     def method(client: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -33,7 +33,7 @@ def _as_method(function: Callable[P, R]) -> Callable[Concatenate[Any, P], R]:
             kwargs["http_client"] = client._http_client()
         return function(*args, **kwargs)
 
-    # What `wraps` says of the parameters lacks `self`, which binding takes away.
+    # `wraps` copies a signature without `self`, but binding a method removes its first parameter.
     signature = inspect.signature(function)
     itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     method.__signature__ = signature.replace(parameters=[itself, *signature.parameters.values()])  # type: ignore[attr-defined]
@@ -41,10 +41,11 @@ def _as_method(function: Callable[P, R]) -> Callable[Concatenate[Any, P], R]:
 
 
 class Client:
-    """`stream_panels`, `stream` and `query` over one connection pool, for blocking code. Safe to share by threads.
+    """`stream_panels`, `stream` and `query` over one connection pool, for blocking code. Threads may share it.
 
-    http_client: an httpx2.Client of your own; it is used and left open. Without one the client makes its own with the
-    first call and closes it in `close()`, or at the end of a `with`.
+    Args:
+        http_client: Your own `httpx2.Client`, which stays open. Default: a pool of the client's own, which `close()`
+            or the end of a `with` closes.
     """
 
     stream_panels = _as_method(_functions.stream_panels)
@@ -62,7 +63,7 @@ class Client:
         self._closed = False
 
     def close(self) -> None:
-        """Closes the pool, unless it was handed in. The client can't be used any more."""
+        """Close the pool, unless you passed it. The client can't be used after that."""
         self._closed = True
         self._own.close()
 
@@ -74,12 +75,17 @@ class Client:
 
     def _http_client(self) -> httpx2.Client | ConnectionPool:
         if self._closed:
-            raise ConfigurationError("the client is closed")
+            raise ConfigurationError("the client is closed: make a new one")
         return self._own if self._given is None else self._given
 
 
 class AsyncClient:
-    """`Client` for asyncio: its `stream_panels` and `stream` return async iterators, its `query` is awaited."""
+    """`Client` for asyncio: its `stream_panels` and `stream` return async iterators, its `query` is awaited.
+
+    Args:
+        http_client: Your own `httpx2.AsyncClient`, which stays open. Default: a pool of the client's own, which
+            `aclose()` or the end of an `async with` closes.
+    """
 
     stream_panels = _as_method(_functions.astream_panels)
     """`msgmodel.astream_panels` over this pool."""
@@ -96,7 +102,7 @@ class AsyncClient:
         self._closed = False
 
     async def aclose(self) -> None:
-        """Closes the pool, unless it was handed in. The client can't be used any more."""
+        """Close the pool, unless you passed it. The client can't be used after that."""
         self._closed = True
         await self._own.aclose()
 
@@ -108,5 +114,5 @@ class AsyncClient:
 
     def _http_client(self) -> httpx2.AsyncClient | AsyncPool:
         if self._closed:
-            raise ConfigurationError("the client is closed")
+            raise ConfigurationError("the client is closed: make a new one")
         return self._own if self._given is None else self._given

@@ -1,4 +1,4 @@
-"""The configs of providers; they are defined in `question/config.py`."""
+"""The public names of the configs, which `question/config.py` defines."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _OF_VERSION_4 = frozenset(
         *("ANTHROPIC_URL", "ANTHROPIC_API_KEY_ENV", "ANTHROPIC_API_KEY_FILE"),
     }
 )
-"""What programs of msgmodel 4 import from here; it stands on more than this module may."""
+"""Names that programs of msgmodel 4 import from here. They are imported late, because they import the functions."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The registry of providers; it is defined in `registry/`."""
+"""The public names of the registry of providers, which `registry/` defines."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from .reply.advice import hint_for_failure as hint_for_failure
 
 
 def __getattr__(name: str) -> Any:
-    """The classes that version 4 had in a package of this name."""
+    """Return one of the classes that msgmodel 4 had in a package of this name."""
     if name in ("OpenAIProvider", "GeminiProvider", "AnthropicProvider"):
         from .v4 import names
 

@@ -210,7 +210,7 @@ def test_cancel_from_another_thread(provider: ScriptedProvider) -> None:
     threading.Timer(0.1, batch.cancel, ["left"]).start()
     assert [event["event"] for event in batch] == ["panel_error", "batch_final"]
     batch.cancel("left")  # it has ended: nothing happens
-    with pytest.raises(ConfigurationError, match="no panel 'right'; there are left"):
+    with pytest.raises(ConfigurationError, match="no panel 'right' \\(panels: left\\)"):
         batch.cancel("right")
     assert list(batch) == []
 

@@ -413,7 +413,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def engine_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_xllamacpp_is_installed", lambda: None)
+    monkeypatch.setattr(engine, "_check_engine_installed", lambda: None)
 
 
 @pytest.mark.usefixtures("engine_is_there", "cache")

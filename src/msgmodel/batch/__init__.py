@@ -1,1 +1,1 @@
-"""Many panels at once, on one event loop. The public names are in `msgmodel.many`."""
+"""Asks many panels at once, on one event loop. `msgmodel.many` has the public names."""

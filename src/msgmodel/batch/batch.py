@@ -1,4 +1,4 @@
-"""TODO"""
+"""The two iterators over the events of several panels: `Batch` for blocking code, `AsyncBatch` for asyncio."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from ..errors import ConfigurationError
 from ..events import BatchEvent, BatchFinal, PanelEvent
 from .loop_thread import LoopThread
 from .panels_on_loop import PanelsOnLoop
 
-if TYPE_CHECKING:
-    pass
-
 
 class Batch:
-    """A running batch: iterate over it, in a `with` or not. It can be cancelled from any thread."""
+    """A running batch: iterate over it, with or without `with`. Any thread may cancel or close it."""
 
     def __init__(self, merged: PanelsOnLoop) -> None:
         self._merged = merged
@@ -28,7 +25,7 @@ class Batch:
 
     @property
     def panel_ids(self) -> list[str]:
-        """Of all panels, in the order in which they were given."""
+        """The ids of all panels, in the order of the call."""
         return [job.panel_id for job in self._merged.jobs]
 
     def __iter__(self) -> Self:
@@ -39,7 +36,7 @@ class Batch:
             if self._loop is None and not self._closed:
                 self._loop = LoopThread(self._merged)
                 self._loop.start()
-            while not self._closed:  # another thread may close it at any moment, and empty what is ready
+            while not self._closed:  # another thread may close the batch, and clear the ready events, at any moment
                 with suppress(IndexError):
                     return self._ready.popleft()
                 assert self._loop is not None
@@ -50,21 +47,27 @@ class Batch:
         except BaseException:  # Ctrl-C too
             self.close()
             raise
-        self.close()  # also where another thread did so before there was a loop to be closed
+        self.close()  # again, if another thread closed the batch before there was a loop
         if self._loop is not None and self._loop.fault is not None:
             fault, self._loop.fault = self._loop.fault, None
             raise fault
         raise StopIteration
 
     def cancel(self, panel_id: str | None = None) -> None:
-        """Ends a panel, or all, with a `panel_error` of code `cancelled` that holds the text so far.
+        """End a panel, or all, with a `panel_error` of code `cancelled` that holds the text so far.
 
-        Raises ConfigurationError for a panel that there is not; one that has ended is left as it is.
+        A panel that has ended stays as it is.
+
+        Args:
+            panel_id: The panel. Default: all panels.
+
+        Raises:
+            ConfigurationError: The batch has no such panel.
         """
         self._merged.cancel_panels(panel_id)
 
     def close(self) -> None:
-        """Closes all connections and the thread; no more events come. From any thread: the iteration ends."""
+        """Close all connections and end the thread, from any thread. The iteration ends without more events."""
         self._closed = True
         self._ready.clear()
         if self._loop is not None:
@@ -79,14 +82,14 @@ class Batch:
         self.close()
 
     def __del__(self) -> None:
-        self.close()  # also if it was closed: a second Ctrl-C may have interrupted that
+        self.close()  # even after a close: a second Ctrl-C may have interrupted that one
 
 
 class AsyncBatch:
-    """A running batch for asyncio: iterate over it, in an `async with` or not.
+    """A running batch for asyncio: iterate over it, with or without `async with`.
 
-    Waiting for an event can be cancelled, as by `asyncio.wait_for(anext(batch), 1)`: that loses none, and the panels go
-    on. They end when the `async with` is left, by `aclose`, or when nobody has the batch any more.
+    Canceling a wait for an event, as in `asyncio.wait_for(anext(batch), 1)`, loses no event, and the panels go on. The
+    panels end at the end of the `async with`, with `aclose`, or when the batch is garbage collected.
     """
 
     def __init__(self, merged: PanelsOnLoop) -> None:
@@ -95,7 +98,7 @@ class AsyncBatch:
 
     @property
     def panel_ids(self) -> list[str]:
-        """Of all panels, in the order in which they were given."""
+        """The ids of all panels, in the order of the call."""
         return [job.panel_id for job in self._merged.jobs]
 
     def __aiter__(self) -> Self:
@@ -111,48 +114,67 @@ class AsyncBatch:
     async def for_each(
         self, take: Callable[[PanelEvent], Awaitable[None]], *, together: bool = False
     ) -> BatchFinal | None:
-        """Awaits `take` with every event of the panels, and returns the summary; None where the batch was closed.
+        """Await `take` with every event of the panels, and return the summary; None if the batch was closed.
 
-        In the place of iterating, which costs more: `take` is called in each panel's own task, so what it waits for
-        holds up that panel alone. What it raises ends the batch, and is raised here; to be cancelled ends it too.
-        together: text that arrived at once may come as one delta, which costs less where `take` is often late.
+        This costs less than iterating, because `take` runs in each panel's own task: its waits delay that panel alone.
+        An exception of `take` ends the batch and is raised here. Canceling the call ends the batch, too.
+
+        Args:
+            take: Takes one event.
+            together: Whether text that arrived at once may be merged into one delta, which costs less if `take` is
+                slower than the provider.
+
+        Returns:
+            The `batch_final` event, or None.
         """
         for job in self._merged.jobs:
             job.exchange.merge_text = together
         return await self._merged.for_each(take)
 
     def text_characters(self) -> int:
-        """Count the characters of text in the longest request that a panel may send, of a fallback too: all that the
-        caller has put into its body, but for the data of files that are no text. Before the batch is begun.
+        """Return the characters of text in the longest request that a panel or its fallback may send.
 
-        Raises ConfigurationError for a fallback that can't be asked.
+        The data of binary files is not counted. Call this before the batch begins.
+
+        Raises:
+            ConfigurationError: A fallback can't be asked.
         """
         return max(job.exchange.text_characters() for job in self._merged.jobs)
 
     def limit_requests(self, most: int) -> None:
-        """Let the panels send no more requests together, with all retries, fallbacks and continuations.
+        """Limit the requests of all panels together, with retries, fallbacks and continuations.
 
-        Raises ConfigurationError where they may want more.
+        Args:
+            most: Maximum number of requests.
+
+        Raises:
+            ConfigurationError: The panels may need more.
         """
         jobs = self._merged.jobs
         wanted = [job.exchange.most_requests for job in jobs]
         if sum(wanted) > most:
             raise ConfigurationError(
-                f"up to {sum(wanted)} requests to providers could come of this, and {most} are allowed: ask fewer "
+                f"this may take up to {sum(wanted)} requests to providers, and {most} are allowed: ask fewer "
                 "panels, or lower max_retries, fallbacks or continue_truncated"
             )
         for job, own in zip(jobs, wanted, strict=True):
             job.exchange.max_requests = own + (most - sum(wanted)) // len(jobs)
 
     def cancel(self, panel_id: str | None = None) -> None:
-        """Ends a panel, or all, with a `panel_error` of code `cancelled` that holds the text so far.
+        """End a panel, or all, with a `panel_error` of code `cancelled` that holds the text so far.
 
-        Raises ConfigurationError for a panel that there is not; one that has ended is left as it is.
+        A panel that has ended stays as it is.
+
+        Args:
+            panel_id: The panel. Default: all panels.
+
+        Raises:
+            ConfigurationError: The batch has no such panel.
         """
         self._merged.cancel_panels(panel_id)
 
     async def aclose(self) -> None:
-        """Closes all connections; no more events come."""
+        """Close all connections. The iteration ends without more events."""
         self._ready.clear()
         await self._merged.aclose()
 

@@ -1,8 +1,8 @@
-"""Many panels at once: one merged stream of events, one terminal event a panel, one summary at the end.
+"""Many panels at once: one merged stream of events, one terminal event for each panel, one summary at the end.
 
-Rules: what happens to one panel never disturbs another. No panel has more than `BUFFER` events waiting for a slow
-reader: its connection is not read until there is room. Leaving the batch closes all connections at once. However the
-work on a panel ended, its terminal event comes: see `_Merged._done`.
+Rules: no panel disturbs another one. At most `BUFFER` events of a panel wait for a slow reader; its connection is not
+read until there is room. Leaving the batch closes all connections at once. Each panel gets its terminal event, however
+its task ended: see `PanelsOnLoop._finish_panel`.
 """
 
 from __future__ import annotations
@@ -27,16 +27,28 @@ def stream_many(
     filename: str | None = None,
     **settings: Unpack[AsyncSettings],
 ) -> Batch:
-    """Asks all panels at once; returns one iterator over the events of all of them, then a `batch_final`.
+    """Ask all panels at once, and stream their events merged, then one `batch_final`.
 
-    settings: any keyword of `stream_panels` that is the same for all; `api_key`, `config` and `model` belong to a
-    Panel. Files are read once, at the call. The work is done on an event loop in a thread of its own, with its own
-    connections: for an HTTP client of yours use `astream_many`.
+    The work runs on an event loop in a separate thread, with its own connections.
 
-    Raises ConfigurationError, AuthenticationError or FileError at the call, for the panel that is wrong by its number.
+    Args:
+        panels: The panels: each a `Panel`, a provider, or a tuple of provider and model. At least one.
+        prompt: The user's message to all panels that have no prompt of their own.
+        file_like: An attachment for all panels: an open binary file, bytes or a `pathlib.Path`. It is read once.
+        filename: The name of the attachment, which tells its type. Default: the file's own name.
+        **settings: Any keyword of `stream_panels` for all panels, except `api_key`, `config` and `model`, which belong
+            to a `Panel`, and `http_client`, for which you need `astream_many`.
+
+    Returns:
+        The running batch, an iterator over the events.
+
+    Raises:
+        ConfigurationError: An argument is wrong; the message names the panel by its number. Raised at the call.
+        AuthenticationError: A panel has no usable key. Raised at the call.
+        FileError: A file can't be read, or a provider does not accept it. Raised at the call.
     """
     if "http_client" in settings:
-        raise ConfigurationError("stream_many makes its own connections: use astream_many with a client of yours")
+        raise ConfigurationError("stream_many makes its own connections: use astream_many to pass an http_client")
     return Batch(PanelsOnLoop(prepare_panels(panels, prompt, file_like, filename, settings)))
 
 
@@ -47,5 +59,22 @@ def astream_many(
     filename: str | None = None,
     **settings: Unpack[AsyncSettings],
 ) -> AsyncBatch:
-    """`stream_many` for asyncio, on the running event loop."""
+    """Ask all panels at once on the running event loop: `stream_many` for asyncio.
+
+    Args:
+        panels: The panels: each a `Panel`, a provider, or a tuple of provider and model. At least one.
+        prompt: The user's message to all panels that have no prompt of their own.
+        file_like: An attachment for all panels: an open binary file, bytes or a `pathlib.Path`. It is read once.
+        filename: The name of the attachment, which tells its type. Default: the file's own name.
+        **settings: Any keyword of `astream_panels` for all panels, except `api_key`, `config` and `model`, which belong
+            to a `Panel`.
+
+    Returns:
+        The running batch, an async iterator over the events.
+
+    Raises:
+        ConfigurationError: An argument is wrong; the message names the panel by its number. Raised at the call.
+        AuthenticationError: A panel has no usable key. Raised at the call.
+        FileError: A file can't be read, or a provider does not accept it. Raised at the call.
+    """
     return AsyncBatch(PanelsOnLoop(prepare_panels(panels, prompt, file_like, filename, settings)))

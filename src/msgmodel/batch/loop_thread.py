@@ -1,4 +1,4 @@
-"""TODO"""
+"""An event loop in a thread, on which `Batch` runs its panels for blocking code."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..events import BatchEvent
 from .panels_on_loop import PanelsOnLoop
 
-if TYPE_CHECKING:
-    pass
-
 
 class AbandoningExecutor(ThreadPoolExecutor):
-    """Threads that look names up, which may take long and can't be stopped: the end of a loop doesn't wait for them."""
+    """Threads for host name lookups, which can't be stopped. The end of a loop does not wait for them."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         super().shutdown(wait=False, cancel_futures=True)
 
 
 class LoopThread:
-    """An event loop in a thread, for as long as one batch lives."""
+    """An event loop in a thread, for the lifetime of one batch."""
 
     def __init__(self, merged: PanelsOnLoop) -> None:
         self._merged = merged
@@ -33,26 +30,26 @@ class LoopThread:
         self._started = threading.Event()
         self._over = False
         self._news: SimpleQueue[object] = SimpleQueue()
-        """Wakes the reader. `concurrent.futures.wait` would do, but an interrupt in it may leave its locks taken."""
+        """Wakes the reader. Not `concurrent.futures.wait`: an interrupt (Ctrl-C) in it may leave its locks taken."""
         self.fault: BaseException | None = None
-        """What ended the thread, where that was no `close`."""
+        """The exception that ended the thread, if it was not `close`."""
         self._closed = False
         self._thread = threading.Thread(target=self._run_loop, name="msgmodel batch", daemon=True)
 
     def start(self) -> None:
-        """Begin. Apart from the constructor, so that `close` ends what an interrupt (Ctrl-C) leaves half begun."""
+        """Start the thread. Not in the constructor: after an interrupt (Ctrl-C), `close` must find the object."""
         self._thread.start()
         self._started.wait()
-        if self.fault is not None:  # no loop could be made
+        if self.fault is not None:  # the loop could not be created
             raise self.fault
 
     def next_events(self) -> list[BatchEvent]:
-        """The events that are there, after waiting for the first one; none when they or the loop have ended."""
-        if self._process != os.getpid():  # the thread is not here
+        """Wait for an event, and return all that are ready. Return none at the end of the events or of the loop."""
+        if self._process != os.getpid():  # after a fork: the thread runs in the parent only
             return self._merged.events_after_fork()
         coming = self._merged.next_events()
         taken: Future[Any] = Future()
-        with suppress(RuntimeError):  # closed meanwhile
+        with suppress(RuntimeError):  # the loop was closed meanwhile
             taken = asyncio.run_coroutine_threadsafe(coming, self._runs)
         taken.add_done_callback(self._news.put)
         while not taken.done() and not self._over:
@@ -64,10 +61,10 @@ class LoopThread:
         return []
 
     def close(self) -> None:
-        self._closed = True  # seen by a thread that has not begun yet
+        self._closed = True  # for a thread that has not started its loop yet
         if self._thread.is_alive():
             self._started.wait()
-            with suppress(RuntimeError):  # closed meanwhile
+            with suppress(RuntimeError):  # the loop was closed meanwhile
                 self._runs.call_soon_threadsafe(self._stop.set)
             if threading.current_thread() is not self._thread:
                 self._thread.join()
@@ -76,7 +73,7 @@ class LoopThread:
         try:
             with asyncio.Runner() as runner:
                 runner.run(self._until_closed())
-        except BaseException as error:  # sys.exit in a callback too: it ends whoever reads
+        except BaseException as error:  # SystemExit of a callback, too: the reader raises it
             self.fault = error
         finally:
             self._over = True

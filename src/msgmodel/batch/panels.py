@@ -1,4 +1,4 @@
-"""TODO"""
+"""Reads the panels of a batch as the caller passes them, and begins an exchange for each."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, cast
 from .. import _arguments, _calls
 from ..conversation import AsyncSettings
 from ..errors import ConfigurationError, MsgModelError, quoted
-from ..question import files as _files
+from ..question.files import read_attachments
 from ..registry import registry
 from .panels_on_loop import RunningPanel
 
 if TYPE_CHECKING:
     from ..question.files import FileLike
-_OWN = ("api_key", "config", "model", "panel_id")
+
+_PANEL_SETTINGS = ("api_key", "config", "model", "panel_id")
+"""Settings that belong to one panel, because a key of one provider must not reach another."""
 
 
 class Panel:
-    """What is asked of one provider in a batch, where it differs from the rest: any keyword of `stream_panels`.
+    """One panel of a batch: its provider, and the settings that differ from those of the other panels.
 
-    panel_id: made from the provider's name where it is not given. prompt: in the place of the batch's. Its repr shows
-    neither a key nor a prompt.
+    Its repr shows neither a key nor a prompt.
+
+    Args:
+        provider: The name or short name of a provider.
+        panel_id: The id that every event carries. Default: the provider's name, with a number if that is taken.
+        prompt: The user's message. Default: the batch's.
+        **settings: Any keyword of `stream_panels`; it takes precedence over the batch's.
     """
 
     def __init__(
@@ -52,14 +59,15 @@ def prepare_panels(
     filename: str | None,
     settings: AsyncSettings,
 ) -> list[RunningPanel]:
+    """Return the panels, ready to run. An error names the panel by its number."""
     if not isinstance(panels, Sequence) or isinstance(panels, (str, bytes)) or not panels:
         raise ConfigurationError("panels must be a list of panels, with at least one")
     common = cast(dict[str, Any], dict(settings))
-    for name in _OWN:
+    for name in _PANEL_SETTINGS:
         if name in common:
             raise ConfigurationError(f"{name} belongs to one panel: Panel(provider, {name}=...)")
-    # Read once: the second panel would find a pipe empty.
-    files: list[Any] = [*_files.read_attachments(file_like, filename, common.pop("files", ()))]
+    # Read once, because a pipe would be empty for the second panel.
+    files: list[Any] = [*read_attachments(file_like, filename, common.pop("files", ()))]
     common["filename"], common["file_like"] = None, None if file_like is None else files.pop(0)
     common["files"] = files
     readings = _arguments.InputCache()
@@ -69,8 +77,8 @@ def prepare_panels(
         arguments: dict[str, Any] = common | dict(panel.settings)
         arguments |= {"provider": panel.provider, "prompt": prompt if panel.prompt is None else panel.prompt}
         try:
-            asks, exchange = _calls.begin_exchange_by_name(panel_id, arguments, readings)
-            events = _calls.start_async_panels(asks, exchange, arguments.get("http_client"))
+            questions, exchange = _calls.begin_exchange_by_name(panel_id, arguments, readings)
+            events = _calls.start_async_panels(questions, exchange, arguments.get("http_client"))
             jobs.append(RunningPanel(panel_id, exchange, events))
         except MsgModelError as error:
             raise type(error)(f"panels[{number}]: {error.message}") from None
@@ -88,13 +96,13 @@ def _read_panel(number: int, panel: PanelLike) -> Panel:
 
 
 def _choose_panel_ids(panels: list[Panel]) -> list[str]:
-    """The ids given, and for the rest the provider's name, with a number where that is taken."""
+    """Return the ids that the caller passed, and for other panels the provider's name, with a number if it is taken."""
     taken: set[str] = set()
     for number, panel in enumerate(panels):
         if panel.panel_id is not None:
             if not isinstance(panel.panel_id, str) or not panel.panel_id or panel.panel_id in taken:
                 raise ConfigurationError(
-                    f"panels[{number}]: panel_id must be a string of its own, and not empty: {quoted(panel.panel_id)}"
+                    f"panels[{number}]: panel_id must be a unique string, and not empty: {quoted(panel.panel_id)}"
                 )
             taken.add(panel.panel_id)
     ids = []

@@ -1,4 +1,7 @@
-"""TODO"""
+"""Runs the panels of a batch as tasks of one event loop, and merges their events.
+
+Rule: every task ends with a terminal event of its panel, unless the batch was closed.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,14 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, quoted
 from ..events import BatchEvent, BatchFinal, ErrorCode, PanelEnd, PanelEvent, PanelSummary
 from ..http.forks import INHERITED
 from ..reply.exchange import Exchange
 
-if TYPE_CHECKING:
-    pass
-
 BUFFER = 64
-"""Events of one panel that may wait for the reader."""
+"""Maximum events of one panel that wait for the reader."""
 
 _log = logging.getLogger("msgmodel")
 
@@ -40,13 +39,13 @@ class RunningPanel:
 
     @property
     def terminal_event(self) -> PanelEnd | None:
-        """The terminal event, once it was handed on."""
+        """The terminal event, once it was delivered."""
         last = self.last
         return last if last is not None and (last["event"] == "panel_final" or last["event"] == "panel_error") else None
 
 
 def stop_panels(jobs: Iterable[RunningPanel]) -> None:
-    """Cancels their tasks, each once: a second time would tear it out of closing its connection."""
+    """Cancel the tasks, each once: a second cancel would interrupt the closing of a connection."""
     for job in jobs:
         if job.task is not None and not job.stopped:
             job.stopped = True
@@ -54,7 +53,7 @@ def stop_panels(jobs: Iterable[RunningPanel]) -> None:
 
 
 class PanelsOnLoop:
-    """The panels on one event loop. The tasks know this, not the batch: so a batch that is let go of can end them."""
+    """The panels on one event loop. Tasks refer to this object, so that the batch itself can be freed."""
 
     def __init__(self, jobs: list[RunningPanel]) -> None:
         self.jobs = jobs
@@ -66,15 +65,15 @@ class PanelsOnLoop:
         self._running = 0
         self._taker: Callable[[PanelEvent], Awaitable[None]] | None = None
         self._fault: Exception | None = None
-        """What the taker raised."""
+        """The exception that the taker raised."""
 
     async def for_each(self, take: Callable[[PanelEvent], Awaitable[None]]) -> BatchFinal | None:
-        """Hands all events to `take`, and returns the summary; None once nobody wants it. Raises what `take` raises."""
+        """Await `take` with all events, and return the summary; None if the batch was closed. Its errors are raised."""
         self._taker = take
         try:
             if not self._over:
                 self._start_tasks()
-            # Not until the tasks are done: what they leave behind comes after that, in `_done`.
+            # Tasks that end without a terminal event leave it to `_finish_panel`, so wait for that.
             while self._running and self._fault is None:
                 self._news.clear()
                 await self._news.wait()
@@ -85,10 +84,10 @@ class PanelsOnLoop:
             return None if self._over else self._summary_at_end()
         finally:
             self.stop()
-            self._taker = None  # it may well have the batch
+            self._taker = None  # it may refer to the batch, which would never be freed
 
     async def next_events(self) -> list[BatchEvent]:
-        """The events that are there, after waiting for the first one; none after the summary."""
+        """Wait for an event, and return all that are ready. Return none after the summary."""
         if self._over:
             return []
         if self._loop is None:
@@ -99,7 +98,7 @@ class PanelsOnLoop:
         return [] if self._over else self._take_ready_events()
 
     def events_after_fork(self) -> list[BatchEvent]:
-        """The same in a process forked from the one that runs the panels: what it had, and an end of each panel."""
+        """Return the ready events and an end of each panel, in a process forked from the one that runs the panels."""
         if self._over:
             return []
         for job in self.jobs:
@@ -129,7 +128,7 @@ class PanelsOnLoop:
             job.task.add_done_callback(partial(self._finish_panel, job))
 
     def _summary_at_end(self) -> BatchFinal | None:
-        """Once all panels have ended."""
+        """Return the summary if all panels have ended."""
         ends = [(job.panel_id, job.terminal_event) for job in self.jobs if job.terminal_event is not None]
         return batch_summary(ends, monotonic() - self._begin) if len(ends) == len(self.jobs) else None
 
@@ -137,20 +136,20 @@ class PanelsOnLoop:
         chosen = [job for job in self.jobs if panel_id is None or job.panel_id == panel_id]
         if not chosen:
             known = ", ".join(job.panel_id for job in self.jobs)
-            raise ConfigurationError(f"there is no panel {quoted(panel_id)}; there are {known}")
+            raise ConfigurationError(f"there is no panel {quoted(panel_id)} (panels: {known})")
         for job in chosen:
             job.cancelled = True
         self._call_on_loop(lambda: stop_panels(job for job in chosen if job.terminal_event is None))
 
     def abandon(self) -> None:
-        """Nobody reads any more. Callable from anywhere, also while the interpreter ends."""
-        if self._over:  # a callback would keep for a while what the garbage collector wants to free
+        """End the panels without a reader. Any thread may call this, even while the interpreter exits."""
+        if self._over:  # a callback would keep this object alive for longer
             return
         self._over = True
         self._call_on_loop(lambda: stop_panels(self.jobs))
 
     def stop(self) -> None:
-        """Nobody wants more. On the loop's own thread."""
+        """End the panels. Call this on the loop's own thread."""
         self._over = True
         self._news.set()
         stop_panels(self.jobs)
@@ -159,13 +158,13 @@ class PanelsOnLoop:
         self.stop()
         tasks = [job.task for job in self.jobs if job.task is not None and not job.task.done()]
         if tasks:
-            await asyncio.wait(tasks)  # a gather that is cancelled would cancel them again
+            await asyncio.wait(tasks)  # not gather, which cancels the tasks again if it is canceled
 
     def _call_on_loop(self, work: Callable[[], None]) -> None:
         if self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(work)
-            except RuntimeError:  # the loop is closed, and with it all that ran on it
+            except RuntimeError:  # the loop is closed, and its tasks have ended
                 pass
 
     async def _run_panel(self, job: RunningPanel) -> None:
@@ -187,32 +186,34 @@ class PanelsOnLoop:
             job.last = event
             try:
                 await take(event)
-            except Exception as error:  # it is no fault of the panel's
+            except Exception as error:  # the taker's fault, not the panel's
                 self._fault, self._over = self._fault or error, True
                 raise
 
     def _finish_panel(self, job: RunningPanel, task: asyncio.Task[None]) -> None:
-        """Hands on what is missing of a panel whose task has ended: also one that was cancelled before it had begun, or
-        by somebody else, or that an error ended which nobody foresaw."""
+        """Append the missing events of a panel whose task has ended.
+
+        The task may have been canceled before it began, or by other code, or ended by an unexpected error.
+        """
         error = None if task.cancelled() else task.exception()
-        job.task = None  # how it was cancelled leads back to the job
+        job.task = None  # the traceback of its error refers to the job: a cycle
         self._running -= 1
         self._news.set()
         if self._over or job.terminal_event is not None:
             return
         fault = f"unexpected {type(error).__name__}" if isinstance(error, Exception) else ""
-        if fault:  # not its message, nor where it was raised: either may quote what was said
+        if fault:  # no message and no traceback: they may quote the reply
             _log.error("panel %s: %s", job.panel_id, fault)
         self._append_terminal_events(job, "protocol", fault)
 
     def _append_terminal_events(self, job: RunningPanel, code: ErrorCode, fault: str) -> None:
-        """Appends what is missing of a panel. `code` and `fault` say why, in the place of that it was cancelled."""
+        """Append the missing events of a panel. `code` and `fault` replace those of a cancellation."""
         try:
             job.exchange.cancel()
-        finally:  # an on_end may exit
-            rest = list(job.exchange.terminal_events())
-            begun = next((number for number, event in enumerate(rest) if event is job.last), -1)
-            for event in rest[begun + 1 :]:
+        finally:  # on_end may raise SystemExit
+            missing = list(job.exchange.terminal_events())
+            delivered = next((number for number, event in enumerate(missing) if event is job.last), -1)
+            for event in missing[delivered + 1 :]:
                 if fault and event["event"] == "panel_error":
                     event["code"], event["error"] = code, fault
                 self._append_event(job, event)
@@ -226,7 +227,12 @@ class PanelsOnLoop:
 
 
 def batch_summary(ends: Sequence[tuple[str, PanelEnd]], total_seconds: float) -> BatchFinal:
-    """The last event of a batch, from the id and the terminal event of each panel in the order of the batch."""
+    """Return the last event of a batch.
+
+    Args:
+        ends: The id and the terminal event of each panel, in the order of the batch.
+        total_seconds: Seconds from the start of the batch to its end.
+    """
     panels: list[PanelSummary] = [
         {
             "panel_id": panel_id,

@@ -60,20 +60,30 @@ def register_provider(
     website: str = "",
     replace: bool = False,
 ) -> None:
-    """Makes a provider known by name, for the whole process.
+    """Register a provider by name, for this process.
 
     register_provider("acme", base_url="https://llm.acme.example/v1", keys="ACME_API_KEY", default_model="acme-1")
 
-    name, aliases: lower-case letters, digits, `-`, `.` and `_`.
-    base_url: what the wire's own path follows, so for OpenAI's API up to and including `/v1`.
-    keys: the environment variable of the key, or a dict of variables to the headers that carry it; without, none is
-    needed. base_url_variable: an environment variable that goes before `base_url`.
-    max_tokens, system_role, include_usage, reasoning, echo_reasoning: the dialect of a chat server: the field for the
-    limit, the role of system text, whether it takes `stream_options`, what each level of `reasoning=` adds to the
-    body, and the field in which an assistant's turn with tool calls must carry its reasoning back.
-    replace: whether a provider of that name may be there already.
+    Args:
+        name: The name: lower-case letters, digits, `-`, `.` and `_`.
+        base_url: The address before the wire's own path; for OpenAI's API, it ends in `/v1`.
+        keys: The environment variable of the key, or a dict of variables and the headers that carry them. Default: the
+            provider needs no key.
+        wire: The API that the provider speaks.
+        default_model: The model to ask if the call names none. Default: every call must name one.
+        aliases: More names.
+        base_url_variable: An environment variable that takes precedence over `base_url`.
+        max_tokens: The body's field for the maximum tokens of a reply. This and the following parameters describe the
+            dialect of a chat server.
+        system_role: The role of the system text.
+        include_usage: Whether the server accepts `stream_options`.
+        reasoning: The fields that each level of `reasoning=` adds to the body. Default: OpenAI's.
+        echo_reasoning: The field in which an assistant's turn with tool calls must carry its reasoning back.
+        website: The address of the provider's website.
+        replace: Whether to replace a provider with the same name.
 
-    Raises ConfigurationError.
+    Raises:
+        ConfigurationError: An argument is wrong, or the name is taken.
     """
     for word in (name, *aliases):
         if not isinstance(word, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", word):
