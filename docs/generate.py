@@ -469,7 +469,7 @@ STEPS: tuple[tuple[Any, str], ...] = (
     (SseDecoder._events, "The grammar of server-sent events, line by line."),
     (AnthropicParser.plain_text, "The fast lane: the text of an event that can only be text."),
     (AnthropicParser.feed, "Any event of the wire to deltas; `message_stop` brings the verdict."),
-    (AnthropicParser._delta, "One `content_block_delta`: text, reasoning, a part of a tool call, a citation."),
+    (AnthropicParser._read_delta, "One `content_block_delta`: text, reasoning, a part of a tool call, a citation."),
     (TextDelta, "The delta of a text, the same for all wires."),
     (Exchange._add, "Bookkeeping around a delta: is it the end, is there room, has the reply begun?"),
     (PanelBuilder._said, "A delta of words to its event."),
