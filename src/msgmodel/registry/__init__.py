@@ -1,4 +1,4 @@
-"""Providers: who can be asked, at which address, in which dialect, under which terms, and whose key is where.
+"""Providers: their addresses, dialects, privacy terms, and the places of their keys.
 
-To add a provider that speaks a known wire, add one row to `rows`. `environment` alone reads the environment.
+To add a provider that speaks a known wire, add one row to `rows`. Only `environment` reads the environment.
 """

@@ -1,4 +1,4 @@
-"""What the surroundings say: environment variables and key files. The only reader of `os.environ`."""
+"""Environment variables and key files. No other module reads `os.environ` for a provider."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from .provider import Provider
 class ApiKey:
     """A key, the header that carries it, and where it was found.
 
-    Whoever shows the local variables of a frame shows no more of it than that: it is no tuple, which some would take
-    apart.
+    A class, not a tuple, so that a traceback that prints local variables does not print the key.
     """
 
     value: str = field(repr=False)
@@ -26,39 +25,52 @@ class ApiKey:
 
 
 def find_base_url(provider: Provider, configured: str | None) -> str:
-    """The config's, else from the provider's variable, else the provider's own. Raises ConfigurationError for none."""
+    """Return the base URL in the config, else in the provider's variable, else the provider's own.
+
+    Raises:
+        ConfigurationError: The provider has only a template, and neither source fills it.
+    """
     if configured:
         return configured
-    if said := read_variable(provider.base_url_variable):
-        return provider.complete_url(said)
+    if value := read_variable(provider.base_url_variable):
+        return provider.complete_url(value)
     if not provider.has_fixed_address:
         raise ConfigurationError(
-            f"{provider.name} has an address of your own: pass base_url in the config, such as {provider.base_url}, or "
-            f"set {provider.base_url_variable}"
+            f"{provider.name} has a different address for each customer: pass base_url in the config, such as "
+            f"{provider.base_url}, or set {provider.base_url_variable}"
         )
     return provider.base_url
 
 
 def read_variable(name: str) -> str:
-    """An environment variable without white space around it; empty where there is none."""
+    """Return the value of an environment variable without surrounding white space; "" if it is not set."""
     return os.environ.get(name, "").strip() if name else ""
 
 
 def read_extra_headers(provider: Provider) -> dict[str, str]:
-    """Headers that the provider's own clients read from the environment."""
+    """Return the headers that the provider's own clients read from the environment."""
     return {header: value for header, name in provider.header_variables.items() if (value := read_variable(name))}
 
 
 def find_key(provider: Provider, *explicit: tuple[str, str | None]) -> ApiKey | None:
-    """The first key there is: (place, value) as given, then the variables, then the key file in the working folder.
+    """Return the first key found, or None.
 
-    Raises AuthenticationError for one that can't travel in a header.
+    Args:
+        provider: The provider; its variables and then its key file in the working folder are read last.
+        explicit: Places and values that the caller passed, in the order of search.
+
+    Raises:
+        AuthenticationError: The key has characters that a header cannot carry.
+        ConfigurationError: An explicit value is not a string.
     """
-    return next((_usable(found) for found in _places(provider, *explicit) if found.value), None)
+    return next((_check_key(found) for found in _possible_keys(provider, *explicit) if found.value), None)
 
 
-def _places(provider: Provider, *explicit: tuple[str, str | None]) -> Iterator[ApiKey]:
-    """What stands in each place, in their order, or "". This frame is in no traceback of a key that is refused."""
+def _possible_keys(provider: Provider, *explicit: tuple[str, str | None]) -> Iterator[ApiKey]:
+    """Yield the value of each place, "" if it has none, in the order of search.
+
+    A generator, so that the other keys are not in the frames of a traceback when `_check_key` refuses one.
+    """
     default_header = next(iter(provider.keys.values()), "authorization")
     for place, value in explicit:
         if value is not None and not isinstance(value, str):
@@ -73,14 +85,14 @@ def _places(provider: Provider, *explicit: tuple[str, str | None]) -> Iterator[A
 
 
 def missing_key_error(provider: Provider) -> AuthenticationError:
-    """What to raise where there is no key: it names every place that was looked at."""
+    """Return the error to raise if there is no key. It names every place that was searched."""
     places = ["the argument api_key", "api_key in the config", f"the environment ({', '.join(provider.keys)})"]
     if provider.key_file:
         places.append(f"the file {provider.key_file} in the working folder")
     return AuthenticationError(f"no key for {provider.name}: looked at {', '.join(places[:-1])} and {places[-1]}")
 
 
-def _usable(key: ApiKey) -> ApiKey:
+def _check_key(key: ApiKey) -> ApiKey:
     if not key.value.isascii() or not key.value.isprintable() or " " in key.value:
         raise AuthenticationError(
             f"the key from {key.place} has white space or other characters inside that no key has: copy it again"

@@ -5,18 +5,14 @@ Rule: no promise without its source. A provider's policy applies to its own host
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from ..events import Privacy
 from ..question.question import Question
 from ..question.transport import HttpRequest
-from .provider import Policy as Policy
-from .provider import Provider as Provider
+from .provider import Policy, Provider
 from .registry import PROVIDERS
-
-if TYPE_CHECKING:
-    pass
 
 _NO_POLICY: Final = Policy(
     training_retention=None,

@@ -1,4 +1,4 @@
-"""What a provider is: a row of data. Pure."""
+"""The row of data that describes a provider. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..question.question import Dialect
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a provider says that it does with the data of its API, and when we read it."""
+    """A provider's terms for the data of its API, and the day on which we read them."""
 
     training_retention: bool | None
     data_retention: str
@@ -25,49 +25,50 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A row. A provider that speaks a known wire is one of these, and nothing else."""
+    """A row of the registry. A provider that speaks a known wire needs no other code."""
 
     name: str
     aliases: tuple[str, ...] = ()
     wire: str = "openai_chat"
     config: type[ProviderConfig] = OpenAIConfig
     default_model: str = ""
-    """Empty where the caller must name one."""
+    """Empty if the caller must name a model."""
     base_url: str = ""
-    """A template where the caller must give it, such as `https://{resource}.openai.azure.com/openai/v1`."""
+    """A template if each customer has an address, such as `https://{resource}.openai.azure.com/openai/v1`."""
     base_url_variable: str = ""
     base_url_path: str = ""
-    """What the value of that variable lacks at its end, as the provider's own client appends it."""
+    """Appended to the value of that variable if it is not its end, as the provider's own client does."""
     keys: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables to the header that carries the key, in the order in which they are tried."""
+    """Environment variable to the header that carries its key, in the order of search."""
     needs_key: bool = True
     key_file: str = ""
     header_variables: Mapping[str, str] = field(default_factory=dict)
     dialect: Dialect = field(default_factory=Dialect)
     dialect_elsewhere: Dialect | None = None
-    """The dialect of other servers that are asked by this name; None where it is the same."""
+    """The dialect of other servers under this name, such as a proxy; None if it is the same."""
     host: str = ""
-    """End of the host names that are the provider's own; empty where that is the host of `base_url`."""
+    """The domain of the provider's own servers; empty if that is the host of `base_url`."""
     website: str = ""
     policy: Policy | None = None
-    """None where nobody has read it for us."""
+    """None if we have not read the terms."""
 
     @property
     def has_fixed_address(self) -> bool:
-        """Whether `base_url` is a whole address, not a template."""
+        """Whether `base_url` is a complete address, not a template."""
         return "{" not in self.base_url
 
     def is_official_host(self, base_url: str) -> bool:
-        """Whether a base URL is the provider's own, not somebody's who is compatible with it."""
+        """Return whether a base URL is on one of the provider's own servers."""
         own = self.host or (urlsplit(self.base_url).hostname or "" if self.has_fixed_address else "")
         host = urlsplit(base_url).hostname or ""
         return bool(own) and (host == own or host.endswith("." + own))
 
     def complete_url(self, address: str) -> str:
-        """A base URL from the value of the variable, which may lack the path, and for a local server the scheme."""
+        """Return a complete base URL for the value of `base_url_variable`.
+
+        The value may lack the path and, for a local server, the scheme and the port: `OLLAMA_HOST=127.0.0.1` is valid.
+        """
         own, address = urlsplit(self.base_url), address.rstrip("/")
         if "://" not in address and own.scheme == "http":
             address = f"http://{address}" + ("" if ":" in address else f":{own.port}")
-        return (
-            address if not self.base_url_path or address.endswith(self.base_url_path) else address + self.base_url_path
-        )
+        return address.removesuffix(self.base_url_path) + self.base_url_path

@@ -1,7 +1,8 @@
-"""The registry of providers: the rows that come with the library, and those that are registered.
+"""The registry of providers: the rows of the library, and those that programs and packages register.
 
-Another package brings a provider by an entry point in the group `msgmodel.providers`: its name is the provider's,
-its object a function without arguments that calls `register_provider`. It is loaded when somebody asks for that name.
+Another package adds a provider by an entry point in the group `msgmodel.providers`. The entry point has the name of the
+provider, and its object is a function without arguments that calls `register_provider`. It is loaded on the first
+lookup of that name, so that an installed package costs nothing until then.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ _rows_by_name: Final = {row.name: row for row in rows.ROWS}
 _names_by_alias: Final = {alias: row.name for row in rows.ROWS for alias in row.aliases}
 
 PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType(_rows_by_name)
-"""Every provider that is known now, by name."""
+"""Every known provider, by name. A registration changes it."""
 
 MAIN: Final = tuple(row.name for row in rows.MAIN_ROWS)
-"""The providers that a wire was written for, and the embedded model."""
+"""The names of the main providers: those that own a wire, and the embedded model."""
 
 ENTRY_POINTS: Final = "msgmodel.providers"
 
-_CONFIGS: Final[Mapping[str, type[ProviderConfig]]] = MappingProxyType(
+_CONFIG_BY_WIRE: Final[Mapping[str, type[ProviderConfig]]] = MappingProxyType(
     {"openai_chat": OpenAIConfig, "anthropic": AnthropicConfig, "gemini": GeminiConfig}
 )
-_HEADERS: Final = MappingProxyType(
+_KEY_HEADER_BY_WIRE: Final = MappingProxyType(
     {"openai_chat": "authorization", "anthropic": "x-api-key", "gemini": "x-goog-api-key"}
 )
 
@@ -62,7 +63,9 @@ def register_provider(
 ) -> None:
     """Register a provider by name, for this process.
 
+    ```python
     register_provider("acme", base_url="https://llm.acme.example/v1", keys="ACME_API_KEY", default_model="acme-1")
+    ```
 
     Args:
         name: The name: lower-case letters, digits, `-`, `.` and `_`.
@@ -85,81 +88,97 @@ def register_provider(
     Raises:
         ConfigurationError: An argument is wrong, or the name is taken.
     """
-    for word in (name, *aliases):
-        if not isinstance(word, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", word):
-            raise ConfigurationError(
-                f"{quoted(word)} can't name a provider: use lower-case letters, digits, '-', '.' and '_'"
-            )
-        taken = _names_by_alias.get(word, word) if word in _names_by_alias or word in _rows_by_name else None
-        if taken and not (replace and taken == name):
-            raise ConfigurationError(
-                f"there is a provider {word!r} already; replace=True takes the place of the same name"
-            )
-    if wire not in _CONFIGS:
-        raise ConfigurationError(f"wire must be one of {', '.join(_CONFIGS)}, not {quoted(wire)}")
-    if not isinstance(base_url, str) or urlsplit(base_url).scheme not in ("http", "https"):
-        raise ConfigurationError("base_url must be an address such as https://example.com/v1")
+    for each in (name, *aliases):
+        _check_new_name(each, replaced=name if replace else None)
+    _check_address(wire, base_url)
     if reasoning is not None and not reasoning.keys() <= EFFORT_FIELDS.keys():
         raise ConfigurationError(f"the levels of reasoning are {', '.join(EFFORT_FIELDS)}")
-    if isinstance(keys, str):
-        keys = {keys: _HEADERS[wire]}
-    row = Provider(
-        name=name,
-        aliases=tuple(aliases),
-        wire=wire,
-        config=_CONFIGS[wire],
-        default_model=default_model,
-        base_url=base_url,
-        base_url_variable=base_url_variable,
-        keys=dict(keys or {}),
-        needs_key=bool(keys),
-        dialect=Dialect(
-            max_tokens=max_tokens,
-            system_role=system_role,
-            include_usage=include_usage,
-            reasoning=EFFORT_FIELDS if reasoning is None else reasoning,
-            echo_reasoning=echo_reasoning,
-        ),
-        website=website,
+    headers = {keys: _KEY_HEADER_BY_WIRE[wire]} if isinstance(keys, str) else dict(keys or {})
+    dialect = Dialect(
+        max_tokens=max_tokens,
+        system_role=system_role,
+        include_usage=include_usage,
+        reasoning=EFFORT_FIELDS if reasoning is None else reasoning,
+        echo_reasoning=echo_reasoning,
     )
-    for alias in _rows_by_name[name].aliases if name in _rows_by_name else ():
+    _add_row(
+        Provider(
+            name=name,
+            aliases=tuple(aliases),
+            wire=wire,
+            config=_CONFIG_BY_WIRE[wire],
+            default_model=default_model,
+            base_url=base_url,
+            base_url_variable=base_url_variable,
+            keys=headers,
+            needs_key=bool(keys),
+            dialect=dialect,
+            website=website,
+        )
+    )
+
+
+def _check_new_name(name: object, *, replaced: str | None) -> None:
+    """Raise ConfigurationError if a name or alias is not valid, or names a provider other than the replaced one."""
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
+        raise ConfigurationError(
+            f"{quoted(name)} can't name a provider: use lower-case letters, digits, '-', '.' and '_'"
+        )
+    owner = _names_by_alias.get(name) or (name if name in _rows_by_name else None)
+    if owner is not None and owner != replaced:
+        raise ConfigurationError(
+            f"there is a provider {name!r} already: choose another name; replace=True replaces one of the same name"
+        )
+
+
+def _check_address(wire: object, base_url: object) -> None:
+    """Raise ConfigurationError if the wire does not exist or the base URL is not an HTTP address."""
+    if wire not in _CONFIG_BY_WIRE:
+        raise ConfigurationError(f"wire must be one of {', '.join(_CONFIG_BY_WIRE)}, not {quoted(wire)}")
+    if not isinstance(base_url, str) or urlsplit(base_url).scheme not in ("http", "https"):
+        raise ConfigurationError("base_url must be an address such as https://example.com/v1")
+
+
+def _add_row(row: Provider) -> None:
+    """Add a provider and its aliases in place of an earlier one of the same name."""
+    for alias in _rows_by_name[row.name].aliases if row.name in _rows_by_name else ():
         del _names_by_alias[alias]
-    _rows_by_name[name] = row
-    _names_by_alias.update(dict.fromkeys(aliases, name))
+    _rows_by_name[row.name] = row
+    _names_by_alias.update(dict.fromkeys(row.aliases, row.name))
 
 
 def find_provider(name: str) -> Provider:
-    """The row of a name or short name. Raises ConfigurationError."""
+    """Return the provider of a name or alias. Raises ConfigurationError if there is none."""
     if not isinstance(name, str):
         raise ConfigurationError(f"provider must be a name such as 'openai', not {type(name).__name__}")
     row = look_up_provider(name)
     if row is None:
         from difflib import get_close_matches
 
-        near = get_close_matches(_key(name)[:64], [*_rows_by_name, *_names_by_alias], cutoff=0.5)
-        meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+        similar = get_close_matches(_normalized_name(name)[:64], [*_rows_by_name, *_names_by_alias], cutoff=0.5)
+        suggestion = f"did you mean {' or '.join(map(repr, similar))}? " if similar else ""
         raise ConfigurationError(
-            f"there is no provider {quoted(name)}; {meant}`msgmodel providers` lists all; any other server that speaks "
-            "OpenAI's API: OpenAIConfig(base_url=...) or register_provider(...)"
+            f"there is no provider {quoted(name)}; {suggestion}`msgmodel providers` lists all; for any other server "
+            "that speaks OpenAI's API, use OpenAIConfig(base_url=...) or register_provider(...)"
         )
     return row
 
 
 def look_up_provider(name: str) -> Provider | None:
-    """Return the row of a name or short name, or None. Raises ConfigurationError for a package that fails."""
-    key = _key(name)
-    return _known(key) or _of_a_package(key)
+    """Return the provider of a name or alias, or None. Raises ConfigurationError if its package fails."""
+    key = _normalized_name(name)
+    return _registered_provider(key) or _provider_of_package(key)
 
 
-def _key(name: str) -> str:
+def _normalized_name(name: str) -> str:
     return str(getattr(name, "value", name)).strip().lower()
 
 
-def _known(key: str) -> Provider | None:
+def _registered_provider(key: str) -> Provider | None:
     return _rows_by_name.get(_names_by_alias.get(key, key))
 
 
-def _of_a_package(key: str) -> Provider | None:
+def _provider_of_package(key: str) -> Provider | None:
     for point in _entry_points(tuple(sys.path)):
         if point.name != key:
             continue
@@ -167,13 +186,15 @@ def _of_a_package(key: str) -> Provider | None:
             point.load()()
         except Exception as error:
             raise ConfigurationError(f"the package that brings the provider {quoted(key)} failed: {error!r}") from error
-    return _known(key)
+    return _registered_provider(key)
 
 
 @lru_cache(maxsize=1)
 def _entry_points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Those of the packages on this path. To search it reads a file of each package, which takes 30 ms: an unknown name
-    in a request must not cost that again."""
+    """Return the entry points of the packages on an import path.
+
+    Cached, because the search reads a file of each package, about 30 ms: every request with an unknown name would pay.
+    """
     from importlib.metadata import entry_points
 
     return tuple(entry_points(group=ENTRY_POINTS))
