@@ -280,7 +280,7 @@ def test_stdin_must_be_utf_8(shell: Shell) -> None:
 
 
 def test_no_prompt_at_all(shell: Shell) -> None:
-    message = "msgmodel: there is no prompt: give it as an argument, or on standard input\n"
+    message = "msgmodel: there is no prompt: pass it as an argument, or on standard input\n"
     assert shell.run() == (exits.CONFIGURATION, "", message)
     assert "prompt is empty" in shell.run("-").err
 
@@ -390,7 +390,7 @@ def refused() -> Script:
         (("--max-tokens", "0", "hi"), exits.CONFIGURATION, "max_tokens must be"),
         (("--events", "--json", "hi"), exits.CONFIGURATION, "exclude each other"),
         (("-p", "nobody", "hi"), exits.CONFIGURATION, "there is no provider 'nobody'"),
-        (("-p", "a", "--api", "chat", "hi"), exits.CONFIGURATION, "--api means nothing to the provider anthropic"),
+        (("-p", "a", "--api", "chat", "hi"), exits.CONFIGURATION, "--api does not apply to the provider anthropic"),
         (("--base-url", "ftp://x", "hi"), exits.CONFIGURATION, "base_url must be an address"),
         (("local",), exits.CONFIGURATION, "Missing command"),
         (("-p", "anthropic", "hi"), exits.KEY, "ANTHROPIC_API_KEY"),
@@ -626,8 +626,8 @@ def test_chat_goes_on_after_an_error(shell: Shell) -> None:
 def test_chat_commands_are_never_sent(shell: Shell) -> None:
     done = shell.run("chat", stdin=b"/help\n/nope\n")
     assert (done.code, done.out) == (0, "")
-    assert "/clear  forgets the turns so far\n" in done.err
-    assert "msgmodel: there is no command /nope: /help lists them\n" in done.err
+    assert "/clear  forget the turns so far\n" in done.err
+    assert "msgmodel: unknown command /nope: /help lists the commands\n" in done.err
     assert shell.server.requests == []
     assert "not UTF-8" in shell.run("chat", stdin=b"\xfc\n").err
 
@@ -839,12 +839,12 @@ def test_one_reply_on_a_terminal(shell: Shell) -> None:
     ],
 )
 def test_what_reorders_or_hides_is_shown(character: str) -> None:
-    assert display.safe(f"a{character}b\r\n\tc") == "a�b\n\tc"
+    assert display.safe_for_terminal(f"a{character}b\r\n\tc") == "a�b\n\tc"
 
 
 def test_what_writing_needs_stays() -> None:
     text = "\U0001f3f3\ufe0f\u200d\U0001f308 नमस्ते مى\u200cروم e\u0301 אב 한글 \u3000"
-    assert display.safe(text) == text
+    assert display.safe_for_terminal(text) == text
 
 
 @pytest.mark.parametrize("what", ["model", "error", "file"])

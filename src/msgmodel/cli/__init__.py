@@ -1,5 +1,5 @@
-"""The command line: `msgmodel`. It is a caller of the six functions like any other, and knows no wire.
+"""The command line: `msgmodel`. It calls the public functions as any program does, and knows no wire.
 
-Rule: a reply goes to standard output, everything that is said about it to standard error. No key is ever taken from
-the command line, or shown. What is slow to import (rich, prompt_toolkit) is imported where it is used.
+Rule: a reply goes to standard output, and every message about it to standard error. No command shows a key. Packages
+that are slow to import (rich, prompt_toolkit) are imported in the functions that use them.
 """

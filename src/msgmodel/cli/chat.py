@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from ..registry import environment
 from . import display, exits
-from .prompt import decoded
-from .question import Question, show_events
-from .reply import Drawn, Plain
+from .prompt import decode_stdin
+from .question import CommandQuestion, show_events
+from .reply import MarkdownView, PlainView
 
 if TYPE_CHECKING:
     from prompt_toolkit.history import History
@@ -27,52 +27,52 @@ if TYPE_CHECKING:
 
 QUIT, CLEAR, HELP = "/quit", "/clear", "/help"
 COMMANDS: Final = {
-    QUIT: "ends the conversation, as Ctrl-D does",
-    CLEAR: "forgets the turns so far",
-    HELP: "shows this",
+    QUIT: "end the conversation, as Ctrl-D does",
+    CLEAR: "forget the turns so far",
+    HELP: "show this list",
 }
 KEYS: Final = (
-    "Alt-Enter, or a backslash at the end of a line, goes on in a new line; Ctrl-C stops a reply or clears the line."
+    "Alt-Enter, or a backslash at the end of a line, starts a new line; Ctrl-C stops a reply or clears the line."
 )
 
 _COMMAND = re.compile(r"/\w+")
 
 
-class Chat:
-    """The turns of a conversation, and how it goes on."""
+class ChatSession:
+    """One conversation: takes a line of the user at a time."""
 
-    def __init__(self, question: Question, verbose: bool, live: bool) -> None:
+    def __init__(self, question: CommandQuestion, verbose: bool, live: bool) -> None:
         self._verbose = verbose
         self._live = live
         self._conversation = question.start_conversation()
-        self.exit = exits.OK
-        """The exit code of the last reply that did not come whole."""
+        self.exit_code = exits.OK
+        """The exit code of the last reply that failed."""
 
-    def take(self, line: str) -> bool:
-        """Does what a line of the user asks for; False when it ends the conversation."""
+    def handle_line(self, line: str) -> bool:
+        """Run a command or ask a question; return False if the line ends the conversation."""
         line = line.strip()
         if line == QUIT:
             return False
         if line == CLEAR:
             self._conversation.messages.clear()
-            display.note("the turns so far are forgotten")
+            display.print_note("the turns so far are forgotten")
         elif line == HELP:
             for command, meaning in COMMANDS.items():
-                display.say(f"{command:<8}{meaning}")
-            display.say(KEYS)
+                display.print_message(f"{command:<8}{meaning}")
+            display.print_message(KEYS)
         elif _COMMAND.fullmatch(line):
-            display.warning(f"there is no command {line}: {HELP} lists them")
+            display.print_warning(f"unknown command {line}: {HELP} lists the commands")
         elif line:
-            self._answer(line)
+            self._ask_and_show(line)
         return True
 
-    def _answer(self, prompt: str) -> None:
+    def _ask_and_show(self, prompt: str) -> None:
         conversation = self._conversation
         kept = len(conversation.messages)
-        view = Drawn(self._verbose) if self._live else Plain(self._verbose)
-        with _no_echo() if self._live else nullcontext():
+        view = MarkdownView(self._verbose) if self._live else PlainView(self._verbose)
+        with _without_echo() if self._live else nullcontext():
             try:
-                last = show_events(lambda keep: conversation.stream_panels(prompt, on_end=keep), view.show)
+                last = show_events(lambda keep: conversation.stream_panels(prompt, on_end=keep), view.show_event)
             finally:
                 view.close()
         if not (last["content"] or last.get("refusal")):
@@ -81,32 +81,32 @@ class Chat:
             # This program runs no tools. A partial turn is sent without the calls that have no result, and providers
             # refuse a call without one.
             conversation.messages[-1]["partial"] = True
-        view.end(last)
-        code = exits.of_event(last)
+        view.show_ending(last)
+        code = exits.code_for_event(last)
         if code == exits.INTERRUPTED and not self._live:
             raise KeyboardInterrupt
-        self.exit = code or self.exit
+        self.exit_code = code or self.exit_code
 
 
-def run(question: Question, verbose: bool) -> int:
-    """Holds a conversation until its end; returns the exit code."""
+def run_chat(question: CommandQuestion, verbose: bool) -> int:
+    """Talk until the user ends the conversation; return the exit code."""
     question.check()
-    if question.demo:
-        display.note(display.DEMO_MODEL)
-    if display.terminal(sys.stdin) and display.terminal(sys.stdout):
-        _hold(Chat(question, verbose, live=True), _editor())
+    if question.is_demo_model:
+        display.print_note(display.DEMO_MODEL)
+    if display.is_terminal(sys.stdin) and display.is_terminal(sys.stdout):
+        _talk_on_terminal(ChatSession(question, verbose, live=True), _line_editor())
         return exits.OK
-    chat = Chat(question, verbose, live=False)
-    for line in _piped():
-        if not chat.take(line):
+    chat = ChatSession(question, verbose, live=False)
+    for line in _piped_lines():
+        if not chat.handle_line(line):
             break
-    return chat.exit
+    return chat.exit_code
 
 
-def _hold(chat: Chat, read: Callable[[], str]) -> None:
+def _talk_on_terminal(chat: ChatSession, read: Callable[[], str]) -> None:
     while True:
         try:
-            if not chat.take(read()):
+            if not chat.handle_line(read()):
                 return
         except EOFError:
             return
@@ -115,9 +115,9 @@ def _hold(chat: Chat, read: Callable[[], str]) -> None:
 
 
 @contextmanager
-def _no_echo() -> Iterator[None]:
-    """Keys typed meanwhile wait for the next prompt: where the terminal shows them, even ^C, the drawing goes wrong."""
-    if sys.platform == "win32":  # shows nothing while nobody reads
+def _without_echo() -> Iterator[None]:
+    """Hide keys that are typed during a reply. The next prompt reads them; echoed, even ^C would garble the drawing."""
+    if sys.platform == "win32":  # its console echoes only while a program reads
         yield
         return
     import termios
@@ -131,11 +131,11 @@ def _no_echo() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
 
 
-def _piped() -> Iterator[str]:
-    """The lines of standard input; one that ends in a backslash goes on in the next."""
+def _piped_lines() -> Iterator[str]:
+    """Yield the lines of standard input; a backslash at the end continues a line."""
     begun = ""
     for data in sys.stdin.buffer if sys.stdin else ():
-        line = begun + decoded(data).rstrip("\r\n")
+        line = begun + decode_stdin(data).rstrip("\r\n")
         begun = ""
         if line.endswith("\\"):
             begun = line[:-1] + "\n"
@@ -145,18 +145,18 @@ def _piped() -> Iterator[str]:
         yield begun
 
 
-def _editor() -> Callable[[], str]:
-    """A line editor with the history of earlier conversations."""
+def _line_editor() -> Callable[[], str]:
+    """Return a line editor with the lines of earlier conversations."""
     from prompt_toolkit import PromptSession
 
     session: PromptSession[str] = PromptSession(
-        "> ", multiline=True, prompt_continuation="  ", history=_history(), key_bindings=_keys()
+        "> ", multiline=True, prompt_continuation="  ", history=_typed_lines(), key_bindings=_key_bindings()
     )
-    display.say(f"{HELP} shows the commands, Ctrl-D ends.", "dim")
+    display.print_message(f"{HELP} shows the commands, Ctrl-D ends.", "dim")
     return session.prompt
 
 
-def _keys() -> KeyBindings:
+def _key_bindings() -> KeyBindings:
     from prompt_toolkit.key_binding import KeyBindings
 
     keys = KeyBindings()
@@ -181,8 +181,8 @@ def _keys() -> KeyBindings:
     return keys
 
 
-def _history() -> History:
-    """What was typed, in a file that only the user can read; in memory where that can't be written."""
+def _typed_lines() -> History:
+    """Return the typed lines: in a file that only the user can read, or in memory if that can't be written."""
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
     try:
@@ -191,7 +191,9 @@ def _history() -> History:
         os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
         path.chmod(0o600)
     except (OSError, RuntimeError) as error:
-        display.note(f"this conversation's lines will not be remembered: {getattr(error, 'strerror', None) or error}")
+        display.print_note(
+            f"the lines of this conversation will not be remembered: {getattr(error, 'strerror', None) or error}"
+        )
         return InMemoryHistory()
     return FileHistory(path)
 

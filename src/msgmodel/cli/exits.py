@@ -1,4 +1,4 @@
-"""The exit codes: one table, for every way in which the program ends and for its help. Pure."""
+"""The exit codes: one table for every way in which the program ends, and for its help. Pure."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ INTERRUPTED: Final = 130
 
 EXITS: Final[Mapping[int, str]] = MappingProxyType(
     {
-        OK: "ok, also for a reply with a warning, and when whoever reads the output goes away",
+        OK: "ok, also for a reply with a warning, or if the reader of the output leaves",
         CONFIGURATION: "an option, the configuration or the installation is wrong",
         KEY: "no key, or the provider does not accept it",
         FILE: "a file can't be read, or the provider does not take it",
         PROVIDER: "the provider answered with an error",
-        STREAM: "the reply broke off: network, timeout, or bytes that make no sense",
-        INTERRUPTED: "Ctrl-C; what had arrived was printed",
+        STREAM: "the reply was interrupted: network, timeout, or an unreadable stream",
+        INTERRUPTED: "Ctrl-C; the text so far was printed",
     }
 )
 
 
-def of_error(error: MsgModelError) -> int:
-    """The code for an exception of the library."""
+def code_for_error(error: MsgModelError) -> int:
+    """Return the exit code for an exception of the library."""
     if isinstance(error, ReplyError):
         if error.code == "authentication":
             return KEY
-        if isinstance(error, StreamingError):  # first, as a NetworkError is both
+        if isinstance(error, StreamingError):  # first, because a NetworkError is a ReplyError too
             return INTERRUPTED if error.code == "cancelled" else STREAM
         return PROVIDER
     if isinstance(error, AuthenticationError):
@@ -43,11 +43,11 @@ def of_error(error: MsgModelError) -> int:
     return FILE if isinstance(error, FileError) else CONFIGURATION
 
 
-def of_event(last: PanelFinal | PanelError) -> int:
-    """The code for a terminal event."""
-    return OK if last["event"] == "panel_final" else of_error(exception(last))
+def code_for_event(last: PanelFinal | PanelError) -> int:
+    """Return the exit code for a terminal event."""
+    return OK if last["event"] == "panel_final" else code_for_error(exception(last))
 
 
-def table() -> str:
-    """The table as lines of text."""
+def format_table() -> str:
+    """Return the table as lines of text."""
     return "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXITS.items())

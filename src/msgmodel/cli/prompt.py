@@ -1,7 +1,7 @@
-"""What a question is made of: prompt, instruction and attachments, from arguments, files and standard input.
+"""Read the prompt, the instruction and the attachments from arguments, files and standard input.
 
-Rule: standard input is read only where it is asked for: without a prompt, as the prompt `-`, or as the file `-`. A loop
-that reads its lines from there, and a pipe in which nothing ever comes, stay as they are. Its text must be UTF-8.
+Rule: standard input is read only on request: without a prompt, as the prompt `-`, or as the file `-`. Otherwise a shell
+loop that reads its own lines from there would lose them, and an idle pipe would block. Its text must be UTF-8.
 """
 
 from __future__ import annotations
@@ -17,43 +17,51 @@ STDIN = "-"
 """The argument that stands for standard input."""
 
 
-def prompt(argument: str | None, files: Sequence[str]) -> str:
-    """The argument, or what is piped in where there is none; empty where there is neither.
+def read_prompt(argument: str | None, files: Sequence[str]) -> str:
+    """Return the prompt.
 
-    Raises ConfigurationError.
+    Args:
+        argument: the argument on the command line; None or `-` reads standard input.
+        files: the names of the attachments; one of them may be `-` instead.
+
+    Returns:
+        The text; empty if there is no argument and standard input is a terminal or an attachment.
+
+    Raises:
+        ConfigurationError: standard input is wanted twice, is missing, or is not UTF-8.
     """
     if (argument, *files).count(STDIN) > 1:
-        raise ConfigurationError("`-` stands for standard input, which can be only one thing: the prompt or one file")
+        raise ConfigurationError("`-` is standard input, which can be only one thing: the prompt or one file")
     if argument is not None and argument != STDIN:
         return argument
-    if argument is None and (STDIN in files or sys.stdin is None or display.terminal(sys.stdin)):
+    if argument is None and (STDIN in files or sys.stdin is None or display.is_terminal(sys.stdin)):
         return ""
-    return decoded(_piped("the prompt")).rstrip("\r\n")
+    return decode_stdin(_read_stdin("the prompt")).rstrip("\r\n")
 
 
-def attachment(name: str) -> Path | tuple[str, bytes]:
-    """The file of that name; of `-`, what is piped in, by a name that says no more than that it is text."""
+def read_attachment(name: str) -> Path | tuple[str, bytes]:
+    """Return the path of an attachment; for `-` the bytes of standard input, named `stdin.txt` if they are text."""
     if name != STDIN:
         return Path(name)
-    data = _piped("a file")
+    data = _read_stdin("a file")
     try:
-        decoded(data)
+        decode_stdin(data)
     except ConfigurationError:
         return "stdin", data
     return "stdin.txt", data
 
 
-def _piped(what: str) -> bytes:
-    if sys.stdin is None or display.terminal(sys.stdin):
-        raise ConfigurationError(f"`-` takes {what} from standard input, where there is nothing: pipe it in")
+def _read_stdin(purpose: str) -> bytes:
+    if sys.stdin is None or display.is_terminal(sys.stdin):
+        raise ConfigurationError(f"`-` takes {purpose} from standard input, which is a terminal or closed: pipe it in")
     try:
         return sys.stdin.buffer.read()
     except OSError as error:
         raise ConfigurationError(f"standard input can't be read: {error.strerror or error}") from None
 
 
-def decoded(data: bytes) -> str:
-    """Bytes of standard input as text. Raises ConfigurationError."""
+def decode_stdin(data: bytes) -> str:
+    """Return bytes of standard input as text. Raise ConfigurationError if they are not UTF-8."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -63,8 +71,8 @@ def decoded(data: bytes) -> str:
         ) from None
 
 
-def instruction(value: str | None) -> str | None:
-    """The text itself, or that of the file which it names. Raises FileError."""
+def read_instruction(value: str | None) -> str | None:
+    """Return the text itself, or the text of the file that it names. Raise FileError if that file can't be read."""
     if value is None:
         return None
     path = Path(value)

@@ -1,6 +1,6 @@
-"""A question without its prompt: the options of a command, checked, with the provider chosen. It can be asked.
+"""The options of `ask` and `chat`, checked, with the provider chosen: all of a question but its prompt.
 
-Rule: the provider that the user names, in the option or in the variable, goes before any that is found.
+Rule: a provider that the user names, by the option or by the variable, goes before any provider with a key.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from ..events import PanelEnd, PanelEvent
 from ..local import weights
 from ..providers import MAIN, PROVIDERS, Provider, find_provider
 from ..registry import environment
-from .prompt import attachment
-from .prompt import instruction as instruction_text
+from .prompt import read_attachment, read_instruction
 
 PROVIDER_VARIABLE: Final = "MSGMODEL_PROVIDER"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of whom, but for the prompt."""
+class CommandQuestion:
+    """A provider and its options, ready for a prompt."""
 
     provider: Provider
     config: ProviderConfig
@@ -42,19 +41,19 @@ class Question:
     continue_truncated: int
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Question:
-        """From the options of a command, by their names. Raises what the library raises at a call."""
+    def from_options(cls, options: Mapping[str, Any]) -> CommandQuestion:
+        """Read the options of a command, by the names of their parameters. Raise what the library raises at a call."""
         given = {name: options[name] for name in ("base_url", "api", "api_key") if options.get(name) is not None}
-        provider = choose(options["provider"], addressed="base_url" in given)
+        provider = choose_provider(options["provider"], has_base_url="base_url" in given)
         for name in given:
             if name not in provider.config.__dataclass_fields__:
-                raise ConfigurationError(f"--{name.replace('_', '-')} means nothing to the provider {provider.name}")
+                raise ConfigurationError(f"--{name.replace('_', '-')} does not apply to the provider {provider.name}")
         return cls(
             provider=provider,
             config=provider.config(**given),
             model=options["model"],
-            instruction=instruction_text(options["instruction"]),
-            files=tuple(attachment(name) for name in options.get("files", ())),
+            instruction=read_instruction(options["instruction"]),
+            files=tuple(read_attachment(name) for name in options.get("files", ())),
             max_tokens=options["max_tokens"],
             temperature=options["temperature"],
             timeout=options["timeout"],
@@ -64,12 +63,12 @@ class Question:
         )
 
     @property
-    def demo(self) -> bool:
-        """Whether the small demo model is to answer."""
+    def is_demo_model(self) -> bool:
+        """Whether the small demo model answers."""
         return self.provider.name == "local" and self.model in (None, self.provider.default_model)
 
     def check(self) -> None:
-        """Raises now what every `ask` would raise, whatever its prompt."""
+        """Raise now what every `ask` would raise, so that `chat` fails before its first line."""
         self._start_stream("?").close()  # the stream has not begun: nothing is sent
 
     def ask(self, prompt: str, show: Callable[[PanelEvent], object]) -> PanelEnd:
@@ -127,30 +126,37 @@ def show_events(
     return ended[0]
 
 
-def choose(name: str | None, addressed: bool) -> Provider:
-    """The provider to ask. `addressed`: a base URL was given; no key that just happens to be there is sent to it.
+def choose_provider(name: str | None, has_base_url: bool) -> Provider:
+    """Choose the provider to ask.
 
-    Raises ConfigurationError, or AuthenticationError where there is nobody to ask.
+    Args:
+        name: the provider of the option, or None.
+        has_base_url: whether the user set an address. Then the provider is openai: the key of another provider, which
+            happens to be in the environment, is not sent to that address.
+
+    Raises:
+        ConfigurationError: there is no provider of that name.
+        AuthenticationError: no name was given, and no provider has a key.
     """
     name = name or environment.read_variable(PROVIDER_VARIABLE)
     if name:
         return find_provider(name)
-    if addressed:
+    if has_base_url:
         return PROVIDERS["openai"]
     main = [PROVIDERS[name] for name in MAIN if PROVIDERS[name].needs_key]
     for row in main:
         if environment.find_key(row):
             return row
-    if engine_installed() and weights.path().is_file():
+    if is_engine_installed() and weights.path().is_file():
         return PROVIDERS["local"]
     variables = [next(iter(row.keys)) for row in main]
-    install = "" if engine_installed() else "pip install 'msgmodel[local]', then "
+    install = "" if is_engine_installed() else "pip install 'msgmodel[local]', then "
     raise AuthenticationError(
-        f"there is no key, so nobody to ask: set {', '.join(variables[:-1])} or {variables[-1]}; or get the small "
-        f"local model, which needs no key: {install}msgmodel local pull"
+        f"no API key found: set {', '.join(variables[:-1])} or {variables[-1]}; or get the small local model, which "
+        f"needs no key: {install}msgmodel local pull"
     )
 
 
-def engine_installed() -> bool:
-    """Whether the engine of the local model is there."""
+def is_engine_installed() -> bool:
+    """Return whether the engine of the local model is installed."""
     return find_spec("xllamacpp") is not None

@@ -1,6 +1,6 @@
-"""The ways in which a reply is shown: as plain text, as events, as one JSON object, as markdown on a terminal.
+"""Show a reply: as plain text, as events, as one JSON object, or as Markdown on a terminal.
 
-Rule: a view shows what it is handed at once, and `close` leaves the output at the start of a line.
+Rule: a view shows each event at once, and `close` leaves the output at the start of a line.
 """
 
 from __future__ import annotations
@@ -17,62 +17,62 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 
-class View(Protocol):
-    """Takes the events of a reply one by one, the terminal one apart."""
+class ReplyView(Protocol):
+    """Shows the events of a reply one by one, and its last event apart."""
 
-    def show(self, event: PanelEvent) -> None: ...
+    def show_event(self, event: PanelEvent) -> None: ...
 
     def close(self) -> None: ...
 
-    def end(self, last: PanelFinal | PanelError) -> None: ...
+    def show_ending(self, last: PanelFinal | PanelError) -> None: ...
 
 
-class _Aside:
-    """What a view for people says on standard error meanwhile, and afterwards."""
+class _SideNotes:
+    """Prints notes on standard error during and after a reply: reasoning, tool calls, retries and the ending."""
 
     def __init__(self, verbose: bool) -> None:
         self._verbose = verbose
         self._reasoning = False
 
-    def aside(self, event: PanelEvent) -> None:
+    def show_aside(self, event: PanelEvent) -> None:
         if event["event"] == "panel_reasoning":
             if self._verbose:
-                display.say(event["delta"], "dim", end="")
+                display.print_message(event["delta"], "dim", end="")
                 self._reasoning = True
             return
         if self._reasoning:
-            display.say("")
+            display.print_message("")
             self._reasoning = False
         if event["event"] == "panel_tool_call":
             whole = "" if event["complete"] else " (incomplete)"
-            display.note(f"tool call{whole}: {event['name']} {event['arguments']}")
+            display.print_note(f"tool call{whole}: {event['name']} {event['arguments']}")
         elif event["event"] == "panel_retry":
             how = "instead" if event["reason"] == "fallback" else "to go on"
-            display.note(f"{event['error']} ({event['code']}); asking {event['provider']} {how}")
+            display.print_note(f"{event['error']} ({event['code']}); asking {event['provider']} {how}")
 
-    def end(self, last: PanelFinal | PanelError) -> None:
+    def show_ending(self, last: PanelFinal | PanelError) -> None:
         if self._reasoning:
-            display.say("")
-        display.ending(last)
+            display.print_message("")
+        display.print_ending(last)
         if self._verbose:
-            display.summary(last)
+            display.print_summary(last)
 
 
-class Plain(_Aside):
-    """Text on standard output as it arrives."""
+class PlainView(_SideNotes):
+    """Prints text on standard output as it arrives."""
 
     def __init__(self, verbose: bool) -> None:
         super().__init__(verbose)
-        self._terminal = display.terminal(sys.stdout)
+        self._terminal = display.is_terminal(sys.stdout)
         self._line_open = False
 
-    def show(self, event: PanelEvent) -> None:
+    def show_event(self, event: PanelEvent) -> None:
         if self._terminal and event["event"] in ("panel_reasoning", "panel_tool_call", "panel_retry"):
             self.close()
-        self.aside(event)
+        self.show_aside(event)
         if event["event"] == "panel_delta" or event["event"] == "panel_refusal":
-            text = display.safe(event["delta"]) if self._terminal else event["delta"]
-            self._line_open = not text.endswith("\n")  # first, as Ctrl-C may come in between
+            text = display.safe_for_terminal(event["delta"]) if self._terminal else event["delta"]
+            self._line_open = not text.endswith("\n")  # before the print, as Ctrl-C can interrupt between the two
             print(text, end="", flush=True)
 
     def close(self) -> None:
@@ -81,30 +81,30 @@ class Plain(_Aside):
             self._line_open = False
 
 
-class Events(_Aside):
-    """One JSON object a line: every event."""
+class EventsView(_SideNotes):
+    """Prints every event as JSON, one object a line."""
 
-    def show(self, event: PanelEvent) -> None:
-        print(json.dumps(event) + "\n", end="", flush=True)  # in one piece: Ctrl-C may come at any moment
+    def show_event(self, event: PanelEvent) -> None:
+        print(json.dumps(event) + "\n", end="", flush=True)  # one write: Ctrl-C can come at any moment
 
     def close(self) -> None:
         pass
 
-    def end(self, last: PanelFinal | PanelError) -> None:
-        self.show(last)
-        super().end(last)
+    def show_ending(self, last: PanelFinal | PanelError) -> None:
+        self.show_event(last)
+        super().show_ending(last)
 
 
-class Whole(Events):
-    """One JSON object: the terminal event."""
+class LastEventView(EventsView):
+    """Prints only the terminal event, as one JSON object."""
 
-    def show(self, event: PanelEvent) -> None:
+    def show_event(self, event: PanelEvent) -> None:
         if event["event"] == "panel_final" or event["event"] == "panel_error":
-            super().show(event)
+            super().show_event(event)
 
 
-class Drawn(_Aside):
-    """Markdown, drawn again and again on a terminal while it grows; whole, and to stay, at the end."""
+class MarkdownView(_SideNotes):
+    """Draws Markdown on a terminal again and again while it grows; at the end prints all of it, to stay."""
 
     def __init__(self, verbose: bool) -> None:
         from rich.console import Console
@@ -114,10 +114,10 @@ class Drawn(_Aside):
         self._text = ""
         self._live: Live | None = None
 
-    def show(self, event: PanelEvent) -> None:
-        self.aside(event)
+    def show_event(self, event: PanelEvent) -> None:
+        self.show_aside(event)
         if event["event"] == "panel_delta" or event["event"] == "panel_refusal":
-            self._text += display.safe(event["delta"])
+            self._text += display.safe_for_terminal(event["delta"])
             if self._live is None:
                 from rich.live import Live
 
@@ -125,10 +125,10 @@ class Drawn(_Aside):
                 self._live.start()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The last lines, as many as there is room for: what is drawn again must not scroll away."""
+        """Yield the last lines that fit the screen: rich can't draw again what has scrolled away."""
         from rich.segment import Segment
 
-        lines = console.render_lines(self._rendered(), options, pad=False)
+        lines = console.render_lines(self._render_markdown(), options, pad=False)
         for line in lines[-max(1, console.height - 1) :]:
             yield from line
             yield Segment.line()
@@ -137,9 +137,9 @@ class Drawn(_Aside):
         if self._live is not None:
             self._live.stop()
             self._live = None
-            self._console.print(self._rendered())
+            self._console.print(self._render_markdown())
 
-    def _rendered(self) -> RenderableType:
+    def _render_markdown(self) -> RenderableType:
         from rich.markdown import Markdown
 
         return Markdown(self._text, hyperlinks=False)

@@ -1,4 +1,4 @@
-"""The table of providers: who can be asked, and where the key comes from. It never holds a key."""
+"""The table of providers, and where each key was found. It never holds a key."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..local import weights
 from ..providers import PROVIDERS, Provider
 from ..registry import environment
 from . import display
-from .question import engine_installed
+from .question import is_engine_installed
 
 
-class Row(TypedDict):
-    """One provider. `key`: the variable or file with its key, or what is to be set; empty model: it has none."""
+class ProviderRow(TypedDict):
+    """One provider. `key`: the variable or file that holds its key, or what to set. No default: an empty model."""
 
     name: str
     short_names: list[str]
@@ -24,12 +24,12 @@ class Row(TypedDict):
     ready: bool
 
 
-def rows() -> list[Row]:
-    return [_row(provider) for provider in PROVIDERS.values()]
+def provider_rows() -> list[ProviderRow]:
+    return [_provider_row(provider) for provider in PROVIDERS.values()]
 
 
-def _row(provider: Provider) -> Row:
-    key, ready = _local() if provider.name == "local" else _key(provider)
+def _provider_row(provider: Provider) -> ProviderRow:
+    key, ready = _local_model_status() if provider.name == "local" else _key_status(provider)
     return {
         "name": provider.name,
         "short_names": list(provider.aliases),
@@ -39,7 +39,7 @@ def _row(provider: Provider) -> Row:
     }
 
 
-def _key(provider: Provider) -> tuple[str, bool]:
+def _key_status(provider: Provider) -> tuple[str, bool]:
     try:
         key = environment.find_key(provider)
     except AuthenticationError as error:
@@ -52,27 +52,27 @@ def _key(provider: Provider) -> tuple[str, bool]:
     return key.place if key else "no key needed", True
 
 
-def _local() -> tuple[str, bool]:
+def _local_model_status() -> tuple[str, bool]:
     pulled = weights.path().is_file()
-    if not engine_installed():
+    if not is_engine_installed():
         return "no key needed; engine not installed", False
     return f"no key needed; model {'pulled' if pulled else 'not pulled'}", pulled
 
 
-def show(as_json: bool) -> None:
-    """Prints the table: as JSON, with rules on a terminal, or as aligned text."""
+def print_table(as_json: bool) -> None:
+    """Print the table: as JSON, with rules on a terminal, or as aligned text."""
     if as_json:
-        print(json.dumps(rows(), indent=2))
+        print(json.dumps(provider_rows(), indent=2))
         return
     titles = ("provider", "short", "default model", "key")
-    cells = [(row["name"], ", ".join(row["short_names"]), row["default_model"], row["key"]) for row in rows()]
-    if display.terminal(sys.stdout):
+    cells = [(row["name"], ", ".join(row["short_names"]), row["default_model"], row["key"]) for row in provider_rows()]
+    if display.is_terminal(sys.stdout):
         from rich.console import Console
         from rich.table import Table
 
         table = Table(*titles)
         for row in cells:
-            table.add_row(*map(display.safe, row))
+            table.add_row(*map(display.safe_for_terminal, row))
         Console().print(table)
         return
     widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]

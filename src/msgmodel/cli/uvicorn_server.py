@@ -30,7 +30,7 @@ class AnnouncingServer(uvicorn.Server):
         gc.freeze()  # no collection need look again at what the imports left
         gc.set_threshold(*COLLECTION)
         if self.started:
-            display.say(f"msgmodel serves on http://{self._address} (Ctrl-C ends it)")
+            display.print_message(f"msgmodel serves on http://{self._address} (Ctrl-C ends it)")
 
     async def shutdown(self, sockets: Any = None) -> None:
         await super().shutdown(sockets)
