@@ -26,7 +26,7 @@ from conftest import Async, Sync
 from msgmodel import ConfigurationError
 from msgmodel.testing import Pause, Reply, Script, ScriptedProvider, Send, record, replay
 from msgmodel.testing.provider import wire_of
-from msgmodel.testing.recording import _Asterisks, _credentials
+from msgmodel.testing.recording import _Asterisks, _find_credentials
 from msgmodel.testing.wires import WIRES, Wire
 
 NAME = {"openai_chat": "openai", "openai_responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
@@ -104,9 +104,9 @@ def test_paused(shared_colour: Sync | Async, provider: ScriptedProvider) -> None
     assert panel(shared_colour, provider, "anthropic")[-1]["status"] == "paused"
     provider.say(Reply("a", paused=True), "b")
     assert panel(shared_colour, provider, "gemini")[-1]["content"] == "ab"
-    with pytest.raises(ConfigurationError, match="knows no pause"):
+    with pytest.raises(ConfigurationError, match="has no pause"):
         Reply("a", paused=True).script("openai_chat")
-    with pytest.raises(ConfigurationError, match="does not say the status 529"):
+    with pytest.raises(ConfigurationError, match="does not return status 529"):
         Reply(error=529).script("gemini")
 
 
@@ -149,11 +149,11 @@ def test_a_path_that_no_wire_has(provider: ScriptedProvider) -> None:
     [
         ({"refusal": "no", "truncated": True}, "refusal and truncated"),
         ({"text": "a", "cut_after": 0, "error": 429}, "cut_after and error"),
-        ({"text": "a", "refusal": "no"}, "instead of text"),
+        ({"text": "a", "refusal": "no"}, "takes the place of text"),
         ({"text": "a", "pieces": ["b"]}, "must be the text"),
         ({"text": "a", "speed": 0}, "speed"),
         ({"text": "a b", "cut_after": 3}, "between 0 and the number of pieces, 2"),
-        ({"error": 200}, "no provider says the status 200"),
+        ({"error": 200}, "no supported provider returns status 200"),
     ],
 )
 def test_what_no_provider_could_say(fields: Any, words: str) -> None:
@@ -162,7 +162,7 @@ def test_what_no_provider_could_say(fields: Any, words: str) -> None:
 
 
 def test_bad_answers(provider: ScriptedProvider) -> None:
-    with pytest.raises(ConfigurationError, match="something to say"):
+    with pytest.raises(ConfigurationError, match="at least one answer"):
         provider.say()
     with pytest.raises(ConfigurationError, match="not int"):
         provider.say(5)  # type: ignore[arg-type]
@@ -296,7 +296,7 @@ def test_the_user_in_an_address_is_not_recorded(provider: ScriptedProvider, tmp_
         address = provider.url.replace("//", "//bob-the-user:pass-word@") + "/v1/chat/completions"
         recording.client.post(address, json={})
         request = httpx2.Request("GET", address)  # as a client that makes no header of it would send it
-        assert {b"bob-the-user", b"pass-word"} <= set(_credentials(request))
+        assert {b"bob-the-user", b"pass-word"} <= set(_find_credentials(request))
     assert "************ and *********" in path.read_text()
 
 
@@ -304,7 +304,7 @@ def test_what_only_looks_like_a_credential(tmp_path: Path) -> None:
     import httpx2
 
     headers = {"authorization": "Basic ???", "content-type": "application/json", "x-count": "12"}
-    found = _credentials(httpx2.Request("POST", "https://a.b/c?alt=sse", headers=headers))
+    found = _find_credentials(httpx2.Request("POST", "https://a.b/c?alt=sse", headers=headers))
     assert set(found) == {b"Basic ???", b"Basic%20%3F%3F%3F", b"Basic+%3F%3F%3F"}
 
 
@@ -381,13 +381,13 @@ def test_no_cut_lets_a_key_through(cuts: list[int], before: str) -> None:
     asterisks = _Asterisks(secrets)
     points = [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]
     out = [piece for a, b in pairwise(points) for _, piece in asterisks.feed(0.0, data[a:b])]
-    out += [piece for _, piece in asterisks.rest()]
+    out += [piece for _, piece in asterisks.feed_end()]
     assert b"".join(out) == covered
 
 
 def test_what_is_no_recording(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("hello\n")
-    for path, words in ((tmp_path / "x", "no recording"), (tmp_path / "y", "can't be read")):
+    for path, words in ((tmp_path / "x", "not a recording"), (tmp_path / "y", "can't be read")):
         with pytest.raises(ConfigurationError, match=words), replay(path):
             pass
     with pytest.raises(ConfigurationError, match="speed"), replay(tmp_path / "x", speed=-1):
@@ -406,7 +406,7 @@ def test_a_recording_on_a_full_disk(colour: Sync | Async, provider: ScriptedProv
     for _ in range(2):
         last = panel(colour, provider, "openai_chat", http_client=client)[-1]
         assert (last["event"], last["content"]) == ("panel_final", "Hello, world")
-    words = r"the recording /dev/full is not whole: No space left on device\. Make room"
+    words = r"the recording /dev/full is incomplete: No space left on device\. Free some space"
     with pytest.raises(ConfigurationError, match=words), recording:
         pass
     assert recording.client.is_closed

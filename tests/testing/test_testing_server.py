@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from msgmodel.testing.errors import ERROR_STATUSES, error_body, error_event
+from msgmodel.testing.script import split_body
 from msgmodel.testing.server import (
     Cut,
     End,
@@ -26,7 +27,6 @@ from msgmodel.testing.server import (
     Send,
     Stall,
     Step,
-    cut,
 )
 from msgmodel.testing.wires import CONTINUATION_TOKEN, OUTPUT_TOKENS, WIRES, Wire, events, reply
 from transformations import TRANSFORMATIONS, comments, first_chunk_without_choices, lone_cr, nulls, without_event_lines
@@ -148,9 +148,9 @@ def test_a_pause_is_silence(server: ScriptedServer) -> None:
 
 
 def test_cut_by_size_and_by_offset() -> None:
-    assert cut(b"abcde", None) == [b"abcde"]
-    assert cut(b"abcde", 2) == [b"ab", b"cd", b"e"]
-    assert cut(b"abcde", [1, 3]) == [b"a", b"bc", b"de"]
+    assert split_body(b"abcde", None) == [b"abcde"]
+    assert split_body(b"abcde", 2) == [b"ab", b"cd", b"e"]
+    assert split_body(b"abcde", [1, 3]) == [b"a", b"bc", b"de"]
 
 
 # --- faults ---

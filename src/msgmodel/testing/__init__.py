@@ -1,8 +1,8 @@
-"""A kit to test chat applications with: a provider on loopback that says, and breaks off, as it is told.
+"""Test a chat application against a provider on loopback that replies, and fails, exactly as you script it.
 
     from msgmodel.testing import Reply, ScriptedProvider
 
-The project's own tests stand on it. In pytest the fixture `scripted_provider` is there without an import.
+The project's own tests use it. pytest finds the fixture `scripted_provider` without an import.
 """
 
 from .provider import KEY, ScriptedProvider

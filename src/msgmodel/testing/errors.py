@@ -1,4 +1,4 @@
-"""How each provider says that something is wrong: before a stream, and in the middle of one. Pure."""
+"""The errors of each provider: before a stream, and in the middle of one. Pure."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ RETRY_AFTER_SECONDS = 2
 
 
 def error_body(wire: Wire, status: int) -> tuple[dict[str, str], Json]:
-    """The headers and the body of an error answer; KeyError where the wire has no such status."""
+    """Return the headers and the body of an error response. Raise KeyError if the wire has no such status."""
     if wire == "gemini":
         return {}, {"error": _gemini_error(status)}
     waits = {"retry-after": str(RETRY_AFTER_SECONDS)} if status == 429 else {}
@@ -59,7 +59,7 @@ def error_body(wire: Wire, status: int) -> tuple[dict[str, str], Json]:
 
 
 def error_event(wire: Wire) -> bytes:
-    """The event with which the provider breaks off a reply that has begun with status 200."""
+    """Return the event with which the provider interrupts a reply that began with status 200."""
     if wire == "openai_chat":
         return data_event({"error": _openai_error(500)})
     if wire == "openai_responses":

@@ -1,4 +1,4 @@
-"""The pytest fixture `scripted_provider`. Found by pytest itself: nothing to import."""
+"""The pytest fixture `scripted_provider`. pytest loads this module through its entry point; do not import it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def scripted_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedProvider]:
-    """A scripted provider in the place of all real ones: the application under test needs no change."""
+    """A scripted provider in place of all real ones: the application under test needs no change."""
     from .provider import ScriptedProvider
 
     with ScriptedProvider() as provider:

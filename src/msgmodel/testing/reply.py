@@ -1,4 +1,4 @@
-"""A reply to be said, whatever the wire, and the ways in which it may go wrong. Pure."""
+"""A scripted reply for any wire, with its faults. Pure."""
 
 from __future__ import annotations
 
@@ -16,18 +16,31 @@ from .wires import ScriptedCall, ScriptedSource, Wire
 
 @dataclass(frozen=True)
 class Reply:
-    """What a scripted provider answers. A plain text is a reply that comes whole.
+    """A reply of a scripted provider. Without other arguments, the text arrives complete.
 
-    text: cut into words, unless `pieces` says otherwise. speed: pieces a second; None is as fast as they go.
-    refusal: said instead of text. truncated: a limit was hit. paused: the provider wants to be asked to go on
-    (Anthropic, Gemini). finish: the wire's own finish reason, for others. reasoning, signature, redacted: what goes
-    before the text, and what the provider wants back with it. usage: whether tokens are counted.
+    Args:
+        text: the text, sent word by word.
+        pieces: the pieces to send instead of words; joined, they must be the text.
+        speed: pieces a second; None sends them as fast as possible.
+        refusal: the text of a refusal, instead of `text`.
+        truncated: end at the token limit.
+        paused: end with the provider's request to continue (Anthropic, Gemini).
+        finish: another finish reason, in the wire's own word.
+        reasoning: reasoning before the text.
+        signature: signature of the reasoning, which the provider wants back.
+        redacted: hidden reasoning (Anthropic), which the provider wants back.
+        tool_calls: tool calls after the text.
+        sources: citations of the text.
+        usage: whether the reply counts its tokens.
+        cut_after: end the body after so many pieces of the text.
+        cut: how `cut_after` ends the body: cleanly, by a FIN in the middle, or by a reset.
+        stall_after: stay silent after so many pieces.
+        breaks_off_after: send an error event after so many pieces.
+        error: HTTP status of an error response, instead of a reply.
+        retry_after: seconds in the headers of the error response.
 
-    Faults, each after so many pieces of the text: `cut_after` (the body ends there: `cut` says whether cleanly, by a
-    FIN in the middle or by a reset), `stall_after` (silence), `breaks_off_after` (an error event). error: the HTTP
-    status of a refusal, with `retry_after` in seconds.
-
-    Raises ConfigurationError for what no provider could say.
+    Raises:
+        ConfigurationError: no provider could send such a reply.
     """
 
     text: str = ""
@@ -59,34 +72,44 @@ class Reply:
         ]
         for found in (endings, faults):
             if len(found) > 1:
-                raise ConfigurationError(f"a reply can't be both: {' and '.join(found)}")
+                raise ConfigurationError(f"a reply can't have both {' and '.join(found)}")
         if self.refusal and self.text:
-            raise ConfigurationError("a refusal is said instead of text")
+            raise ConfigurationError("a refusal takes the place of text: pass one of them")
         if self.pieces is not None and "".join(self.pieces) != self.text:
             raise ConfigurationError("the pieces joined must be the text")
         if self.speed is not None and self.speed <= 0:
             raise ConfigurationError("speed must be a number of pieces a second above 0")
         for name in ("cut_after", "stall_after", "breaks_off_after"):
             after = getattr(self, name)
-            if after is not None and not 0 <= after <= len(self._cut_up()):
-                raise ConfigurationError(f"{name} must be between 0 and the number of pieces, {len(self._cut_up())}")
+            if after is not None and not 0 <= after <= len(self._split_text()):
+                raise ConfigurationError(
+                    f"{name} must be between 0 and the number of pieces, {len(self._split_text())}"
+                )
         if self.error is not None and not any(self.error in statuses for statuses in ERROR_STATUSES.values()):
-            raise ConfigurationError(f"no provider says the status {self.error}")
+            raise ConfigurationError(f"no supported provider returns status {self.error}")
 
-    def _cut_up(self) -> list[str]:
-        """The text in words, each with the white space before it."""
+    def _split_text(self) -> list[str]:
+        """Return the text in words, each with the white space before it."""
         return list(self.pieces) if self.pieces is not None else re.findall(r"\s*\S+\s*$|\s*\S+|\s+$", self.text)
 
     def script(self, wire: Wire, model: str | None = None) -> Script:
-        """What goes on the wire. `model` says to answer. Raises ConfigurationError for what this wire can't say."""
+        """Return the bytes and faults on a wire.
+
+        Args:
+            wire: the wire of the request.
+            model: the model that the reply names; None is the scripted one.
+
+        Raises:
+            ConfigurationError: this wire has no such ending or error.
+        """
         if self.error is not None:
-            return self._refused(wire, self.error)
-        said = [self.refusal] if self.refusal else self._cut_up()
-        found = self._events(wire, said, model)
+            return self._error_script(wire, self.error)
+        pieces = [self.refusal] if self.refusal else self._split_text()
+        found = self._make_events(wire, pieces, model)
         if self.cut_after is None and self.stall_after is None and self.breaks_off_after is None:
-            return Script(steps=self._steps(found, len(found)))
-        # The events before the text are those that do not change with it.
-        marked = self._events(wire, [piece + "." for piece in said] or ["."], model)
+            return Script(steps=self._timed_steps(found, len(found)))
+        # The events before the text are those that stay the same when the text changes.
+        marked = self._make_events(wire, [piece + "." for piece in pieces] or ["."], model)
         lead = next(
             number for number, pair in enumerate(zip([*found, b""], marked, strict=False)) if pair[0] != pair[1]
         )
@@ -98,16 +121,16 @@ class Reply:
         else:
             assert self.breaks_off_after is not None
             last, after = Send(error_event(wire)), self.breaks_off_after
-        steps = self._steps(found, lead + after)
+        steps = self._timed_steps(found, lead + after)
         if isinstance(last, Reset):
-            steps = (*steps, Pause(0.05))  # so that what was sent is read before the reset overtakes it
+            steps = (*steps, Pause(0.05))  # the client must read the data first: a reset discards what is unread
         return Script(steps=steps if last is None else (*steps, last))
 
-    def _events(self, wire: Wire, said: list[str], model: str | None) -> list[bytes]:
+    def _make_events(self, wire: Wire, pieces: list[str], model: str | None) -> list[bytes]:
         return wires.events(
             wire,
-            [] if self.refusal and wire in ("anthropic", "gemini") else said,
-            finish=self._finish(wire),
+            [] if self.refusal and wire in ("anthropic", "gemini") else pieces,
+            finish=self._finish_reason(wire),
             usage=self.usage,
             reasoning=re.findall(r"\s*\S+", self.reasoning) if self.reasoning.strip() else (),
             signature=self.signature,
@@ -117,16 +140,16 @@ class Reply:
             model=model,
         )
 
-    def _finish(self, wire: Wire) -> str | None:
+    def _finish_reason(self, wire: Wire) -> str | None:
         if self.refusal:
             return wires.REFUSED_FINISH[wire]
         if self.truncated:
             return wires.TRUNCATED_FINISH[wire]
         if self.paused and wire not in wires.PAUSED_FINISH:
-            raise ConfigurationError(f"{wire} knows no pause: only {' and '.join(wires.PAUSED_FINISH)} do")
+            raise ConfigurationError(f"{wire} has no pause: only {' and '.join(wires.PAUSED_FINISH)} do")
         return wires.PAUSED_FINISH[wire] if self.paused else self.finish
 
-    def _steps(self, found: list[bytes], count: int) -> tuple[Step, ...]:
+    def _timed_steps(self, found: list[bytes], count: int) -> tuple[Step, ...]:
         steps: list[Step] = []
         for event in found[:count]:
             if self.speed is not None and steps:
@@ -134,9 +157,9 @@ class Reply:
             steps.append(Send(event))
         return tuple(steps)
 
-    def _refused(self, wire: Wire, status: int) -> Script:
+    def _error_script(self, wire: Wire, status: int) -> Script:
         if status not in ERROR_STATUSES[wire]:
-            raise ConfigurationError(f"{wire} does not say the status {status}")
+            raise ConfigurationError(f"{wire} does not return status {status}")
         headers, body = error_body(wire, status)
         if self.retry_after is not None:
             headers = headers | {
