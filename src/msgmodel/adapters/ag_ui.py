@@ -91,7 +91,7 @@ class Chunks:
         if event["event"] == "panel_refusal":
             return chunks + _feed_refusal(panel, event["delta"])
         if event["event"] == "panel_tool_delta":
-            return chunks
+            return chunks  # not sent: a call that is never completed could not be taken back
         chunks += _close_extras(panel)
         if event["event"] == "panel_tool_call":
             return chunks + self._feed_call(panel, event)
@@ -135,6 +135,7 @@ class Chunks:
         panel.calls.append((event["id"], client_id))
         panel.message_exists = True
         named = {"toolCallName": event["name"], "parentMessageId": panel.message_id}
+        # Some servers send nothing or null for a call without arguments; clients parse the text and expect an object.
         arguments = event["arguments"] if event["arguments"] not in ("", "null") else "{}"
         return [
             {"type": "TOOL_CALL_START", "toolCallId": client_id, **named, **panel.owner},

@@ -138,7 +138,7 @@ class Chunks:
 
     def _feed_call(self, event: PanelToolCall) -> list[Chunk]:
         if not _is_executable(event):
-            return []
+            return []  # this protocol can't mark a call as incomplete, so a client would run it
         call = {"index": self._call_count, **_function_call(event, self._ids)}
         self._call_count += 1
         return [self._make_chunk({"tool_calls": [call]})]
@@ -185,6 +185,7 @@ def _is_executable(call: ToolCall | PanelToolCall) -> bool:
 
 
 def _function_call(call: ToolCall | PanelToolCall, ids: CallIds) -> dict[str, Any]:
+    # Some servers send nothing or null for a call without arguments; clients parse the text and expect an object.
     arguments = call["arguments"] if call["arguments"] not in ("", "null") else "{}"
     return {
         "id": ids.make_id(call["id"]),

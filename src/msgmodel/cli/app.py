@@ -285,7 +285,7 @@ COMMANDS: Final[Mapping[str, click.Command]] = MappingProxyType(
 def main(arguments: Sequence[str]) -> int:
     """Run a command line, and return the exit code."""
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+        sys.stdout.reconfigure(errors="replace")  # else an emoji ends the reply if the terminal's encoding is ASCII
     name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] in COMMANDS else ("ask", arguments)
     try:
         with COMMANDS[name].make_context("msgmodel" if name == "ask" else f"msgmodel {name}", list(rest)) as context:

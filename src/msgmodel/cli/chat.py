@@ -189,7 +189,7 @@ def _typed_lines() -> History:
         path = _state_folder() / "history"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
-        path.chmod(0o600)
+        path.chmod(0o600)  # `os.open` sets the mode only of a new file
     except (OSError, RuntimeError) as error:
         display.print_note(
             f"the lines of this conversation will not be remembered: {getattr(error, 'strerror', None) or error}"

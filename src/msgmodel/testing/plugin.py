@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def scripted_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedProvider]:
     """A scripted provider in place of all real ones: the application under test needs no change."""
-    from .provider import ScriptedProvider
+    from .provider import ScriptedProvider  # here, as pytest loads this module in every run, used or not
 
     with ScriptedProvider() as provider:
         for name, value in provider.environment().items():

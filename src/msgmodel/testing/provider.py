@@ -104,6 +104,7 @@ class ScriptedProvider:
 
 
 def _base_path(base_url: str) -> str:
+    # Without braces: an address may have a placeholder, as Azure's `https://{resource}...`, and a URL has none.
     return urlsplit(base_url).path.rstrip("/").replace("{", "").replace("}", "")
 
 

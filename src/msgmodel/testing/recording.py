@@ -270,7 +270,7 @@ def _find_credentials(request: httpx2.Request) -> list[bytes]:
 def _secrets_in_field(name: str, value: str) -> Iterator[str]:
     """Yield the value, its words, and its base64 content.
 
-    A field whose name tells of a secret counts from 4 characters on, others from 8: shorter values are no secrets, and
+    A field whose name suggests a secret counts from 4 characters on, others from 8: shorter values are not secrets, and
     asterisks over them would damage ordinary words.
     """
     least = 4 if _SECRET_NAMES.search(name) else 8
@@ -335,8 +335,8 @@ def _read_recording(path: Path) -> list[list[dict[str, Any]]]:
     """Return the lines of each response. A last line that a crash cut off is left out."""
     streams: dict[int, list[dict[str, Any]]] = {}
     try:
-        *whole, _ = path.read_text("utf-8").split("\n")
-        for line in whole:
+        *complete, _ = path.read_text("utf-8").split("\n")
+        for line in complete:
             fields = json.loads(line)
             streams.setdefault(fields["stream"], []).append(fields)
     except OSError as error:
@@ -351,10 +351,10 @@ def _read_recording(path: Path) -> list[list[dict[str, Any]]]:
 def _script_of_recording(lines: list[dict[str, Any]], speed: float, cut_at: int | None, cut: str) -> Script:
     head, *rest = lines
     steps: list[Step] = []
-    clock, sent, whole = 0.0, 0, False
+    clock, sent, ended = 0.0, 0, False
     for line in rest:
         if "end" in line:
-            whole = line["end"] == "clean"
+            ended = line["end"] == "clean"
             break
         data = line["text"].encode() if "text" in line else base64.b64decode(line["base64"])
         if speed and math.isfinite(speed) and line["at"] > clock:
@@ -364,9 +364,10 @@ def _script_of_recording(lines: list[dict[str, Any]], speed: float, cut_at: int 
         steps.append(Send(data[:left]))
         sent += len(data)
         if len(data) > left or sent == cut_at:
+            # The pause lets the client read the data before the reset, which discards what is unread.
             steps += {"clean": (), "fin": (Cut(),), "reset": (Pause(0.05), Reset())}[cut]
-            whole = True
+            ended = True
             break
-    if not whole:
+    if not ended:
         steps.append(Cut())
     return Script(status=head["status"], headers=head["headers"], steps=tuple(steps))

@@ -59,7 +59,7 @@ class ScriptedServer:
         # Every thread watches one end; closing the other wakes them all.
         self._stop_watched, self._stop_closed = socket.socketpair()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-        self._listener.setblocking(False)
+        self._listener.setblocking(False)  # a client may reset between `select` and `accept`, which would block then
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._acceptor = threading.Thread(target=self._accept_connections, name="scripted", daemon=True)
         self._acceptor.start()
@@ -146,6 +146,7 @@ class ScriptedServer:
             self._lock.notify_all()
         served = _Connection(connection, self, self._stop_watched, self._closing)
         thread = threading.Thread(target=served.serve_requests, name="scripted connection", daemon=True)
+        # Drop finished threads: a load test makes many thousand connections.
         self._threads = [*(t for t in self._threads if t.is_alive()), thread]
         thread.start()
 
@@ -190,6 +191,7 @@ class _Connection:
         closing: threading.Event,
     ) -> None:
         connection.setblocking(False)
+        # Without this, Nagle's algorithm would hold a small piece back until the client acknowledges the one before.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connection
         self._server = server

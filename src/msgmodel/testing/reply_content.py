@@ -66,7 +66,7 @@ class ScriptedSource(TypedDict):
 
 
 @dataclass(frozen=True)
-class Saying:
+class ReplyContent:
     """The content of a reply on any wire. `finish` is the wire's own word."""
 
     text: Sequence[str]
