@@ -90,7 +90,7 @@ def register_provider(
     """
     for each in (name, *aliases):
         _check_new_name(each, replaced=name if replace else None)
-    _check_address(wire, base_url)
+    _check_wire_and_url(wire, base_url)
     if reasoning is not None and not reasoning.keys() <= EFFORT_FIELDS.keys():
         raise ConfigurationError(f"the levels of reasoning are {', '.join(EFFORT_FIELDS)}")
     headers = {keys: _KEY_HEADER_BY_WIRE[wire]} if isinstance(keys, str) else dict(keys or {})
@@ -131,7 +131,7 @@ def _check_new_name(name: object, *, replaced: str | None) -> None:
         )
 
 
-def _check_address(wire: object, base_url: object) -> None:
+def _check_wire_and_url(wire: object, base_url: object) -> None:
     """Raise ConfigurationError if the wire does not exist or the base URL is not an HTTP address."""
     if wire not in _CONFIG_BY_WIRE:
         raise ConfigurationError(f"wire must be one of {', '.join(_CONFIG_BY_WIRE)}, not {quoted(wire)}")

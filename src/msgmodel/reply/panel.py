@@ -405,7 +405,7 @@ class PanelBuilder:
         if end.arguments is not None:
             call.arguments = _TextPieces()
             self._resize(call, call.arguments.append(end.arguments) + _value_bytes(end.arguments))
-        if end.whole:
+        if end.complete:
             call.ended, self._came.ended = True, key
             return ()
         self._came.ended = None

@@ -1,8 +1,8 @@
-"""The four ways in which providers speak. One file a wire: how to ask, and how to read the answer.
+"""The four wires: the APIs that providers speak. Each module writes the request and reads the response. Pure.
 
-A wire's `request(ask, token)` writes the HTTP request; its `Parser(ask, token)` turns events into deltas:
-`feed(data)` and, when the body has ended, `eof(clean)`, whose one delta is the verdict. With `token`, which only
-Gemini has, it goes on where another response stopped.
+A wire's `request(question, token)` returns the HTTP request; its `parser(question, token)` turns events of the wire
+into deltas: `feed(data)` for each event and, at the end of the body, `eof(clean)`, which returns the verdict. With a
+`token`, which only Gemini has, the response continues an earlier one.
 """
 
 from __future__ import annotations
@@ -19,27 +19,39 @@ __all__ = ["WIRES", "Wire", "WireParser"]
 
 
 class WireParser(Protocol):
-    """Reads one response."""
+    """Turns the events of one response into deltas."""
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of memory for what came and is not handed on as a delta, so that no panel counts it."""
+        """Bytes of memory for data that no delta has brought yet, so that the panel does not count it."""
 
     def feed(self, data: bytes, whole: bool = True) -> Iterable[Delta]:
-        """The deltas in one event. `whole`: whether its blank line came."""
+        """Yield the deltas of one event.
+
+        Args:
+            data: The data of the event.
+            whole: Whether its blank line arrived; without it, the body may have ended within the event.
+
+        Raises:
+            MalformedJson: The event is not the JSON that the API promises.
+        """
 
     def plain_text(self, data: bytes) -> str:
-        """The short way for an event that follows one which brought text alone: its text, if it brings text alone too
-        and changes nothing else; "" if it is to be fed."""
+        """Return the text of an event that has only text, after an event that had only text.
+
+        This is the fast lane: it avoids the general decoding and the deltas. "" means that `feed` must read the event,
+        as if this method had not been called.
+        """
 
     def deferred_deltas(self) -> Iterable[Delta]:
-        """What the short way left for later: asked for before the next event is fed, and at the end."""
+        """Return the deltas that the fast lane put off. Call it before the next `feed`, and at the end."""
 
-    def eof(self, clean: bool) -> Finish | Failure | Continue: ...
+    def eof(self, clean: bool) -> Finish | Failure | Continue:
+        """Return the verdict at the end of the body. `clean`: whether the body ended by the rules of HTTP."""
 
 
 class Wire(NamedTuple):
-    """One wire, both directions."""
+    """One wire in both directions."""
 
     request: Callable[[Question, str | None], HttpRequest]
     parser: Callable[[Question, str | None], WireParser]

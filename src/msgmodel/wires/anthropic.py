@@ -137,7 +137,7 @@ def _anthropic_messages(question: Question) -> list[dict[str, Any]]:
         if len(turn.parts) == 1 and isinstance(turn.parts[0], str):
             content = turn.parts[0]
         else:
-            content = [block for part in turn.parts for block in _anthropic_blocks(part)]
+            content = [block for part in turn.parts for block in _blocks_for_anthropic(part)]
         if messages and messages[-1]["role"] == role:
             earlier = messages[-1]["content"] = _as_blocks(messages[-1]["content"])
             earlier += _as_blocks(content)
@@ -150,7 +150,7 @@ def _as_blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def _anthropic_blocks(part: TurnPart) -> list[dict[str, Any]]:
+def _blocks_for_anthropic(part: TurnPart) -> list[dict[str, Any]]:
     """Return a part as blocks. Reasoning is sent back as the signed block that it was; the API refuses it unsigned."""
     if isinstance(part, str | SignedText | PastRefusal):
         text = part if isinstance(part, str) else part.text

@@ -1,7 +1,9 @@
-"""What every provider's stream is made of, in the order in which it arrives. Data only.
+"""Deltas: what every provider's stream consists of, in the order of its arrival. Data only.
 
-A wire's parser turns events into these; `reply.panel` turns these into events. `Finish` or `Failure` is the last one of
-a response, or `Continue`, which only the end of a body can say.
+A wire's parser turns the events of the wire into deltas; `reply.panel` turns deltas into the events of a panel. The
+last one of a response is `Finish`, `Failure`, or `Continue`, which only the end of a body can bring.
+
+NamedTuples, because one is made for each chunk and they are cheaper to make than dataclasses.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from ..messages import JSON
 
 
 class ResponseStarted(NamedTuple):
-    """The provider names the model that answers and its id of the reply; None where it doesn't."""
+    """The provider named the model that answers and its id of the reply; None for what it did not name."""
 
     model: str | None
     request_id: str | None
@@ -33,7 +35,7 @@ class RefusalDelta(NamedTuple):
 
 
 class ToolFragment(NamedTuple):
-    """A piece of a tool call. `key` tells the calls of one reply apart; `arguments` is JSON text to be appended."""
+    """A piece of a tool call. `key` identifies the call within the reply; `arguments` is JSON text to append."""
 
     key: str
     id: str
@@ -42,18 +44,18 @@ class ToolFragment(NamedTuple):
 
 
 class ToolEnd(NamedTuple):
-    """No more of this call comes. `arguments`, unless None, replaces what was collected."""
+    """The end of a tool call. `arguments`, unless None, replaces the collected text."""
 
     key: str
     arguments: str | None = None
-    whole: bool = True
-    """False where the provider itself says that the call was cut."""
+    complete: bool = True
+    """False if the provider itself reports that the call was cut."""
 
 
 class OpaqueData(NamedTuple):
-    """The open part of this kind ends here, with what the provider wants back unchanged.
+    """Data that the next request must send back unchanged. It ends the open part of this kind.
 
-    Where none is open, it makes a part without text. `key`: which call, for `tool_call`.
+    If no such part is open, it makes a part without text. `key` identifies the call for `tool_call`.
     """
 
     kind: Literal["text", "reasoning", "tool_call", "opaque"]
@@ -62,7 +64,7 @@ class OpaqueData(NamedTuple):
 
 
 class NewPart(NamedTuple):
-    """What comes now is a part of its own, though it may be of the same kind."""
+    """The next delta begins a new part, even if it is of the same kind."""
 
 
 class SourceCited(NamedTuple):
@@ -70,7 +72,7 @@ class SourceCited(NamedTuple):
 
 
 class UsageSoFar(NamedTuple):
-    """The usage of this response so far: it replaces what was said before."""
+    """The usage of this response so far. It replaces the earlier one."""
 
     usage: Usage
 
@@ -83,11 +85,11 @@ class Finish(NamedTuple):
 
 
 class Continue(NamedTuple):
-    """The reply goes on in another request, which must carry this token."""
+    """Another request, which must carry this token, continues the reply."""
 
     token: str
     reason: str | None = None
-    """The finish reason that says so; None at a cut after a checkpoint."""
+    """The finish reason that asks for it; None after a cut behind a checkpoint."""
 
 
 class Failure(NamedTuple):
@@ -99,12 +101,12 @@ class Failure(NamedTuple):
     retry_after: float | None = None
     retryable: bool = False
     answered: bool = False
-    """Whether the provider itself said so (then it is an APIError)."""
+    """Whether the provider itself reported the error; then it is an APIError."""
     request_id: str | None = None
 
 
 CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)
-"""The verdict on a body that ended before its wire's rule of success was kept."""
+"""The verdict on a body that ended before its wire's rule of success was met."""
 
 Delta: TypeAlias = (
     ResponseStarted
@@ -123,7 +125,7 @@ Delta: TypeAlias = (
 
 
 def source_delta(url: str, title: str = "", text: str = "") -> Iterator[SourceCited]:
-    """A source, unless nothing of it is known."""
+    """Yield a source, unless all its fields are empty."""
     if url or title or text:
         yield SourceCited({"url": url or None, "title": title or None, "text": text or None})
 
@@ -131,7 +133,7 @@ def source_delta(url: str, title: str = "", text: str = "") -> Iterator[SourceCi
 def usage_delta(
     *, input: int | None, output: int | None, reasoning: int | None, cached: int | None, cache_write: int | None
 ) -> UsageSoFar:
-    """The numbers of one wire under the names that all share."""
+    """Return the usage of one wire under the names that all wires share; None for a count that is unknown."""
     return UsageSoFar(
         {
             "input_tokens": input,

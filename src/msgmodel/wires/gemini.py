@@ -148,7 +148,7 @@ def _thinking_config(question: Question) -> dict[str, Any] | None:
 def _gemini_contents(question: Question) -> list[dict[str, Any]]:
     contents = []
     for turn in question.turns:
-        parts = [made for part in turn.parts for made in _gemini_parts(part)]
+        parts = [made for part in turn.parts for made in _parts_for_gemini(part)]
         first = next((part for part in parts if "functionCall" in part), None)
         foreign = any(isinstance(part, PastCall) and part.opaque is None for part in turn.parts)
         if first is not None and (foreign or not re.search(r"gemini-[12]", question.model)):
@@ -159,7 +159,7 @@ def _gemini_contents(question: Question) -> list[dict[str, Any]]:
     return contents
 
 
-def _gemini_parts(part: TurnPart) -> list[dict[str, Any]]:
+def _parts_for_gemini(part: TurnPart) -> list[dict[str, Any]]:
     if isinstance(part, str | PastRefusal):
         return [{"text": part if isinstance(part, str) else part.text}]
     if isinstance(part, SignedText):
@@ -311,7 +311,7 @@ class GeminiParser:
         """Yield the last usage. Every event has one, and decoding each would be wasted."""
         usage, self._deferred_usage = bytes(self._deferred_usage), msgspec.Raw()
         if usage and (counts := as_mapping(parse_or_none(usage))):
-            yield _gemini_usage(counts)
+            yield _read_gemini_usage(counts)
 
     def _read_chunk(self, chunk: _GeminiChunk) -> Iterator[Delta]:
         if not self._response_started and (chunk.model_version or chunk.response_id):
@@ -322,7 +322,7 @@ class GeminiParser:
             if candidate is not None and not candidate.index:
                 yield from self._read_candidate(candidate)
         if isinstance(chunk.usage_metadata, dict) and chunk.usage_metadata:
-            yield _gemini_usage(chunk.usage_metadata)
+            yield _read_gemini_usage(chunk.usage_metadata)
 
     def eof(self, clean: bool) -> Finish | Failure | Continue:
         """Return the verdict at the end of the body.
@@ -344,7 +344,7 @@ class GeminiParser:
     def _read_candidate(self, candidate: _GeminiCandidate) -> Iterator[Delta]:
         has_content = False
         for part in (candidate.content.parts or ()) if candidate.content else ():
-            if _has_content(as_mapping(part)):
+            if _exceeds_signature(as_mapping(part)):
                 has_content = True
                 self._continuation_token = None  # to continue from that checkpoint would repeat this part
             yield from self._read_part(as_mapping(part))
@@ -408,7 +408,7 @@ def _error_in_list(data: bytes) -> dict[str, Any] | None:
     return first if first.get("error") else None
 
 
-def _has_content(part: dict[str, Any]) -> bool:
+def _exceeds_signature(part: dict[str, Any]) -> bool:
     """Return whether a part has more than a signature."""
     return any(value for name, value in part.items() if name not in ("thought", "thoughtSignature"))
 
@@ -436,7 +436,7 @@ def _gemini_source(found: dict[str, Any]) -> Iterator[Delta]:
     yield from source_delta(as_text(found.get("uri")), as_text(found.get("title")))
 
 
-def _gemini_usage(usage: dict[str, Any]) -> UsageSoFar:
+def _read_gemini_usage(usage: dict[str, Any]) -> UsageSoFar:
     spoken, thought = as_count(usage.get("candidatesTokenCount")), as_count(usage.get("thoughtsTokenCount"))
     prompt, tools = as_count(usage.get("promptTokenCount")), as_count(usage.get("toolUsePromptTokenCount"))
     return usage_delta(

@@ -291,7 +291,7 @@ class ChatParser:
         """Yield the last usage. Some servers send it in every chunk, and decoding each would be wasted."""
         usage, self._deferred_usage = bytes(self._deferred_usage), msgspec.Raw()
         if usage and isinstance(counts := parse_or_none(usage), dict):
-            yield _chat_usage(counts)
+            yield _read_chat_usage(counts)
 
     def eof(self, clean: bool) -> Finish | Failure:
         """Return the verdict on a body that ended without `[DONE]`."""
@@ -313,7 +313,7 @@ class ChatParser:
         for choice in as_list(chunk.choices):
             yield from self._read_choice(as_mapping(choice))
         if isinstance(usage, dict):
-            yield _chat_usage(usage)
+            yield _read_chat_usage(usage)
         # Perplexity repeats both lists in every chunk, and they grow. `search_results` has the titles, so it is first.
         for source in (*as_list(chunk.search_results), *as_list(chunk.citations)):
             found = {"url": source} if isinstance(source, str) else as_mapping(source)
@@ -368,8 +368,8 @@ class ChatParser:
         calls = as_list(delta.get("tool_calls"))
         if self._reasoning_details and (content or calls or is_last):
             yield OpaqueData("reasoning", {"reasoning_details": self._reasoning_details.take_all()})
-        yield from _read_content(content)
-        if refusal := _joined_text(delta.get("refusal")):
+        yield from _read_content_parts(content)
+        if refusal := _text_of_parts(delta.get("refusal")):
             yield RefusalDelta(refusal)
         older_call = delta.get("function_call")
         for call in (*calls, *([{"index": 0, "function": older_call}] if older_call else [])):
@@ -392,7 +392,7 @@ def _is_error(chunk: _ChatChunk) -> bool:
     return not chunk.choices and chunk.usage is None and bool(chunk.detail or as_text(chunk.message))
 
 
-def _joined_text(value: object) -> str:
+def _text_of_parts(value: object) -> str:
     """Return a text, or the text of all parts in a list."""
     if isinstance(value, str):
         return value
@@ -402,16 +402,16 @@ def _joined_text(value: object) -> str:
 def _reasoning_text(delta: dict[str, Any]) -> str:
     """Return the text of the first field that has any: servers that send two fields repeat the same text."""
     names = ("reasoning_content", "reasoning", "reasoning_text")  # the last is GitHub Copilot's
-    return next(filter(None, (_joined_text(delta.get(name)) for name in names)), "")
+    return next(filter(None, (_text_of_parts(delta.get(name)) for name in names)), "")
 
 
-def _read_content(content: object) -> Iterator[Delta]:
+def _read_content_parts(content: object) -> Iterator[Delta]:
     """Yield the text and reasoning of a delta. Mistral sends a list of typed parts, with a list within a thought."""
     for part in as_list(content):
         part = {"type": "text", "text": part} if isinstance(part, str) else as_mapping(part)
         if part.get("type") == "text" and as_text(part.get("text")):
             yield TextDelta(part["text"])
-        elif part.get("type") == "thinking" and (thinking := _joined_text(part.get("thinking"))):
+        elif part.get("type") == "thinking" and (thinking := _text_of_parts(part.get("thinking"))):
             yield ReasoningDelta(thinking)
 
 
@@ -421,7 +421,7 @@ def _read_annotation(annotation: dict[str, Any]) -> Iterator[Delta]:
         yield from source_delta(found["url"], as_text(found.get("title")))
 
 
-def _chat_usage(usage: dict[str, Any]) -> UsageSoFar:
+def _read_chat_usage(usage: dict[str, Any]) -> UsageSoFar:
     """Return the usage, with reasoning as part of the output.
 
     xAI counts reasoning beside the completion, not in it; the total shows it (https://docs.x.ai/docs/guides/reasoning).

@@ -349,7 +349,7 @@ class ResponsesParser:
             yield from self._rest_of_item(as_mapping(item), None if calls_came else f"unsaid {number}")
         usage = as_mapping(response.get("usage"))
         if usage:
-            yield _responses_usage(usage)
+            yield _read_responses_usage(usage)
         # The status counts as much as the event's name: some servers send `completed` with a failed response.
         if event.type == "response.failed" or response.get("error") or response.get("status") == "failed":
             yield provider_errors.read_failure(
@@ -437,7 +437,7 @@ def _annotation_source(annotation: object) -> Iterator[Delta]:
     yield from source_delta(as_text(note.get("url")), as_text(note.get("title")) or as_text(note.get("filename")))
 
 
-def _responses_usage(usage: dict[str, Any]) -> UsageSoFar:
+def _read_responses_usage(usage: dict[str, Any]) -> UsageSoFar:
     inputs, outputs = as_mapping(usage.get("input_tokens_details")), as_mapping(usage.get("output_tokens_details"))
     return usage_delta(
         input=as_count(usage.get("input_tokens")),
