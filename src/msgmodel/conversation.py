@@ -1,7 +1,7 @@
 """A conversation that keeps its own turns.
 
-Rule: a turn of the user and the assistant's answer are kept together, when the answer has ended, however it ended:
-also where the stream broke or the caller left, with what had arrived and `partial` set. Nothing the user saw is lost.
+Rule: a turn of the user and the assistant's answer are kept together when the answer ends, however it ends. If the
+stream broke or the caller left, the text that had arrived is kept with `partial` set. Nothing the user saw is lost.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="Generator[Any, None, None] | AsyncGenerator[Any, None]")
 
 VERSION = 1
-"""Of what `to_json` writes."""
+"""The version of the format that `to_json` writes."""
 
 
 class SyncSettings(SyncOptions, total=False):
-    """What a call may set apart from the rest of its conversation."""
+    """The settings that one call may change, for blocking functions."""
 
     api_key: str | None
     config: ProviderConfig | None
@@ -48,7 +48,7 @@ class SyncSettings(SyncOptions, total=False):
 
 
 class AsyncSettings(AsyncOptions, total=False):
-    """The same for the async functions."""
+    """The settings that one call may change, for async functions."""
 
     api_key: str | None
     config: ProviderConfig | None
@@ -62,15 +62,23 @@ class AsyncSettings(AsyncOptions, total=False):
 class Conversation:
     """The six functions with a memory: `Conversation("openai").stream_panels("hi")`, and so on.
 
-    provider: whom to ask; `switch` changes it. settings: any keyword of `stream_panels`, for every question of the
-    conversation; a call may give its own. `messages`: the turns so far, a list of plain dicts that may be changed.
+    An empty prompt asks for an answer to the turns so far: after the results of tools, or again after a failure. The
+    partial answer of a failure is then not sent; it stays in `messages` until a new answer replaces it.
 
-    An empty prompt asks again for an answer to what stands there: after results of tools, or after a failure. What the
-    last answer said before it broke off is then not sent; it stays in `messages` until a new answer takes its place.
+    Ask one question at a time. A question ends the stream before it, if you stopped reading that one: its turn is kept
+    up to there. If two streams are read at once, neither contains the other's turn, and they are kept in the order in
+    which they end.
 
-    Ask one question at a time. A question ends the stream before it, where you stopped reading that: its turn is kept
-    as far as it came. Of two that are read at once neither knows of the other, and they are kept in the order in which
-    they ended.
+    Args:
+        provider: The name or short name of a provider; `switch` changes it.
+        **settings: Any keyword of `stream_panels`, for every question. A call may pass its own, which take precedence.
+
+    Attributes:
+        messages: The turns so far: a list of plain dicts, which you may change.
+        provider: The name of the provider of the next question.
+
+    Raises:
+        ConfigurationError: The provider is unknown, or `messages` is wrong.
     """
 
     def __init__(self, provider: str, **settings: Unpack[SyncSettings]) -> None:
@@ -96,9 +104,9 @@ class Conversation:
         panel_id: str | None = None,
         **settings: Unpack[SyncSettings],
     ) -> Generator[PanelEvent, None, None]:
-        """`msgmodel.stream_panels` of the next turn."""
-        asks, exchange, client = self._begin_turn(prompt, file_like, filename, settings, panel_id)
-        return self._keep_turn_when_dropped(exchange, _calls.start_panels(asks, exchange, client))
+        """Ask the next question with `msgmodel.stream_panels`. The turn is kept when the stream ends."""
+        questions, exchange, client = self._begin_turn(prompt, file_like, filename, settings, panel_id)
+        return self._keep_turn_when_dropped(exchange, _calls.start_panels(questions, exchange, client))
 
     def stream(
         self,
@@ -108,9 +116,9 @@ class Conversation:
         on_chunk: Callable[[str], object] | None = None,
         **settings: Unpack[SyncSettings],
     ) -> Generator[str, None, None]:
-        """`msgmodel.stream` of the next turn."""
-        asks, exchange, client = self._begin_turn(prompt, file_like, filename, settings)
-        return self._keep_turn_when_dropped(exchange, _calls.start_text(asks, exchange, client, on_chunk))
+        """Ask the next question with `msgmodel.stream`. The turn is kept when the stream ends."""
+        questions, exchange, client = self._begin_turn(prompt, file_like, filename, settings)
+        return self._keep_turn_when_dropped(exchange, _calls.start_text(questions, exchange, client, on_chunk))
 
     def query(
         self,
@@ -119,7 +127,7 @@ class Conversation:
         filename: str | None = None,
         **settings: Unpack[SyncSettings],
     ) -> LLMResponse:
-        """`msgmodel.query` of the next turn."""
+        """Ask the next question with `msgmodel.query`, and keep the turn."""
         return _calls.start_query(*self._begin_turn(prompt, file_like, filename, settings))
 
     def astream_panels(
@@ -130,9 +138,9 @@ class Conversation:
         panel_id: str | None = None,
         **settings: Unpack[AsyncSettings],
     ) -> AsyncGenerator[PanelEvent, None]:
-        """`msgmodel.astream_panels` of the next turn."""
-        asks, exchange, client = self._begin_turn(prompt, file_like, filename, settings, panel_id)
-        return self._keep_turn_when_dropped(exchange, _calls.start_async_panels(asks, exchange, client))
+        """Ask the next question with `msgmodel.astream_panels`. The turn is kept when the stream ends."""
+        questions, exchange, client = self._begin_turn(prompt, file_like, filename, settings, panel_id)
+        return self._keep_turn_when_dropped(exchange, _calls.start_async_panels(questions, exchange, client))
 
     def astream(
         self,
@@ -142,9 +150,9 @@ class Conversation:
         on_chunk: Callable[[str], object] | None = None,
         **settings: Unpack[AsyncSettings],
     ) -> AsyncGenerator[str, None]:
-        """`msgmodel.astream` of the next turn."""
-        asks, exchange, client = self._begin_turn(prompt, file_like, filename, settings)
-        return self._keep_turn_when_dropped(exchange, _calls.start_async_text(asks, exchange, client, on_chunk))
+        """Ask the next question with `msgmodel.astream`. The turn is kept when the stream ends."""
+        questions, exchange, client = self._begin_turn(prompt, file_like, filename, settings)
+        return self._keep_turn_when_dropped(exchange, _calls.start_async_text(questions, exchange, client, on_chunk))
 
     def aquery(
         self,
@@ -153,7 +161,7 @@ class Conversation:
         filename: str | None = None,
         **settings: Unpack[AsyncSettings],
     ) -> Coroutine[Any, Any, LLMResponse]:
-        """`msgmodel.aquery` of the next turn, to be awaited."""
+        """Ask the next question with `msgmodel.aquery`, and keep the turn. Await the result."""
         return _calls.start_async_query(*self._begin_turn(prompt, file_like, filename, settings))
 
     def switch(
@@ -164,17 +172,29 @@ class Conversation:
         config: ProviderConfig | None = None,
         model: str | None = None,
     ) -> None:
-        """Asks another provider from the next turn on. What only the one before can read stays here, and is not sent.
+        """Ask another provider from the next turn on. Opaque data of the earlier one is kept, but not sent.
 
-        The key, config and model of the one before go; without new ones they come from the surroundings.
+        The key, config and model of the earlier provider are dropped.
+
+        Args:
+            provider: The name or short name of the provider.
+            api_key: Its key. Default: as for `stream_panels`.
+            config: Its config. Default: an empty one.
+            model: The model. Default: the provider's default model.
+
+        Raises:
+            ConfigurationError: The provider is unknown.
         """
         self.provider = registry.find_provider(provider).name
         self._settings |= {"api_key": api_key, "config": config, "model": model}
 
     @property
     def pending_calls(self) -> list[ToolCallPart]:
-        """The calls of the last answer that have no result yet. Those of an answer that broke off don't count: so read
-        a stream to its end, as one that you leave at a `panel_tool_call` may have broken off there."""
+        """The tool calls of the last answer that have no result yet.
+
+        Calls of a partial answer do not count. So read a stream to its end: if you leave it at a `panel_tool_call`, the
+        answer is partial.
+        """
         answered: list[str] = []
         for message in reversed(self.messages):
             if "tool_call_id" in message:
@@ -183,24 +203,38 @@ class Conversation:
             parts = () if isinstance(message["content"], str) else message["content"]
             if message["role"] == "assistant":
                 calls = [] if message.get("partial") else [part for part in parts if part["type"] == "tool_call"]
-                for id in answered:  # one each, where two calls of an older conversation have the same
+                for id in answered:  # one call for each result: in old conversations, two calls may share an id
                     calls = _without_first(calls, id)
                 return calls
             answered += [part["tool_call_id"] for part in parts if part["type"] == "tool_result"]
         return []
 
     def add_tool_result(self, tool_call_id: str, content: JSON, *, is_error: bool = False) -> None:
-        """Keeps what a call gave; the next question, which may be empty, sends it. Raises ConfigurationError."""
-        waiting = [call["id"] for call in self.pending_calls]
-        if tool_call_id not in waiting:
-            raise ConfigurationError(f"no call {quoted(tool_call_id)} waits for a result; waiting: {waiting}")
+        """Keep the result of a tool call. The next question sends it; its prompt may be empty.
+
+        Args:
+            tool_call_id: The id of a pending call.
+            content: The result. Anything but a string is sent as JSON.
+            is_error: Whether the tool failed.
+
+        Raises:
+            ConfigurationError: No pending call has this id.
+        """
+        pending = [call["id"] for call in self.pending_calls]
+        if tool_call_id not in pending:
+            known = ", ".join(pending) or "none"
+            raise ConfigurationError(f"no pending tool call has the id {quoted(tool_call_id)} (pending: {known})")
         message: Message = {"role": "tool", "tool_call_id": tool_call_id, "content": cast(str, content)}
         if is_error:
             message["is_error"] = True
         self.messages.append(message)
 
     def to_json(self) -> str:
-        """The turns, the provider, its model and the system instruction; no key and no config. For `from_json`."""
+        """Return the turns, the provider, its model and the system instruction as JSON, without key and config.
+
+        Raises:
+            ConfigurationError: JSON can't hold a message.
+        """
         kept = {
             "version": VERSION,
             "provider": self.provider,
@@ -215,7 +249,15 @@ class Conversation:
 
     @classmethod
     def from_json(cls, text: str | bytes, **settings: Unpack[SyncSettings]) -> Self:
-        """The conversation that `to_json` wrote, with the settings that it does not hold. Raises ConfigurationError."""
+        """Return the conversation that `to_json` wrote.
+
+        Args:
+            text: The JSON.
+            **settings: Settings that the JSON does not hold, such as `api_key` and `config`.
+
+        Raises:
+            ConfigurationError: The text is not a conversation.
+        """
         try:
             kept = lenient_json.load_lenient(text)
         except ValueError as error:
@@ -237,36 +279,36 @@ class Conversation:
         settings: Mapping[str, Any],
         panel_id: str | None = None,
     ) -> tuple[list[Question], Exchange, Any]:
-        """The question for each route, the exchange that asks it and keeps the turn at its end, and the client."""
+        """Return the questions, the exchange, which keeps the turn when it ends, and the HTTP client."""
         if "messages" in settings:
-            raise ConfigurationError("a conversation has its own messages: change the attribute")
+            raise ConfigurationError("a conversation has its own messages: change the attribute `messages`")
         self._end_last_stream()
         arguments = self._settings | dict(settings)
-        question = _user_turn(prompt, file_like, filename, arguments.pop("files", ()))
-        then = arguments.get("on_end")
-        broken = [] if question else self._unanswered_partials()
+        user_turn = _user_turn(prompt, file_like, filename, arguments.pop("files", ()))
+        on_end = arguments.get("on_end")
+        broken = [] if user_turn else self._unanswered_partials()
 
-        def ended(event: PanelEnd) -> None:
+        def keep_turn(event: PanelEnd) -> None:
             if event["event"] == "panel_final" or event["message"]["content"] or not broken:
                 self.messages[:] = [turn for turn in self.messages if not any(turn is old for old in broken)]
-                self.messages += [*question, event["message"]]
-            if then is not None:
-                then(event)
+                self.messages += [*user_turn, event["message"]]
+            if on_end is not None:
+                on_end(event)
 
-        asks, exchange = _calls.begin_exchange_by_name(
+        questions, exchange = _calls.begin_exchange_by_name(
             panel_id,
             arguments
             | {
                 "provider": self.provider,
                 "prompt": "",
-                "messages": [*self.messages[: len(self.messages) - len(broken)], *question],
-                "on_end": ended if then is None or callable(then) else then,
+                "messages": [*self.messages[: len(self.messages) - len(broken)], *user_turn],
+                "on_end": keep_turn if on_end is None or callable(on_end) else on_end,
             },
         )
-        return asks, exchange, arguments.get("http_client")
+        return questions, exchange, arguments.get("http_client")
 
     def _unanswered_partials(self) -> list[Message]:
-        """The answers that broke off and that nothing came after: what is asked again was not answered by them."""
+        """Return the partial answers at the end of the messages, which a repeated question must not contain."""
         count = 0
         for turn in reversed(self.messages):
             if turn["role"] != "assistant" or not turn.get("partial"):
@@ -275,19 +317,19 @@ class Conversation:
         return self.messages[len(self.messages) - count :]
 
     def _keep_turn_when_dropped(self, exchange: Exchange, stream: S) -> S:
-        """The stream, whose turn is kept at once when nobody has it any more: asyncio closes such a one only later."""
+        """Return the stream, and keep its turn as soon as it is garbage collected: asyncio closes it only later."""
         weakref.finalize(stream, exchange.close).atexit = False
         self._stream = weakref.ref(stream), exchange
         return stream
 
     def _end_last_stream(self) -> None:
-        """Ends the last stream, where it waits for its reader."""
+        """End the last stream, if its reader has stopped reading."""
         if self._stream is None:
             return
         reference, exchange = self._stream
         stream = reference()
         if isinstance(stream, Generator):
-            with suppress(ValueError):  # another thread reads it at this moment
+            with suppress(ValueError):  # another thread is reading it
                 stream.close()
         elif stream is not None and not stream.ag_running:
             exchange.close()
@@ -299,7 +341,7 @@ def _without_first(calls: list[ToolCallPart], id: str) -> list[ToolCallPart]:
 
 
 def _user_turn(prompt: str, file_like: FileLike | None, filename: str | None, files: Sequence[Any]) -> list[Message]:
-    """The user's turn: its files, then its text. None where there is nothing of either."""
+    """Return the user's turn, its files before its text; empty if there is neither."""
     if not isinstance(prompt, str):
         raise ConfigurationError(f"prompt must be a string, not {type(prompt).__name__}")
     attached = _arguments.read_all_attachments(file_like, filename, files)

@@ -1,6 +1,6 @@
-"""The exceptions of this library. One root; a class exists only where a caller would catch it apart.
+"""The exceptions of this library. They have one root; a class exists only if a caller would catch it separately.
 
-Rule: no message, attribute or repr ever holds a key, a URL with a query, or a raw answer of a provider.
+Rule: no message, attribute or repr ever holds a key, a URL with a query, or a raw response of a provider.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MESSAGE_CHARACTERS = 4000
 
 
 class _Quotes(reprlib.Repr):
-    """What is quoted may have many megabytes: of these no more is read than is shown."""
+    """A repr that reads no more of a value than it shows, because a value may have many megabytes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ def quoted(value: object) -> str:
 
 
 def shortened(text: str, characters: int = MESSAGE_CHARACTERS) -> str:
-    """Return a text without its middle, if it has more characters than that. What to do often stands at its end."""
+    """Return a text without its middle if it is too long. The end is kept, because it often says what to do."""
     if len(text) <= characters:
         return text
     half = characters // 2
@@ -50,7 +50,7 @@ def shortened(text: str, characters: int = MESSAGE_CHARACTERS) -> str:
 
 
 class MsgModelError(Exception):
-    """Root of everything that this library raises. `message`: what `str` says. `cause`: becomes `__cause__`."""
+    """Root of everything that this library raises. `message` is the text of `str`; `cause` becomes `__cause__`."""
 
     def __init__(self, message: str, *, cause: Exception | None = None) -> None:
         message = shortened(message)
@@ -69,7 +69,7 @@ class ConfigurationError(MsgModelError, ValueError):
 
 
 class ValidationError(MsgModelError, ValueError):
-    """What one of the `validate_*` functions does not accept. `field`: the name of the argument."""
+    """One of the `validate_*` functions refuses a value. `field` is the name of the argument."""
 
     def __init__(self, message: str, *, field: str | None = None, cause: Exception | None = None) -> None:
         super().__init__(message, cause=cause)
@@ -77,7 +77,7 @@ class ValidationError(MsgModelError, ValueError):
 
 
 class AuthenticationError(MsgModelError):
-    """No usable key. Raised at the call; the message names every place that was looked at."""
+    """There is no usable key. Raised at the call; the message names every place where we looked."""
 
     def __init__(self, message: str, *, provider: str | None = None, cause: Exception | None = None) -> None:
         super().__init__(message, cause=cause)
@@ -85,7 +85,7 @@ class AuthenticationError(MsgModelError):
 
 
 class FileError(MsgModelError):
-    """A file can't be sent to this provider: its type, its size, or it can't be read. Raised at the call."""
+    """A file can't be read, or the provider does not accept its type or size. Raised at the call."""
 
     def __init__(self, message: str, *, filename: str | None = None, cause: Exception | None = None) -> None:
         super().__init__(message, cause=cause)
@@ -93,11 +93,17 @@ class FileError(MsgModelError):
 
 
 class ReplyError(MsgModelError):
-    """A reply that did not come whole; what the `panel_error` event says, as an exception.
+    """A reply is incomplete: a `panel_error` event as an exception.
 
-    Attributes: `code` (see `msgmodel.events.ErrorCode`), `content` (the text that had arrived), `status_code` (HTTP,
-    or None), `provider`, `retryable`, `retry_after` (seconds, or None), `request_id`, `event` (the whole
-    `panel_error`; None where somebody else than this library raised it).
+    Attributes:
+        code: The reason, see `msgmodel.events.ErrorCode`.
+        content: The text that had arrived.
+        status_code: The HTTP status of the provider's response, or None.
+        provider: The name of the provider.
+        retryable: Whether the same request may succeed a little later.
+        retry_after: Seconds that the provider asks to wait, or None.
+        request_id: The provider's id of the request, or None.
+        event: The complete `panel_error`; None if other code than this library raised the exception.
     """
 
     code: ErrorCode = "server"
@@ -111,7 +117,7 @@ class ReplyError(MsgModelError):
 
 
 class APIError(ReplyError):
-    """The provider answered with an error. `response_text` is always None: an answer may quote what was sent."""
+    """The provider reported an error. `response_text` is always None, because a response may quote the request."""
 
     def __init__(
         self,
@@ -128,7 +134,7 @@ class APIError(ReplyError):
 
 
 class ProviderError(APIError):
-    """An error of the provider's that has a class of its own."""
+    """A provider's error with a class of its own."""
 
     def __init__(
         self,
@@ -142,7 +148,7 @@ class ProviderError(APIError):
 
 
 class RateLimitError(ProviderError):
-    """Code `rate_limit`: too many requests or tokens at a time. Wait `retry_after` seconds, where it is not None."""
+    """Code `rate_limit`: too many requests or tokens at a time. Wait `retry_after` seconds, if it is not None."""
 
     code = "rate_limit"
 
@@ -192,7 +198,7 @@ class ServiceUnavailableError(ProviderError):
 
 
 class StreamingError(ReplyError):
-    """The stream broke: network, timeout, a body that ended too early, or bytes that make no sense."""
+    """The stream broke: a network fault, a timeout, a body that ended too early, or an invalid response."""
 
     code: ErrorCode = "interrupted"
 
@@ -209,27 +215,27 @@ class StreamingError(ReplyError):
 
     @staticmethod
     def detect_error_in_chunk(chunk: Any) -> dict[str, Any] | None:
-        """The error object in a chunk of a provider's stream; None where there is none."""
+        """Return the error object in a chunk of a provider's stream; None if there is none."""
         error = chunk.get("error") if isinstance(chunk, dict) else None
         return error if isinstance(error, dict) else None
 
     @staticmethod
     def is_rate_limit_error(error_obj: Any) -> bool:
-        """Whether an error object of a provider says that there were too many requests."""
+        """Return whether an error object of a provider says that there were too many requests."""
         if not isinstance(error_obj, dict):
             return False
-        said = f"{error_obj.get('message') or ''}".lower()
+        message = f"{error_obj.get('message') or ''}".lower()
         return (
             error_obj.get("type") == "rate_limit_error"
             or error_obj.get("status") == "RESOURCE_EXHAUSTED"
-            or any(word in said for word in ("rate", "quota", "limit", "exhausted"))
+            or any(word in message for word in ("rate", "quota", "limit", "exhausted"))
         )
 
 
 class NetworkError(StreamingError, APIError):
-    """Nothing of an answer came: no connection, or it broke or stayed silent before the first text.
+    """No text arrived: there was no connection, or it broke or stayed silent before the first text.
 
-    Codes `network` and `timeout`. It is an APIError as well, because that is what msgmodel 4 raised.
+    Codes `network` and `timeout`. It is also an APIError, because msgmodel 4 raised that.
     """
 
     code: ErrorCode = "network"
@@ -241,7 +247,7 @@ _BY_CODE: Final[Mapping[ErrorCode, type[APIError]]] = MappingProxyType(
 
 
 def exception(event: PanelError) -> ReplyError:
-    """The exception that says the same as a `panel_error` event."""
+    """Return a `panel_error` event as an exception."""
     kind: type[ReplyError] = StreamingError
     if event["error_type"] == "APIError":
         kind = _BY_CODE.get(event["code"], APIError)

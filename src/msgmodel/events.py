@@ -1,4 +1,4 @@
-"""The events that a panel consists of: plain dicts, safe for `json.dumps`.
+"""The events of a panel: plain dicts, safe for `json.dumps`.
 
 Rule: a stream is any number of events, then exactly one `panel_final` or `panel_error`, and nothing after it. The
 text of all `panel_delta` events joined is the `content` of that last event.
@@ -13,10 +13,10 @@ from .messages import Message
 Status: TypeAlias = Literal["complete", "truncated", "filtered", "tool_calls", "paused", "unknown"]
 """Our verdict on a reply that ended by the rules of its wire.
 
-`complete`: the model said all it wanted. `truncated`: a limit or a fault at the provider cut it short.
-`filtered`: refused or filtered. `tool_calls`: the model waits for results of tools. `paused`: not finished, the
-provider wants to be asked to go on. `unknown`: the provider gave a reason that says none of these, or named calls and
-made none.
+`complete`: the model finished. `truncated`: a limit or a fault at the provider cut the reply short. `filtered`: the
+reply was refused or filtered. `tool_calls`: the model waits for the results of tools. `paused`: not finished, the
+provider expects a request to continue. `unknown`: the provider's reason means none of these, or announced tool calls
+that are not there.
 """
 
 ErrorCode: TypeAlias = Literal[
@@ -38,16 +38,16 @@ ErrorCode: TypeAlias = Literal[
     "reply_too_large",
     "cancelled",
 ]
-"""What went wrong. The first eleven are answers of the provider; `network` to `cancelled` are about the stream."""
+"""What went wrong. The provider reported the first eleven; `network` to `cancelled` are faults of the stream."""
 
 
 class Usage(TypedDict):
-    """Tokens of one reply, over all the requests that it took. None where nobody knows."""
+    """Tokens of one reply, over all its requests. None if unknown."""
 
     input_tokens: int | None
-    """Everything that went in, cached tokens included."""
+    """All tokens of the input, cached tokens included."""
     output_tokens: int | None
-    """Everything that came out, reasoning included."""
+    """All tokens of the output, reasoning included."""
     reasoning_tokens: int | None
     """The part of `output_tokens` that was reasoning."""
     cached_tokens: int | None
@@ -55,7 +55,7 @@ class Usage(TypedDict):
     cache_write_tokens: int | None
     """The part of `input_tokens` that was written to the provider's cache."""
     source: Literal["provider", "estimated"]
-    """`estimated` when the provider did not say all of it, as after a cut: then a token is counted for four bytes."""
+    """`estimated` if the provider did not report all counts, as after a cut: then four bytes count as one token."""
 
 
 class Privacy(TypedDict):
@@ -63,18 +63,18 @@ class Privacy(TypedDict):
 
     provider: str
     training_retention: bool | None
-    """Whether the provider may train on it; None where that depends on the account or on somebody else's server."""
+    """Whether the provider may train on the data; None if that depends on the account, or on an unknown server."""
     data_retention: str
     stored: bool | None
-    """The value of the storage switch as sent; None where none was sent."""
+    """The value of the storage switch as sent; None if none was sent."""
     endpoint: str
-    """Host that the request went to, or `in-process`."""
+    """The host that the request was sent to, or `in-process`."""
     inline_file: bool
-    """Whether the bytes of a file were in the request."""
+    """Whether the request contained the bytes of a file."""
     local: bool
-    """Whether nothing left this machine."""
+    """Whether no data left this machine."""
     enforcement_level: Literal["in_process", "request", "policy", "unknown"]
-    """What makes it so: nothing was sent, a switch in the request, the provider's policy, or nothing that is known."""
+    """What guarantees it: nothing was sent, a switch in the request, the provider's policy, or nothing known."""
     provider_policy: str
     special_conditions: str
     reference: str
@@ -84,7 +84,7 @@ class Privacy(TypedDict):
 
 
 class Timing(TypedDict):
-    """Seconds since the question was asked."""
+    """Seconds since the call began."""
 
     first_delta_seconds: float | None
     total_seconds: float
@@ -93,39 +93,38 @@ class Timing(TypedDict):
 
 
 class ToolCall(TypedDict):
-    """A call that the model wants made.
+    """A tool call that the model requests.
 
-    A call that is complete stands in `message` and waits for its result, also where its arguments are no JSON: then
-    the model made a mistake, and a result with `is_error` lets it try again.
+    A complete call is in `message` and waits for its result, even if its arguments are not valid JSON: the model made a
+    mistake, and a result with `is_error` lets it try again.
     """
 
     id: str
-    """The provider's, or one made here where it gave none or the same twice; no two calls of a conversation share it.
-    """
+    """The provider's id, or one made here if it sent none or the same twice; unique in a conversation."""
     name: str
     """Never empty."""
     arguments: str
-    """The text as it came."""
+    """The text as the model wrote it."""
     arguments_json: Any
-    """What the text means: an object of a correct call. None where the call is not complete, or its text no JSON."""
+    """The parsed text: an object in a correct call. None if the call is incomplete or the text is not valid JSON."""
     complete: bool
-    """Whether the provider proved that all of it came: by what came after it, or by a reply that ended well. The last
-    call of a reply that hit a limit or broke off is never complete, and nor is one before it whose end was not said
-    and whose arguments are no JSON object. Nothing to execute."""
+    """Whether all of the call is proven to have arrived: by what followed it, or by a reply that ended well. The last
+    call of a reply that hit a limit or broke off is never complete, nor is an earlier one whose end was not reported
+    and whose arguments are not a JSON object. Never execute an incomplete call."""
 
 
 class Segment(TypedDict):
-    """One of the responses that make up a reply which was continued, resumed, or begun by somebody else.
+    """One of the responses that make up a reply which was continued, resumed, or begun by another provider.
 
-    Of a provider that was given up after it had shown reasoning there are no `characters`, only what it used.
+    A provider that failed after it had shown reasoning has no `characters`, only `usage`.
     """
 
     provider: str
     model: str
     characters: int
-    """How many characters of `content` are this segment's."""
+    """Number of characters of `content` in this segment."""
     overlap: int
-    """How many more it said that repeated the end of the segment before, and were left out."""
+    """Number of characters that repeated the end of the segment before, and were left out."""
     status: Status | ErrorCode
     """How it ended."""
     finish_reason: str | None
@@ -134,7 +133,7 @@ class Segment(TypedDict):
 
 
 class Source(TypedDict):
-    """Something that the reply cites."""
+    """A source that the reply cites."""
 
     url: str | None
     title: str | None
@@ -158,7 +157,7 @@ class PanelReasoning(TypedDict):
 
 
 class PanelRefusal(TypedDict):
-    """A piece of the model's own words for refusing. Never part of `content`; the final event is `filtered`."""
+    """A piece of the model's own words for its refusal. Never part of `content`; the final status is `filtered`."""
 
     event: Literal["panel_refusal"]
     panel_id: str
@@ -166,8 +165,8 @@ class PanelRefusal(TypedDict):
 
 
 class PanelToolCall(TypedDict):
-    """A call to a tool, once it is sure to be whole: when something comes after it, or the reply ends well. With
-    `complete` false, one that was cut; no verdict takes `complete` back."""
+    """A tool call, sent once it is proven complete: when something follows it, or the reply ends well. If `complete` is
+    false, the call was cut. No later verdict takes `complete` back."""
 
     event: Literal["panel_tool_call"]
     panel_id: str
@@ -179,7 +178,7 @@ class PanelToolCall(TypedDict):
 
 
 class PanelToolDelta(TypedDict):
-    """A piece of a tool call's arguments, for who asked for `tool_deltas`. Nothing to execute."""
+    """A piece of a tool call's arguments, sent if `tool_deltas` is set. Never execute it."""
 
     event: Literal["panel_tool_delta"]
     panel_id: str
@@ -189,25 +188,25 @@ class PanelToolDelta(TypedDict):
 
 
 class PanelRetry(TypedDict):
-    """The question is asked again, after something was shown or elsewhere.
+    """A new request after a failure, to another provider or after some text was shown.
 
-    `fallback`: another provider is asked from the start; reasoning that was shown does not count any more.
-    `resume`: the stream broke, and the same provider is asked to go on; the text that was shown stands.
+    `fallback`: another provider answers from the start; discard the reasoning that was shown.
+    `resume`: the stream broke, and the same provider continues; the text that was shown stands.
     """
 
     event: Literal["panel_retry"]
     panel_id: str
     reason: Literal["fallback", "resume"]
     provider: str
-    """Who is asked now."""
+    """The provider of the new request."""
     model: str
     code: ErrorCode
-    """What happened before."""
+    """The code of the failure before."""
     error: str
 
 
 class PanelSource(TypedDict):
-    """A citation or a search result that the reply rests on."""
+    """A citation or a search result that the reply is based on."""
 
     event: Literal["panel_source"]
     panel_id: str
@@ -217,7 +216,7 @@ class PanelSource(TypedDict):
 
 
 class PanelFinal(TypedDict):
-    """The last event of a stream that ended by the rules of its wire. Read `status` before you call it whole."""
+    """The last event of a stream that ended by the rules of its wire. Read `status` to know if it is complete."""
 
     event: Literal["panel_final"]
     panel_id: str
@@ -228,19 +227,19 @@ class PanelFinal(TypedDict):
     status: Status
     truncated: bool
     truncated_in: Literal["reasoning", "text", "tool_call"] | None
-    """What the model was at when it was truncated."""
+    """What was truncated."""
     provider: str
     wire: str
-    """The API that was spoken: openai_chat, openai_responses, anthropic or gemini."""
+    """The API that was used: openai_chat, openai_responses, anthropic or gemini."""
     model: str
-    """The model that answered, as the provider names it; the one asked for where it does not say."""
+    """The model that answered, as the provider names it; the requested one if it names none."""
     usage: Usage
     cost: float | None
-    """US dollars by the provider's price list; None where the price is unknown or the extra `[cost]` is missing."""
+    """US dollars by the provider's price list; None if the price is unknown or the extra `[cost]` is missing."""
     timing: Timing
     request_id: str | None
     message: Message
-    """The assistant's turn, to be appended to `messages`."""
+    """The assistant's turn, to append to `messages`."""
     segments: NotRequired[list[Segment]]
     reasoning: NotRequired[str]
     refusal: NotRequired[str]
@@ -270,7 +269,7 @@ class PanelError(TypedDict):
     timing: Timing
     request_id: str | None
     message: Message
-    """The assistant's turn as far as it came, with `partial` set."""
+    """The assistant's turn as far as it arrived, with `partial` set."""
     segments: NotRequired[list[Segment]]
     reasoning: NotRequired[str]
     refusal: NotRequired[str]
@@ -291,9 +290,9 @@ class PanelSummary(TypedDict):
     provider: str
     model: str
     status: Status | None
-    """Of a `panel_final`; None where it was a `panel_error`."""
+    """The status of a `panel_final`; None after a `panel_error`."""
     code: ErrorCode | None
-    """Of a `panel_error`; None where it was a `panel_final`."""
+    """The code of a `panel_error`; None after a `panel_final`."""
     first_delta_seconds: float | None
     total_seconds: float
     usage: Usage
@@ -306,11 +305,11 @@ class BatchFinal(TypedDict):
     event: Literal["batch_final"]
     panel_id: None
     panels: list[PanelSummary]
-    """In the order in which they were asked."""
+    """The panels, in the order of the call."""
     total_seconds: float
-    """Until the last one had ended."""
+    """Seconds until the last panel ended."""
     cost: float | None
-    """The sum; None where a panel's is unknown."""
+    """The sum of the panels; None if one of them is unknown."""
 
 
 BatchEvent: TypeAlias = PanelEvent | BatchFinal

@@ -1,7 +1,7 @@
-"""The turns of a conversation as plain dicts, safe for `json.dumps`: what goes into `messages=` and comes back as the
-`message` of a terminal event.
+"""The turns of a conversation as plain dicts, safe for `json.dumps`: the items of `messages=`, and the `message` of a
+terminal event.
 
-Rule: what is opaque belongs to the provider that made it. It goes back to that one byte for byte, and to no other.
+Rule: opaque data belongs to the provider that made it. It is sent back to that one unchanged, and to no other.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ JSON: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 
 class Opaque(TypedDict):
-    """What a provider wants back unchanged: a signature, an encrypted block, an item of its own."""
+    """Data that a provider wants back unchanged: a signature, an encrypted block, an item of its own."""
 
     provider: str
     wire: str
     host: NotRequired[str]
-    """The host that it came from, the only one that it goes to. Without, the provider's own."""
+    """The host that made it, the only one that gets it back. Default: the provider's own host."""
     data: JSON
 
 
@@ -31,7 +31,7 @@ class TextPart(TypedDict):
 
 
 class FilePart(TypedDict):
-    """A file of the user's. `data`: its bytes, or their base64 text where the message is to be stored as JSON."""
+    """A file of the user. `data`: its bytes, or their base64 text if the message is stored as JSON."""
 
     type: Literal["file"]
     name: str
@@ -39,7 +39,7 @@ class FilePart(TypedDict):
 
 
 class ReasoningPart(TypedDict):
-    """The model's reasoning, or its summary. Its text alone goes back to nobody, except where a server wants it."""
+    """The model's reasoning, or its summary. The text alone is not sent back, except to servers that require it."""
 
     type: Literal["reasoning"]
     text: str
@@ -47,16 +47,16 @@ class ReasoningPart(TypedDict):
 
 
 class RefusalPart(TypedDict):
-    """The model's own words for refusing. They go back as what they are, or as text where a wire knows no refusal."""
+    """The model's own words for its refusal. They are sent back as a refusal, or as text if the wire has none."""
 
     type: Literal["refusal"]
     text: str
 
 
 class ToolCallPart(TypedDict):
-    """A call that the model made. `arguments`: the text as it came, or an object.
+    """A tool call of the model. `arguments`: the unchanged text, or an object.
 
-    Text that is no JSON object goes back as it is where the wire takes text, and as `{}` where it wants an object.
+    Text that is not a JSON object is sent back unchanged if the wire takes text, and as `{}` if it takes an object.
     """
 
     type: Literal["tool_call"]
@@ -67,7 +67,7 @@ class ToolCallPart(TypedDict):
 
 
 class ToolResultPart(TypedDict):
-    """What a call gave. Anything but a string is sent as JSON."""
+    """The result of a tool call. Anything but a string is sent as JSON."""
 
     type: Literal["tool_result"]
     tool_call_id: str
@@ -76,7 +76,7 @@ class ToolResultPart(TypedDict):
 
 
 class OpaquePart(TypedDict):
-    """A block that only its provider can read, such as the result of a search that it made itself."""
+    """A block that only its provider can read, such as the result of the provider's own search."""
 
     type: Literal["opaque"]
     opaque: Opaque
@@ -90,7 +90,7 @@ class Message(TypedDict):
 
     `system`, `user` and `assistant`: a string, or parts (user: text, file, tool_result; assistant: text, reasoning,
     refusal, tool_call, opaque). `tool`: tool_result parts, or the result itself with `tool_call_id` beside it. A turn
-    in which nothing is said, only white space or reasoning, is not sent: servers refuse it.
+    with nothing but white space or reasoning is not sent, because servers refuse it.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -99,4 +99,4 @@ class Message(TypedDict):
     is_error: NotRequired[bool]
     """With `tool_call_id`: whether the tool failed."""
     partial: NotRequired[bool]
-    """The assistant's turn did not come whole. Calls in it that have no result are left out when it is sent."""
+    """Whether the assistant's turn is incomplete. Its calls without a result are left out when it is sent."""

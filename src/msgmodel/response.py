@@ -1,4 +1,4 @@
-"""A whole reply, folded from the events of a panel."""
+"""A complete reply as one object, made from the terminal event of a panel."""
 
 from __future__ import annotations
 
@@ -14,16 +14,30 @@ from .messages import Message
 class LLMResponse:
     """What `query` returns. Its repr shows no content, so that logging it is safe.
 
-    text: the reply. message: the turn to append to `messages`. finish_reason: the provider's own word. status: our
-    verdict, see `msgmodel.events.Status`. cost: US dollars, see `PanelFinal`. raw_response: the `panel_final` event
-    whole, with reasoning, refusal, tool calls and sources where there are any.
+    Attributes:
+        text: The text of the reply.
+        raw_response: The complete `panel_final` event.
+        model: The model, as the provider names it.
+        provider: The name of the provider that answered.
+        usage: The tokens, see `msgmodel.events.Usage`.
+        privacy: What happens to the data of this request, see `msgmodel.events.Privacy`.
+        finish_reason: The provider's own word.
+        status: Our verdict, see `msgmodel.events.Status`.
+        truncated: Whether `status` is `truncated`.
+        reasoning: All reasoning that the provider showed.
+        refusal: The model's own words for its refusal.
+        tool_calls: The tool calls that the model requests.
+        sources: The sources that the reply cites.
+        request_id: The provider's id of the request; None if it sent none.
+        cost: US dollars; None if the price is unknown or the extra `[cost]` is missing.
+        message: The assistant's turn, to append to `messages`.
     """
 
     text: str
     raw_response: PanelFinal
     model: str
     provider: str
-    # What follows is always there in a reply; a program that makes one by hand, for its tests, may leave it out.
+    # A reply has all of the following. They have defaults so that a test can make one by hand.
     usage: Usage = None  # type: ignore[assignment]
     privacy: Privacy = None  # type: ignore[assignment]
     finish_reason: str | None = None
@@ -47,13 +61,13 @@ class LLMResponse:
 
 
 class _Counts(dict[str, Any]):
-    """A `Usage` that also answers to the names that OpenAI has for its counts, as msgmodel 4 did."""
+    """A `Usage` that also has OpenAI's names for the counts, as in msgmodel 4."""
 
     def __missing__(self, name: str) -> int | None:
-        said, came = self["input_tokens"], self["output_tokens"]
+        prompt, completion = self["input_tokens"], self["output_tokens"]
         if name == "total_tokens":
-            return None if said is None or came is None else int(said + came)
-        return {"prompt_tokens": said, "completion_tokens": came}[name]  # type: ignore[no-any-return]
+            return None if prompt is None or completion is None else int(prompt + completion)
+        return {"prompt_tokens": prompt, "completion_tokens": completion}[name]  # type: ignore[no-any-return]
 
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or name in ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -66,7 +80,7 @@ class _Counts(dict[str, Any]):
 
 
 def reply_from_final(last: PanelEvent | None) -> LLMResponse:
-    """The reply that a panel's last event describes. Raises APIError or StreamingError where that is an error."""
+    """Return the reply that a panel's last event describes. Raise APIError or StreamingError if it is an error."""
     if last is not None and last["event"] == "panel_final":
         return LLMResponse(
             text=last["content"],

@@ -640,7 +640,7 @@ def test_bad_conversations(provider: ScriptedProvider) -> None:
         conversation.query(5)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="on_end must be a function"):
         conversation.query("hi", on_end=5)  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="no call 'x' waits"):
+    with pytest.raises(ConfigurationError, match="no pending tool call has the id 'x' "):
         conversation.add_tool_result("x", "y")
     assert conversation.messages == []
     for text in ("{", "[]", '{"version": 2}', '{"version": 1, "provider": "openai", "messages": [5]}'):

@@ -372,7 +372,7 @@ def test_results_of_an_older_conversation_with_the_same_id_twice(provider: Scrip
     chat.add_tool_result("dup", "one")
     assert len(chat.pending_calls) == 1
     chat.add_tool_result("dup", "two")
-    with pytest.raises(ConfigurationError, match="no call 'dup' waits"):
+    with pytest.raises(ConfigurationError, match="no pending tool call has the id 'dup' "):
         chat.add_tool_result("dup", "three")
     chat.query()
     sent = provider.requests[-1].json["messages"]

@@ -2,11 +2,11 @@
 
 export type Json = boolean | number | string | Json[] | { [key: string]: Json } | null;
 
-/** What a provider wants back unchanged: a signature, an encrypted block, an item of its own. */
+/** Data that a provider wants back unchanged: a signature, an encrypted block, an item of its own. */
 export interface Opaque {
   provider: string;
   wire: string;
-  /** The host that it came from, the only one that it goes to. Without, the provider's own. */
+  /** The host that made it, the only one that gets it back. Default: the provider's own host. */
   host?: string;
   data: Json;
 }
@@ -18,30 +18,30 @@ export interface TextPart {
   opaque?: Opaque;
 }
 
-/** A file of the user's. `data`: its bytes, or their base64 text where the message is to be stored as JSON. */
+/** A file of the user. `data`: its bytes, or their base64 text if the message is stored as JSON. */
 export interface FilePart {
   type: "file";
   name: string;
   data: string;
 }
 
-/** The model's reasoning, or its summary. Its text alone goes back to nobody, except where a server wants it. */
+/** The model's reasoning, or its summary. The text alone is not sent back, except to servers that require it. */
 export interface ReasoningPart {
   type: "reasoning";
   text: string;
   opaque?: Opaque;
 }
 
-/** The model's own words for refusing. They go back as what they are, or as text where a wire knows no refusal. */
+/** The model's own words for its refusal. They are sent back as a refusal, or as text if the wire has none. */
 export interface RefusalPart {
   type: "refusal";
   text: string;
 }
 
 /**
- * A call that the model made. `arguments`: the text as it came, or an object.
+ * A tool call of the model. `arguments`: the unchanged text, or an object.
  *
- * Text that is no JSON object goes back as it is where the wire takes text, and as `{}` where it wants an object.
+ * Text that is not a JSON object is sent back unchanged if the wire takes text, and as `{}` if it takes an object.
  */
 export interface ToolCallPart {
   type: "tool_call";
@@ -51,7 +51,7 @@ export interface ToolCallPart {
   opaque?: Opaque;
 }
 
-/** What a call gave. Anything but a string is sent as JSON. */
+/** The result of a tool call. Anything but a string is sent as JSON. */
 export interface ToolResultPart {
   type: "tool_result";
   tool_call_id: string;
@@ -59,7 +59,7 @@ export interface ToolResultPart {
   is_error?: boolean;
 }
 
-/** A block that only its provider can read, such as the result of a search that it made itself. */
+/** A block that only its provider can read, such as the result of the provider's own search. */
 export interface OpaquePart {
   type: "opaque";
   opaque: Opaque;
@@ -72,7 +72,7 @@ export type Part = TextPart | FilePart | ReasoningPart | RefusalPart | ToolCallP
  *
  * `system`, `user` and `assistant`: a string, or parts (user: text, file, tool_result; assistant: text, reasoning,
  * refusal, tool_call, opaque). `tool`: tool_result parts, or the result itself with `tool_call_id` beside it. A turn
- * in which nothing is said, only white space or reasoning, is not sent: servers refuse it.
+ * with nothing but white space or reasoning is not sent, because servers refuse it.
  */
 export interface Message {
   role: "system" | "user" | "assistant" | "tool";
@@ -80,21 +80,21 @@ export interface Message {
   tool_call_id?: string;
   /** With `tool_call_id`: whether the tool failed. */
   is_error?: boolean;
-  /** The assistant's turn did not come whole. Calls in it that have no result are left out when it is sent. */
+  /** Whether the assistant's turn is incomplete. Its calls without a result are left out when it is sent. */
   partial?: boolean;
 }
 
 /**
  * Our verdict on a reply that ended by the rules of its wire.
  *
- * `complete`: the model said all it wanted. `truncated`: a limit or a fault at the provider cut it short.
- * `filtered`: refused or filtered. `tool_calls`: the model waits for results of tools. `paused`: not finished, the
- * provider wants to be asked to go on. `unknown`: the provider gave a reason that says none of these, or named calls and
- * made none.
+ * `complete`: the model finished. `truncated`: a limit or a fault at the provider cut the reply short. `filtered`: the
+ * reply was refused or filtered. `tool_calls`: the model waits for the results of tools. `paused`: not finished, the
+ * provider expects a request to continue. `unknown`: the provider's reason means none of these, or announced tool calls
+ * that are not there.
  */
 export type Status = "complete" | "truncated" | "filtered" | "tool_calls" | "paused" | "unknown";
 
-/** What went wrong. The first eleven are answers of the provider; `network` to `cancelled` are about the stream. */
+/** What went wrong. The provider reported the first eleven; `network` to `cancelled` are faults of the stream. */
 export type ErrorCode =
   | "authentication"
   | "permission"
@@ -114,11 +114,11 @@ export type ErrorCode =
   | "reply_too_large"
   | "cancelled";
 
-/** Tokens of one reply, over all the requests that it took. null where nobody knows. */
+/** Tokens of one reply, over all its requests. null if unknown. */
 export interface Usage {
-  /** Everything that went in, cached tokens included. */
+  /** All tokens of the input, cached tokens included. */
   input_tokens: number | null;
-  /** Everything that came out, reasoning included. */
+  /** All tokens of the output, reasoning included. */
   output_tokens: number | null;
   /** The part of `output_tokens` that was reasoning. */
   reasoning_tokens: number | null;
@@ -126,25 +126,25 @@ export interface Usage {
   cached_tokens: number | null;
   /** The part of `input_tokens` that was written to the provider's cache. */
   cache_write_tokens: number | null;
-  /** `estimated` when the provider did not say all of it, as after a cut: then a token is counted for four bytes. */
+  /** `estimated` if the provider did not report all counts, as after a cut: then four bytes count as one token. */
   source: "provider" | "estimated";
 }
 
 /** What happens to the data of this one request, computed from the request that was sent. */
 export interface Privacy {
   provider: string;
-  /** Whether the provider may train on it; null where that depends on the account or on somebody else's server. */
+  /** Whether the provider may train on the data; null if that depends on the account, or on an unknown server. */
   training_retention: boolean | null;
   data_retention: string;
-  /** The value of the storage switch as sent; null where none was sent. */
+  /** The value of the storage switch as sent; null if none was sent. */
   stored: boolean | null;
-  /** Host that the request went to, or `in-process`. */
+  /** The host that the request was sent to, or `in-process`. */
   endpoint: string;
-  /** Whether the bytes of a file were in the request. */
+  /** Whether the request contained the bytes of a file. */
   inline_file: boolean;
-  /** Whether nothing left this machine. */
+  /** Whether no data left this machine. */
   local: boolean;
-  /** What makes it so: nothing was sent, a switch in the request, the provider's policy, or nothing that is known. */
+  /** What guarantees it: nothing was sent, a switch in the request, the provider's policy, or nothing known. */
   enforcement_level: "in_process" | "request" | "policy" | "unknown";
   provider_policy: string;
   special_conditions: string;
@@ -154,7 +154,7 @@ export interface Privacy {
   checked: string;
 }
 
-/** Seconds since the question was asked. */
+/** Seconds since the call began. */
 export interface Timing {
   first_delta_seconds: number | null;
   total_seconds: number;
@@ -163,39 +163,39 @@ export interface Timing {
 }
 
 /**
- * A call that the model wants made.
+ * A tool call that the model requests.
  *
- * A call that is complete stands in `message` and waits for its result, also where its arguments are no JSON: then
- * the model made a mistake, and a result with `is_error` lets it try again.
+ * A complete call is in `message` and waits for its result, even if its arguments are not valid JSON: the model made a
+ * mistake, and a result with `is_error` lets it try again.
  */
 export interface ToolCall {
-  /** The provider's, or one made here where it gave none or the same twice; no two calls of a conversation share it. */
+  /** The provider's id, or one made here if it sent none or the same twice; unique in a conversation. */
   id: string;
   /** Never empty. */
   name: string;
-  /** The text as it came. */
+  /** The text as the model wrote it. */
   arguments: string;
-  /** What the text means: an object of a correct call. null where the call is not complete, or its text no JSON. */
+  /** The parsed text: an object in a correct call. null if the call is incomplete or the text is not valid JSON. */
   arguments_json: Json;
   /**
-   * Whether the provider proved that all of it came: by what came after it, or by a reply that ended well. The last
-   *     call of a reply that hit a limit or broke off is never complete, and nor is one before it whose end was not said
-   *     and whose arguments are no JSON object. Nothing to execute.
+   * Whether all of the call is proven to have arrived: by what followed it, or by a reply that ended well. The last
+   *     call of a reply that hit a limit or broke off is never complete, nor is an earlier one whose end was not reported
+   *     and whose arguments are not a JSON object. Never execute an incomplete call.
    */
   complete: boolean;
 }
 
 /**
- * One of the responses that make up a reply which was continued, resumed, or begun by somebody else.
+ * One of the responses that make up a reply which was continued, resumed, or begun by another provider.
  *
- * Of a provider that was given up after it had shown reasoning there are no `characters`, only what it used.
+ * A provider that failed after it had shown reasoning has no `characters`, only `usage`.
  */
 export interface Segment {
   provider: string;
   model: string;
-  /** How many characters of `content` are this segment's. */
+  /** Number of characters of `content` in this segment. */
   characters: number;
-  /** How many more it said that repeated the end of the segment before, and were left out. */
+  /** Number of characters that repeated the end of the segment before, and were left out. */
   overlap: number;
   /** How it ended. */
   status: Status | ErrorCode;
@@ -204,7 +204,7 @@ export interface Segment {
   usage: Usage | null;
 }
 
-/** Something that the reply cites. */
+/** A source that the reply cites. */
 export interface Source {
   url: string | null;
   title: string | null;
@@ -225,7 +225,7 @@ export interface PanelReasoning {
   delta: string;
 }
 
-/** A piece of the model's own words for refusing. Never part of `content`; the final event is `filtered`. */
+/** A piece of the model's own words for its refusal. Never part of `content`; the final status is `filtered`. */
 export interface PanelRefusal {
   event: "panel_refusal";
   panel_id: string;
@@ -233,8 +233,8 @@ export interface PanelRefusal {
 }
 
 /**
- * A call to a tool, once it is sure to be whole: when something comes after it, or the reply ends well. With
- * `complete` false, one that was cut; no verdict takes `complete` back.
+ * A tool call, sent once it is proven complete: when something follows it, or the reply ends well. If `complete` is
+ * false, the call was cut. No later verdict takes `complete` back.
  */
 export interface PanelToolCall {
   event: "panel_tool_call";
@@ -246,7 +246,7 @@ export interface PanelToolCall {
   complete: boolean;
 }
 
-/** A piece of a tool call's arguments, for who asked for `tool_deltas`. Nothing to execute. */
+/** A piece of a tool call's arguments, sent if `tool_deltas` is set. Never execute it. */
 export interface PanelToolDelta {
   event: "panel_tool_delta";
   panel_id: string;
@@ -256,24 +256,24 @@ export interface PanelToolDelta {
 }
 
 /**
- * The question is asked again, after something was shown or elsewhere.
+ * A new request after a failure, to another provider or after some text was shown.
  *
- * `fallback`: another provider is asked from the start; reasoning that was shown does not count any more.
- * `resume`: the stream broke, and the same provider is asked to go on; the text that was shown stands.
+ * `fallback`: another provider answers from the start; discard the reasoning that was shown.
+ * `resume`: the stream broke, and the same provider continues; the text that was shown stands.
  */
 export interface PanelRetry {
   event: "panel_retry";
   panel_id: string;
   reason: "fallback" | "resume";
-  /** Who is asked now. */
+  /** The provider of the new request. */
   provider: string;
   model: string;
-  /** What happened before. */
+  /** The code of the failure before. */
   code: ErrorCode;
   error: string;
 }
 
-/** A citation or a search result that the reply rests on. */
+/** A citation or a search result that the reply is based on. */
 export interface PanelSource {
   event: "panel_source";
   panel_id: string;
@@ -282,7 +282,7 @@ export interface PanelSource {
   text: string | null;
 }
 
-/** The last event of a stream that ended by the rules of its wire. Read `status` before you call it whole. */
+/** The last event of a stream that ended by the rules of its wire. Read `status` to know if it is complete. */
 export interface PanelFinal {
   event: "panel_final";
   panel_id: string;
@@ -292,19 +292,19 @@ export interface PanelFinal {
   finish_reason: string | null;
   status: Status;
   truncated: boolean;
-  /** What the model was at when it was truncated. */
+  /** What was truncated. */
   truncated_in: "reasoning" | "text" | "tool_call" | null;
   provider: string;
-  /** The API that was spoken: openai_chat, openai_responses, anthropic or gemini. */
+  /** The API that was used: openai_chat, openai_responses, anthropic or gemini. */
   wire: string;
-  /** The model that answered, as the provider names it; the one asked for where it does not say. */
+  /** The model that answered, as the provider names it; the requested one if it names none. */
   model: string;
   usage: Usage;
-  /** US dollars by the provider's price list; null where the price is unknown or the extra `[cost]` is missing. */
+  /** US dollars by the provider's price list; null if the price is unknown or the extra `[cost]` is missing. */
   cost: number | null;
   timing: Timing;
   request_id: string | null;
-  /** The assistant's turn, to be appended to `messages`. */
+  /** The assistant's turn, to append to `messages`. */
   message: Message;
   segments?: Segment[];
   reasoning?: string;
@@ -333,7 +333,7 @@ export interface PanelError {
   cost: number | null;
   timing: Timing;
   request_id: string | null;
-  /** The assistant's turn as far as it came, with `partial` set. */
+  /** The assistant's turn as far as it arrived, with `partial` set. */
   message: Message;
   segments?: Segment[];
   reasoning?: string;
@@ -359,9 +359,9 @@ export interface PanelSummary {
   panel_id: string;
   provider: string;
   model: string;
-  /** Of a `panel_final`; null where it was a `panel_error`. */
+  /** The status of a `panel_final`; null after a `panel_error`. */
   status: Status | null;
-  /** Of a `panel_error`; null where it was a `panel_final`. */
+  /** The code of a `panel_error`; null after a `panel_final`. */
   code: ErrorCode | null;
   first_delta_seconds: number | null;
   total_seconds: number;
@@ -373,11 +373,11 @@ export interface PanelSummary {
 export interface BatchFinal {
   event: "batch_final";
   panel_id: null;
-  /** In the order in which they were asked. */
+  /** The panels, in the order of the call. */
   panels: PanelSummary[];
-  /** Until the last one had ended. */
+  /** Seconds until the last panel ended. */
   total_seconds: number;
-  /** The sum; null where a panel's is unknown. */
+  /** The sum of the panels; null if one of them is unknown. */
   cost: number | null;
 }
 
