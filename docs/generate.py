@@ -466,7 +466,7 @@ STEPS: tuple[tuple[Any, str], ...] = (
     (Exchange.feed, "A piece of the body to events. Text after text takes the fast lane here."),
     (Exchange._fed, "Any other piece: decode it, parse it, and end the reply if it says so."),
     (SseDecoder.feed, "Bytes, cut anywhere, to the data of complete events. Most of it handles common shapes quickly."),
-    (SseDecoder._events, "The grammar of server-sent events, line by line."),
+    (SseDecoder._read_lines, "The grammar of server-sent events, line by line."),
     (AnthropicParser.plain_text, "The fast lane: the text of an event that can only be text."),
     (AnthropicParser.feed, "Any event of the wire to deltas; `message_stop` brings the verdict."),
     (AnthropicParser._read_delta, "One `content_block_delta`: text, reasoning, a part of a tool call, a citation."),

@@ -69,8 +69,8 @@ def sse(data: bytes) -> None:
         assert found == expected.whole
         assert decoder.eof() == rest
         assert decoder.eof() == []
-        assert len(decoder.stray) <= STRAY_LIMIT + 1
-        strays.add(decoder.stray)
+        assert len(decoder.stray_text) <= STRAY_LIMIT + 1
+        strays.add(decoder.stray_text)
     assert len(strays) == 1
 
     slowly, refused = _small([body[at : at + 1] for at in range(len(body))])

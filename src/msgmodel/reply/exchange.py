@@ -234,7 +234,7 @@ class Exchange:
     def feed(self, chunk: bytes) -> Iterable[PanelEvent]:
         """Events in the next piece of the body; b"" is its end."""
         if self._plain and (self._clocks.deadline is None or self._left() > 0):
-            data = self._decoder.one(chunk)  # a live stream brings nearly all of its text like this
+            data = self._decoder.single_event(chunk)  # a live stream brings nearly all of its text like this
             if data is not None and (text := self._parser.plain_text(data)):
                 self._silent_since = None
                 event = self._panel.more(text)
@@ -540,9 +540,9 @@ class Exchange:
     def _judged(self, clean: bool) -> Finish | Failure | Continue:
         """The wire's verdict at the end of a body; where it is a cut, a bare error in the body is the better word."""
         verdict = self._parser.eof(clean)
-        if not clean and self._decoder.pending and isinstance(verdict, Finish):
+        if not clean and self._decoder.has_pending_data and isinstance(verdict, Finish):
             verdict = CUT  # something was about to follow
-        stray = self._decoder.stray
+        stray = self._decoder.stray_text
         if not isinstance(verdict, Failure) or not stray.strip():
             return verdict
         body = parse_or_none(stray)
