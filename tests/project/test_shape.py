@@ -50,12 +50,14 @@ OPEN_TO_OUTERMOST = frozenset(
         "http.loop_alarm",
         "http.pools",
         "question.question",
+        "question.files",
         "reply.cost",
     }
 )
 """Whether there is a key is said by the one reader of the environment; events go out in the framing in which they come
 in; who leaves ends a wait of the HTTP layer's, and waits for the log share timers as those do; an end that the server
-adds counts tokens and prices as others do; what is wrong in the environment is logged at the start."""
+adds counts tokens and prices as others do; what is wrong in the environment is logged at the start; the server reads
+attachments once, to count the text of a file before any provider's request is made of it."""
 
 FORBIDDEN_IN_CORE = frozenset({"asyncio", "httpx2", "os", "socket", "threading", "time", "pathlib"})
 ALLOWED_IN_CORE = {("question.files", "pathlib", "PurePath")}

@@ -611,6 +611,15 @@ def test_requests_to_providers_have_a_budget(serve: Any, provider: ScriptedProvi
     assert "max_retries" in response.json()["error"]["message"]
 
 
+def test_the_default_budget_is_enough_for_eight_panels_with_two_fallbacks(
+    serve: Any, provider: ScriptedProvider
+) -> None:
+    provider.say("Hello")
+    body = {"prompt": "hi", "panels": [{"provider": "openai"}] * 8, "options": {"fallbacks": ["anthropic", "gemini"]}}
+    response = request("POST", f"{serve().url}/v1/panels", json=body)
+    assert response.status_code == 200, response.text
+
+
 def test_a_provider_that_asks_to_go_on_has_the_same_budget(serve: Any, provider: ScriptedProvider) -> None:
     """Gemini's own continuation, which no limit of a client's stops."""
     chunk = {"candidates": [{"content": {"parts": [{"text": "on "}]}, "finishReason": "CONTINUATION",

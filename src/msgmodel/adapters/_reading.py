@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from typing import Any, NoReturn, TypeAlias, cast
 
 import msgspec
@@ -18,7 +19,7 @@ from ..errors import ConfigurationError
 from ..messages import FilePart, Message
 from ..question.question import decode_base64
 
-Body: TypeAlias = "bytes | str | Mapping[str, Any] | Fields"
+Body: TypeAlias = "bytes | bytearray | str | Mapping[str, Any] | Fields"
 """The body of a request: JSON, a mapping, or `Fields`, which reads each file once, however often you read the body."""
 
 DATA_URL_PIECE = 64 * 1024
@@ -95,14 +96,15 @@ class Fields:
         comma = url.find(",")
         if comma < 0:
             self.fail("the data: URL has no data")
-        payload = url[comma + 1 :]
         if url[5:comma].lower().endswith(";base64"):
-            return self.read_base64_file(name, payload)
+            return self.read_base64_file(name, url[comma + 1 :])
+        data = BytesIO()
         try:
-            data = b"".join(map(_percent_decode, _split_outside_escapes(payload)))
+            for piece in _split_outside_escapes(url, comma + 1):
+                data.write(_percent_decode(piece))
         except ValueError:  # a lone surrogate, such as half of an emoji
             self.fail("the data: URL is not text")
-        return {"type": "file", "name": name, "data": base64.b64encode(data).decode()}
+        return {"type": "file", "name": name, "data": base64.b64encode(data.getvalue()).decode()}
 
     def read_base64_file(self, name: str, payload: str) -> FilePart:
         """Return the part for a file that is base64 text."""
@@ -130,9 +132,8 @@ class Fields:
         return turn
 
 
-def _split_outside_escapes(text: str) -> Iterator[str]:
-    """Yield the text in pieces that end outside an escape."""
-    begin = 0
+def _split_outside_escapes(text: str, begin: int) -> Iterator[str]:
+    """Yield the text from an index on, in pieces that end outside an escape."""
     while begin < len(text):
         end = begin + DATA_URL_PIECE
         if (percent := text.rfind("%", end - 2, end)) >= 0:
@@ -158,7 +159,7 @@ def read_body(body: Body) -> Fields:
     """Return the outermost object of a request. Raise ConfigurationError if it is not a JSON object."""
     if isinstance(body, Fields):
         return body
-    if isinstance(body, (bytes, str)):
+    if isinstance(body, (bytes, bytearray, str)):
         try:
             body = msgspec.json.decode(body)
         except (ValueError, RecursionError) as error:

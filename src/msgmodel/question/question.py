@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -205,7 +206,10 @@ def decode_base64(text: str) -> bytes:
     if 0 <= text.find("=") < len(text) - 2:
         raise ValueError("there is data after the padding")
     cuts = [*range(0, max(1, len(text) - 2), BASE64_PIECE), len(text)]  # never cut between a group and its padding
-    return b"".join([base64.b64decode(text[begin:end], validate=True) for begin, end in pairwise(cuts)])
+    decoded = BytesIO()  # to join a list of all pieces takes the memory of the file a second time
+    for begin, end in pairwise(cuts):
+        decoded.write(base64.b64decode(text[begin:end], validate=True))
+    return decoded.getvalue()
 
 
 BASE64_PIECE = 1024 * 1024  # a multiple of 4

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from hashlib import sha256
 from time import time
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from starlette.requests import Request
@@ -28,6 +29,8 @@ from .log import StoreLost
 from .request_bodies import Choice, RequestRefused, batch_for_choice, batch_for_single, check_number, decode
 from .response import AI_SDK_HEADERS, encoded
 from .service import Service
+
+T = TypeVar("T")
 
 FIRST_SECONDS = 10.0
 """How long the answer to OpenAI's clients waits for a first event, so that an error can still be an HTTP status."""
@@ -62,18 +65,16 @@ class AdapterEndpoints:
 
     async def ai_sdk(self, request: Request) -> Response:
         """`useChat`. `?target=v5`, `v6` or `v7`: the major version of the package `ai` in the browser."""
-        owner, body = await self._posted(request)
+        owner, size, (choice, fields) = await self._read_posted(request, _read_choice)
         target = request.query_params.get("target", "v7")
         if target not in get_args(ai_sdk.Target):
             raise RequestRefused(422, "invalid_request", f"target must be one of {', '.join(get_args(ai_sdk.Target))}")
 
         def made() -> tuple[ai_sdk.Request, AsyncBatch]:
-            choice = decode(body, Choice)
-            fields = _read(read_body, body)
             read = _read(ai_sdk.read, fields)
             return read, self._batch(ai_sdk.read, fields, choice, read.messages)
 
-        read, batch = await self._service.prepare(len(body), made)
+        read, batch = await self._service.prepare(size, made)
         id = await self._service.begin_stream(request, owner, batch)
         kept = _Resumable(id, target, read.message_id or id, sorted(read.call_ids), len(batch.panel_ids))
         alias, said = _alias(owner, read.chat_id), msgspec.json.encode(kept).decode()
@@ -111,18 +112,15 @@ class AdapterEndpoints:
 
     async def ag_ui(self, request: Request) -> Response:
         """AG-UI 1.0. Who is asked, and how, is in `forwardedProps`."""
-        owner, body = await self._posted(request)
+        owner, size, (choice, fields) = await self._read_posted(request, _read_forwarded_choice)
 
         def made() -> tuple[ag_ui.Request, AsyncBatch]:
-            fields = _read(read_body, body)
             read = _read(ag_ui.read, fields)
-            props = decode(body, _Forwarded).forwardedProps
-            choice = Choice() if props is None else props
             if read.tools and choice.options.tools is msgspec.UNSET:
                 choice.options.tools = read.tools
             return read, self._batch(ag_ui.read, fields, choice, read.messages)
 
-        read, batch = await self._service.prepare(len(body), made)
+        read, batch = await self._service.prepare(size, made)
         id = await self._service.begin_stream(request, owner, batch)
         panels = len(batch.panel_ids)
         chunks = ag_ui.Chunks(read.thread_id, read.run_id, call_ids=read.call_ids, panels=panels)
@@ -130,23 +128,24 @@ class AdapterEndpoints:
 
     async def completions(self, request: Request) -> Response:
         """OpenAI's chat completions, streamed or not; the model is `provider/model`."""
-        owner, body = await self._posted(request)
-
-        def made() -> tuple[openai_chat.Request, AsyncBatch]:
-            read = openai_chat.read(body, provider=self._service.directory.default().name)
-            service = self._service
-            return read, batch_for_single(read.provider, read.arguments, service.directory, service.settings)
-
         try:
-            read, batch = await self._service.prepare(len(body), made)
+            owner, size, fields = await self._read_posted(request, read_body)
+            read, batch = await self._service.prepare(size, partial(self._read_completion, fields))
         except MsgModelError as error:
             return JSONResponse(openai_chat.bad_request(error), status_code=400)
         id = await self._service.begin_stream(request, owner, batch)
         about: dict[str, Any] = {"id": f"chatcmpl-{id}", "created": int(time()), "model": read.model}
+        is_streamed, include_usage = read.stream, read.include_usage
+        del fields, read, batch  # which may hold large files, while the reply is awaited below
         events = self._events(owner, id, stop=True)
-        if not read.stream:
+        if not is_streamed:
             return await self._completion(request, events, about)
-        return await self._streamed(request, events, openai_chat.Chunks(**about, include_usage=read.include_usage))
+        return await self._streamed(request, events, openai_chat.Chunks(**about, include_usage=include_usage))
+
+    def _read_completion(self, fields: Any) -> tuple[openai_chat.Request, AsyncBatch]:
+        service = self._service
+        read = openai_chat.read(fields, provider=service.directory.default().name)
+        return read, batch_for_single(read.provider, read.arguments, service.directory, service.settings)
 
     async def _completion(
         self, request: Request, events: AsyncGenerator[BatchEvent, None], about: dict[str, Any]
@@ -208,10 +207,12 @@ class AdapterEndpoints:
 
         return self._service.stream_response(encoded(rest(), chunks))
 
-    async def _posted(self, request: Request) -> tuple[str, bytes]:
+    async def _read_posted(self, request: Request, read: Callable[[bytearray], T]) -> tuple[str, int, T]:
+        """Return the owner of a request, the size of its body, and what `read` makes of the body, which is released."""
         owner = self._service.guard.owner(request)
         self._service.check_room(request, owner)
-        return owner, await self._service.guard.body(request)
+        body = await self._service.guard.body(request)
+        return owner, len(body), await self._service.prepare(len(body), partial(read, body))
 
     def _batch(self, read: Any, fields: Any, choice: Choice, messages: list[Message]) -> AsyncBatch:
         """The panels that were chosen, each with its own parts of the messages that several panels wrote."""
@@ -247,6 +248,17 @@ def _openai_error(error: PanelError) -> Response:
     """The answer to a client that tries again by itself where the status says so."""
     waits = {} if error["retry_after"] is None else {"retry-after": f"{math.ceil(error['retry_after'])}"}
     return JSONResponse(openai_chat.error(error), status_code=openai_chat.status_of(error), headers=waits)
+
+
+def _read_choice(body: bytearray) -> tuple[Choice, Any]:
+    """Return who is asked, and the fields of the protocol, which stand beside that."""
+    return decode(body, Choice), _read(read_body, body)
+
+
+def _read_forwarded_choice(body: bytearray) -> tuple[Choice, Any]:
+    """Return who is asked, by `forwardedProps`, and the fields of the protocol."""
+    fields = _read(read_body, body)
+    return decode(body, _Forwarded).forwardedProps or Choice(), fields
 
 
 def _read(read: Any, body: Any, **how: Any) -> Any:

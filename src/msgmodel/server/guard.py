@@ -88,8 +88,11 @@ class Guard:
                 return known
         raise RequestRefused(401, "unauthorized", "a valid bearer token is needed", {"www-authenticate": "Bearer"})
 
-    async def body(self, request: Request, media_type: str = "application/json") -> bytes:
-        """The body of a request. Raises Refused where it is too large, or of another type."""
+    async def body(self, request: Request, media_type: str = "application/json") -> bytearray:
+        """Return the body of a request. Raises RequestRefused if it is too large, or of another type.
+
+        A bytearray, because to make bytes of a body takes its memory a second time.
+        """
         said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if said != media_type:  # also what keeps forms of other sites out: they can't send this type
             raise RequestRefused(415, "unsupported_media_type", f"the body must be {media_type}")
@@ -106,17 +109,15 @@ class Guard:
             if len(body) > limit:
                 raise _too_large(limit)
         if len(body) <= CHECKED_AT_ONCE:
-            return self._checked(body)
-        return await asyncio.to_thread(self._checked, body)
+            self._check_number_of_values(body)
+        else:
+            await asyncio.to_thread(self._check_number_of_values, body)
+        return body
 
-    def _checked(self, body: bytearray) -> bytes:
-        self._values(body)
-        return bytes(body)
+    def _check_number_of_values(self, body: bytearray) -> None:
+        """Raise RequestRefused for more values than a conversation has: each takes up to a hundred times its bytes.
 
-    def _values(self, body: bytearray) -> None:
-        """Raises Refused for more values than a conversation has: each takes up to a hundred times its bytes.
-
-        What stands before them is counted. It stands in texts too, which have a limit of their own; base64 has none.
+        The signs before values are counted. Texts contain them too, and have a limit of their own; base64 does not.
         """
         texts = self._settings.max_prompt_chars
         objects = body.count(b"{") + body.count(b"[")

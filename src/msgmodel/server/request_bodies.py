@@ -17,6 +17,7 @@ from ..errors import MsgModelError, quoted, shortened
 from ..many import AsyncBatch, Panel, astream_many
 from ..messages import Message
 from ..providers import Provider, look_up_provider
+from ..question.files import read_attachment
 from ..question.question import decode_base64
 from .directory import Directory
 from .opaque import find_foreign
@@ -109,7 +110,7 @@ class RequestRefused(Exception):
         self.status, self.code, self.message, self.headers = status, code, message, headers or {}
 
 
-def decode(body: bytes, shape: type[T]) -> T:
+def decode(body: bytes | bytearray, shape: type[T]) -> T:
     """A JSON body as this type. Raises Refused."""
     try:
         return msgspec.json.decode(body, type=shape)
@@ -148,7 +149,7 @@ def batch_for_request(
     check_number(panels, settings)
     _measure(request, settings, together)
     _check_opaque(request)
-    files = [_file(file) for file in request.files]
+    files = _decode_files(request, settings)
     common = _set(request.options)
     made = [
         _panel(panel, request, common, directory, settings, f"panels[{number}]") for number, panel in enumerate(panels)
@@ -290,11 +291,30 @@ def _set(options: RequestOptions) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _file(file: RequestFile) -> tuple[str, bytes]:
-    try:
-        return file.name, decode_base64(file.data)
-    except ValueError:
-        raise RequestRefused(422, "invalid_request", f"the data of the file {file.name!r} is not base64") from None
+def _decode_files(request: PanelsRequest, settings: Settings) -> list[Any]:
+    """Take the files out of a request, so that their base64 is released, and return them as attachments.
+
+    Raises RequestRefused if they are not base64, can't be attached, or hold too much text. A text file is counted here
+    already, before it is encoded for each provider.
+    """
+    attachments = []
+    characters = 0
+    while request.files:
+        file = request.files.pop(0)
+        try:
+            data = decode_base64(file.data)
+        except ValueError:
+            raise RequestRefused(422, "invalid_request", f"the data of the file {file.name!r} is not base64") from None
+        try:
+            attachment = read_attachment(data, file.name)
+        except MsgModelError as error:
+            raise RequestRefused(422, "invalid_request", error.message) from None
+        characters += len(attachment.text or "")
+        if characters > settings.max_prompt_chars:
+            raise _too_long(settings)
+        attachments.append(attachment)
+        del file, data
+    return attachments
 
 
 def _measure(request: PanelsRequest, settings: Settings, together: Callable[[Iterable[int]], int]) -> None:

@@ -55,7 +55,7 @@ class Settings:
     max_tokens: int | None = None
     """Of one reply, with all its continuations: the most a request may ask for, and what is asked for if it doesn't
     say."""
-    max_provider_requests: int = 64
+    max_provider_requests: int = 100
     """Requests to providers that one request may cause: those of all panels, with their retries, fallbacks and
     continuations. A request that could cause more is refused with 422."""
     max_reply_bytes: int = 32 * 1024 * 1024
