@@ -92,18 +92,19 @@ class Record:
         return [panel.check(may_be_cancelled) for panel in self._panels.values()]
 
     def _leap(self, number: int, snapshot: dict[str, Any]) -> None:
-        if number < self.last:
-            raise Wrong(f"a snapshot of {number} after event {self.last}")
+        # It may be older than what was read: readers who come while a snapshot is being sent share it. Whoever asks for
+        # one begins again with it, and then receives all events after it.
+        older = number < self.last
         for state in snapshot["panels"]:
             panel = self._panels[state["panel_id"]]
-            begun = panel.whole[: panel.length]
-            if not state["content"].startswith(begun):
+            begun, end = panel.whole[: panel.length], panel.end
+            if not older and not state["content"].startswith(begun):
                 raise Wrong(f"{panel.plan.name}: the snapshot lacks what was read before")
-            if panel.end is None:
-                panel.more(state["content"][panel.length :])
-                if state["end"] is not None:
-                    panel.ended(state["end"])
-            elif panel.end != state["end"]:
+            panel.length, panel.end = 0, None
+            panel.more(state["content"])
+            if state["end"] is not None:
+                panel.ended(state["end"])
+            if not older and end is not None and end != state["end"]:
                 raise Wrong(f"{panel.plan.name}: the snapshot has another end")
         ended = all(panel.end is not None for panel in self._panels.values())
         self.over = ended and (len(self._panels) == 1 or snapshot["batch"] is not None)

@@ -111,6 +111,25 @@ def test_a_reader_sees_a_gap(proofs: Any) -> None:
         record.add(3, delta("1 "))
 
 
+def snapshot(content: str) -> bytes:
+    panel = {"panel_id": "a", "content": content, "end": None}
+    return json.dumps({"event": "stream_snapshot", "panels": [panel], "batch": None}).encode()
+
+
+def test_a_reader_takes_an_older_snapshot_and_what_comes_after_it(proofs: Any) -> None:
+    record = proofs("soak_record").Record(one_panel(proofs, ""))
+    record.add(1, delta("0 "))
+    record.add(2, delta("1 "))
+    record.add(1, snapshot("0 "))
+    for number, event in enumerate([delta("1 "), delta("2 "), final("0 1 2 ")], 2):
+        record.add(number, event)
+    record.check()
+    record = proofs("soak_record").Record(one_panel(proofs, ""))
+    record.add(1, delta("0 "))
+    with pytest.raises(proofs("soak_http").Wrong, match="lacks what was read"):
+        record.add(2, snapshot(""))
+
+
 @pytest.mark.parametrize(("an_hour", "within"), [(0.0, True), (10.0, True), (100.0, False)])
 def test_growth_is_seen(proofs: Any, an_hour: float, within: bool) -> None:
     """Of a worker of 150 MB that is watched for a quarter of an hour."""
