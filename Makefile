@@ -1,13 +1,13 @@
 # The whole interface to this repository. Every target makes what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo picture serve test ci format check types docs web clients load bench faults differential soak attack fuzz audit environments wheel clean
+.PHONY: help demo picture serve test test-core ci format check types docs web clients load bench faults differential soak attack fuzz audit environments wheel clean
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
@@ -55,6 +55,13 @@ serve: $(PAGE)  ## the chat page on http://127.0.0.1:8000, with the embedded mod
 test: $(VENV)/tools $(JS_INSTALLED)  ## the tests, with the real embedded model
 	@$(BIN)/msgmodel local pull
 	$(BIN)/python $(PYTEST)
+
+# The tests of pure code that need no socket and no second of waiting.
+CORE_TESTS := tests/question tests/wires tests/reply/test_cost.py tests/reply/test_observers.py \
+	--ignore=tests/wires/test_recorded.py
+
+test-core: $(VENV)/tools  ## the quick tests of the pure core, to run while you work (20 seconds)
+	$(BIN)/python -m pytest $(CORE_TESTS)
 
 clients: $(VENV)/tools $(JS_INSTALLED)  ## other clients, and our JavaScript client, for the tests (needs npm)
 	$(BIN)/python tests/clients/install.py
