@@ -85,7 +85,7 @@ class Chunks:
             if panel.owner:
                 chunks.append({"type": "SUBAGENT_STARTED", **panel.owner, "name": panel.id})
         if event["event"] == "panel_delta":
-            return chunks + _feed_text(panel, event["delta"])
+            return chunks + _feed_message_text(panel, event["delta"])
         if event["event"] == "panel_reasoning":
             return chunks + _feed_reasoning(panel, event["delta"])
         if event["event"] == "panel_refusal":
@@ -170,7 +170,7 @@ class Chunks:
         return chunks
 
 
-def _feed_text(panel: _AgUiPanel, text: str) -> list[Chunk]:
+def _feed_message_text(panel: _AgUiPanel, text: str) -> list[Chunk]:
     if not text:
         return []
     chunks = _close_extras(panel)
