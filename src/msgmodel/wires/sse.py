@@ -89,15 +89,9 @@ class SseDecoder:
                 chunk = chunk[1:]
         if self._at_start and chunk and not self._open_line:
             self._at_start = chunk[0] == _BOM[0]
-        events: list[bytes] = []
-        end = b"\r\n" if b"\r" in chunk else b"\n"
-        if self._open_data is None and not self._at_start and len(self._open_line) < LONG_LINE and end + end in chunk:
-            head, _, tail = (bytes(self._open_line) + chunk).rpartition(end + end)
-            if found := _split_uniform_events(head, end):
-                self._open_line = bytearray()
-                if not tail:
-                    return found
-                events, chunk = found, tail
+        events, chunk = self._take_uniform_events(chunk)
+        if events and not chunk:
+            return events
         if b"\r" in chunk:
             self._after_cr = chunk[-1] == 0x0D
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -116,6 +110,16 @@ class SseDecoder:
             if not events:
                 raise self._fault
         return events
+
+    def _take_uniform_events(self, chunk: bytes) -> tuple[list[bytes], bytes]:
+        """Return the events at the start of a chunk if all have one shape, and the bytes after them; else no events."""
+        end = b"\r\n" if b"\r" in chunk else b"\n"
+        if self._open_data is None and not self._at_start and len(self._open_line) < LONG_LINE and end + end in chunk:
+            head, _, tail = (bytes(self._open_line) + chunk).rpartition(end + end)
+            if found := _split_uniform_events(head, end):
+                self._open_line = bytearray()
+                return found, tail
+        return [], chunk
 
     def _has_only_comments(self, chunk: bytes) -> bool:
         """Return whether all complete lines are comments or blank, so that a flood of pings needs no splitting."""
