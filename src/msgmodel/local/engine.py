@@ -1,8 +1,8 @@
-"""The embedded model: a transport like those of `http`, kept by llama.cpp in this process, in OpenAI's chat dialect.
+"""The embedded model: a transport over llama.cpp in this process, which answers in the format of OpenAI's chat API.
 
-Rule: whoever leaves a response, in whatever way, has cancelled its generation, and waits for nothing. One thread an
-engine loads the model and generates, first come, first served (on a CPU, two at once take as long as one after the
-other); it never waits for a reader. What a slow reader leaves lying is bounded by the size of the context.
+Rule: leaving a response, in any way, cancels its generation and does not wait for it. Each engine has one thread, which
+loads the model and serves one request after another (on a CPU, two at once take as long as one after the other). It
+never waits for a reader: the size of the context bounds what a slow reader leaves in memory.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     import asyncio
 
 Item: TypeAlias = dict[str, Any] | ConfigurationError | ConnectionBroken | None
-"""One dict of the engine, or a model that can't be loaded, or what ended it from outside, or the end."""
+"""A dict of the engine, the error if the model can't be loaded, the fault that ended it, or None at the end."""
 
 _EVENT_STREAM = {"content-type": "text/event-stream"}
 _JSON = {"content-type": "application/json"}
 _DONE = b"data: [DONE]\n\n"
 
-# The engine asks whether to go on after each batch of the prompt only. 64 tokens are read in about 0.6 s by one core,
-# and larger batches gain nothing there.
+# The engine notices a cancellation only after each batch of the prompt. One core reads 64 tokens in about 0.6 s, and
+# larger batches are no faster there.
 _BATCH = 64
 
-# Outside these the engine does not refuse: it aborts the process, or takes memory until the system kills it.
+# Outside of these ranges, the engine aborts the process, or takes memory until the system kills it.
 _CONTEXT = range(16, 10_000_001)
 _THREADS = range(1, 513)
 
@@ -49,7 +49,14 @@ _EXIT_SECONDS = 5.0
 
 
 def check_model_path(model: str | None) -> Path:
-    """The file of the model, None being the demo model. Raises ConfigurationError for what can be seen beforehand."""
+    """Return the path of the model file.
+
+    Args:
+        model: The path of a GGUF file; None is the demo model.
+
+    Raises:
+        ConfigurationError: The engine is not installed, or the file is missing, unreadable or not a GGUF file.
+    """
     _check_engine_installed()
     path = weights.path() if model is None else Path(model)
     try:
@@ -58,7 +65,7 @@ def check_model_path(model: str | None) -> Path:
             magic = file.read(4)
     except FileNotFoundError:
         if model is None:
-            raise ConfigurationError("the local model is not there yet: run `msgmodel local pull`") from None
+            raise ConfigurationError("the local model is not installed yet: run `msgmodel local pull`") from None
         raise ConfigurationError(
             f"there is no model file {quoted(model)}: the model of provider local is the path of a GGUF file"
         ) from None
@@ -87,7 +94,7 @@ def _check_engine_installed() -> None:
 
 
 class Generation:
-    """One request to an engine. `put` gets every Item, on the engine's thread, and must not block."""
+    """One request to an engine. `put` receives every Item on the engine's thread, and must not block."""
 
     def __init__(self, request: HttpRequest, put: Callable[[Item], object]) -> None:
         self.body: dict[str, Any] = msgspec.json.decode(request.body)
@@ -119,21 +126,21 @@ class Engine:
         self._thread = threading.Thread(target=self._serve_generations, name="msgmodel-local", daemon=True)
 
     def submit_generation(self, generation: Generation) -> None:
-        # Not in the constructor: if Ctrl-C came there, the thread would serve an engine that is not kept.
+        # Not in the constructor: after a Ctrl-C there, the thread would serve an engine that was never stored.
         if not self._thread.is_alive():
-            with suppress(RuntimeError):  # it was started meanwhile
+            with suppress(RuntimeError):  # another thread has started it
                 self._thread.start()
         self._waiting.put(generation)
 
     def close(self) -> None:
-        """Cancels all and drops the server. A process that exits while its threads run crashes now and then."""
+        """Cancel all requests and drop the server: a process that exits while its threads run sometimes crashes."""
         self._closing = True
         self._waiting.put(None)
         if self._thread.is_alive():
             self._at_rest.wait(_EXIT_SECONDS)
 
     def _serve_generations(self) -> None:
-        # In this frame only, so that nothing else drops it: its destructor can wait for ever, and holds the GIL.
+        # Referenced by this frame only, because its destructor can wait forever while it holds the GIL.
         server = None
         while (generation := self._waiting.get()) is not None:
             if not (self._closing or generation.cancelled):
@@ -142,11 +149,11 @@ class Engine:
                     self._run_generation(server, generation)
                 except ConfigurationError as error:
                     generation.deliver(error)
-            del generation  # else this frame would keep it while the engine is idle
+            del generation  # an idle engine must not keep it in memory
         if self._settled and not _forked:
             del server
         self._at_rest.set()
-        threading.Event().wait()  # for ever, so that a server that can't be dropped is not
+        threading.Event().wait()  # forever, so that a server that can't be dropped is kept
 
     def _load_model(self) -> Any:
         try:
@@ -163,17 +170,17 @@ class Engine:
             params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self.threads
             params.verbosity = -1
             params.cache_ram_mib = 0  # by default it may grow to 8 GiB
-            # The constructor holds the GIL. Without these two it takes 0.4 s for the demo model instead of 0.9.
+            # The constructor holds the GIL. Without these two steps, it takes 0.4 s for the demo model instead of 0.9.
             params.warmup = params.fit_params = False
-            # The server opens a loopback port, for anyone and for any web page: nobody gets the key.
+            # The server opens a loopback port, which any web page can reach: a random key locks it.
             params.ui = False
             params.n_threads_http = 1
             params.api_keys = [os.urandom(24).hex()]
             server = xllamacpp.Server(params)
-        except Exception:  # C++ throws what it likes, and its text says nothing
+        except Exception:  # any type may be raised from C++, and its text explains nothing
             raise ConfigurationError(
                 f"{quoted(self.path.name)} can't be loaded as a GGUF model with a context of {self.context} tokens: "
-                "it is damaged, of a kind that the engine does not know, or too large for the memory"
+                "it is damaged, of a kind that the engine does not support, or too large for the memory"
             ) from None
         self._settled = _server_responds(server.listening_address)
         return server
@@ -191,12 +198,12 @@ class Engine:
             generation.deliver(chunk)
             return generation.cancelled
 
-        # `return_progress` has the engine call back while it reads the prompt, and so notice that it was cancelled.
+        # With `return_progress`, the engine calls back while it reads the prompt, and notices a cancellation.
         body = {**generation.body, "stream": True, "return_progress": True}
         try:
             server.handle_chat_completions(body, callback)
-        except Exception as error:  # whatever it is, this thread serves others after this one
-            # What it raises before it starts, it found in the request.
+        except Exception as error:  # of any type: this thread must go on to serve other requests
+            # Before the first chunk, the fault is in the request.
             kind, code = ("server_error", 500) if started else ("invalid_request_error", 400)
             callback({"error": {"code": code, "type": kind, "message": str(error)}})
         if not generation.cancelled:
@@ -204,7 +211,7 @@ class Engine:
 
 
 def _server_responds(address: str) -> bool:
-    """Whether the server's thread for HTTP runs: to drop the server before it does would hang for ever."""
+    """Return whether the server's HTTP thread runs. Dropping the server before that would hang forever."""
     from http.client import HTTPConnection, HTTPException
 
     connection = HTTPConnection(address.removeprefix("http://"), timeout=_EXIT_SECONDS)
@@ -220,7 +227,7 @@ def _server_responds(address: str) -> bool:
 _engines: dict[tuple[Path, int, int | None], Engine] = {}
 _lock = threading.Lock()
 _forked = False
-"""Whether this process was forked from one that had loaded a model."""
+"""Whether this process was forked from a process that had loaded a model."""
 
 
 def _engine_for(path: Path, context: int, threads: int | None) -> Engine:
@@ -235,13 +242,13 @@ def _engine_for(path: Path, context: int, threads: int | None) -> Engine:
 def _close_all_engines() -> None:
     if _engines:
         with suppress(ValueError):  # not the main thread
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would let the process crash at its exit
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would crash the process at its exit
     for engine in list(_engines.values()):
         engine.close()
 
 
 def _reset_after_fork() -> None:
-    """After a fork there are no threads and perhaps a lock that was taken: the child starts anew."""
+    """Start afresh in a forked child, which has no threads, and perhaps a lock that is taken."""
     global _lock, _forked
     _lock = threading.Lock()
     for generation in list(_generations):
@@ -255,7 +262,7 @@ def _reset_after_fork() -> None:
 
 
 def _exit_without_destructors() -> None:
-    """The destructors of llama.cpp wait for a thread that only the parent has; with glibc they do so for ever."""
+    """Skip the destructors of llama.cpp at exit: with glibc, they wait forever for a thread of the parent."""
     if sys.platform == "linux":
         import ctypes
 
@@ -268,14 +275,14 @@ if hasattr(os, "register_at_fork"):
 
 
 class _LocalReply:
-    """A generation as an HTTP response: Items in, status and bytes out. Pure."""
+    """A generation as an HTTP response: turns Items into a status and bytes. Pure."""
 
     status: int
     headers: Mapping[str, str]
 
     def __init__(self, first: Item) -> None:
         self._ended = False
-        if isinstance(first, ConfigurationError):  # the file can't be loaded, which only its loading shows
+        if isinstance(first, ConfigurationError):  # the file could not be loaded
             first = {"error": {"code": 400, "message": first.message, "type": "invalid_request_error"}}
         if isinstance(first, dict) and "error" in first:
             code = first["error"].get("code")
@@ -287,7 +294,7 @@ class _LocalReply:
             self._ready = self._event_bytes(first)
 
     def _event_bytes(self, item: Item) -> bytes:
-        assert not isinstance(item, ConfigurationError), "loading comes before everything else"
+        assert not isinstance(item, ConfigurationError), "a model is loaded before it generates"
         if isinstance(item, ConnectionBroken):
             raise item
         if item is None:
@@ -296,7 +303,7 @@ class _LocalReply:
         return b"data: %b\n\n" % msgspec.json.encode(item)
 
     def _take_ready(self) -> bytes | None:
-        """The bytes that need no waiting (b"" after the end), else None."""
+        """Return the bytes that are ready (b"" after the end), or None if a read must wait."""
         ready, self._ready = self._ready, None
         return b"" if ready is None and self._ended else ready
 
@@ -317,13 +324,13 @@ class LocalResponse(_LocalReply):
             raise _timeout_error(patience) from None
 
     def read(self, patience: float) -> bytes:
-        """The next bytes of the body; b"" at its end."""
+        """Return the next bytes of the body; b"" at its end. Wait at most `patience` seconds."""
         ready = self._take_ready()
         return self._event_bytes(self._next_item(patience)) if ready is None else ready
 
 
 class LocalTransport:
-    """An engine for blocking callers."""
+    """A transport to an engine, for blocking code."""
 
     def __init__(self, path: Path, context: int, threads: int | None) -> None:
         self._settings = path, context, threads
@@ -345,7 +352,7 @@ class AsyncLocalResponse(_LocalReply):
         super().__init__(first)
 
     async def read(self, patience: float) -> bytes:
-        """The next bytes of the body; b"" at its end."""
+        """Return the next bytes of the body; b"" at its end. Wait at most `patience` seconds."""
         ready = self._take_ready()
         return self._event_bytes(await _async_next_item(self._items, patience)) if ready is None else ready
 
@@ -361,7 +368,7 @@ async def _async_next_item(items: asyncio.Queue[Item], patience: float) -> Item:
 
 
 class AsyncLocalTransport:
-    """An engine for asyncio. The loop stands still while the model is loaded: the constructor holds the GIL."""
+    """A transport to an engine, for asyncio. Loading the model blocks the loop, because it holds the GIL."""
 
     def __init__(self, path: Path, context: int, threads: int | None) -> None:
         self._settings = path, context, threads
@@ -381,12 +388,21 @@ class AsyncLocalTransport:
 
 
 def local_transport(path: Path, context: int, threads: int | None) -> LocalTransport:
-    """`path` from `check`. The model is loaded when the first request is opened, once for each setting."""
+    """Return a transport to the model. The first request loads it, once for each combination of settings.
+
+    Args:
+        path: The file, as `check_model_path` returned it.
+        context: Size of the context in tokens.
+        threads: Number of threads; None is half the cores.
+
+    Raises:
+        ConfigurationError: The context or the threads are out of range.
+    """
     _check_ranges(context, threads)
     return LocalTransport(path, context, threads)
 
 
 def async_local_transport(path: Path, context: int, threads: int | None) -> AsyncLocalTransport:
-    """The same for asyncio."""
+    """Return a transport to the model for asyncio; otherwise as `local_transport`."""
     _check_ranges(context, threads)
     return AsyncLocalTransport(path, context, threads)

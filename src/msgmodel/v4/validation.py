@@ -1,7 +1,7 @@
-"""Checks for forms and settings pages, before a question is asked. The calls check their arguments themselves.
+"""Checks for forms and settings pages. The six functions check their arguments themselves.
 
-Each returns the value, without white space around it, and raises ValidationError or, for `max_tokens`,
-ConfigurationError. The bounds are those that every provider has in common.
+Each function returns the value without surrounding white space, and raises ValidationError or, for `max_tokens`,
+ConfigurationError. The bounds are those that all providers share.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ MIN_MAX_TOKENS: Final = 1
 MAX_MAX_TOKENS: Final = 1_000_000
 
 _PLACEHOLDER: Final = re.compile(r"sk-\.{3,}$|your[_-]?api[_-]?key|\*+$|xxx+$|test[_-]?key|placeholder", re.IGNORECASE)
-"""What stands in examples and templates in the place of a key."""
+"""Placeholders for a key in examples and templates."""
 
 
 def validate_prompt(prompt: str, *, allow_empty: bool = False) -> str:
-    """The prompt without white space around it. Raises ValidationError."""
+    """Return the prompt without surrounding white space. Raise ValidationError if it is empty."""
     text = _check_text("prompt", prompt)
     if not text and not allow_empty:
         raise ValidationError("prompt is empty", field="prompt")
@@ -32,17 +32,17 @@ def validate_prompt(prompt: str, *, allow_empty: bool = False) -> str:
 
 
 def validate_temperature(temperature: float) -> float:
-    """A number from 0 to 2. Raises ValidationError."""
+    """Return a number from 0 to 2. Raise ValidationError for anything else."""
     return _check_number("temperature", temperature, MIN_TEMPERATURE, MAX_TEMPERATURE)
 
 
 def validate_top_p(top_p: float) -> float:
-    """A number from 0 to 1. Raises ValidationError."""
+    """Return a number from 0 to 1. Raise ValidationError for anything else."""
     return _check_number("top_p", top_p, MIN_TOP_P, MAX_TOP_P)
 
 
 def validate_max_tokens(max_tokens: int) -> int:
-    """A whole number from 1 to 1,000,000. Raises ConfigurationError."""
+    """Return a whole number from 1 to 1,000,000. Raise ConfigurationError for anything else."""
     if not isinstance(max_tokens, int) or isinstance(max_tokens, bool):
         raise ConfigurationError(
             f"max_tokens must be a whole number, not {type(max_tokens).__name__}", key_name="max_tokens"
@@ -55,9 +55,9 @@ def validate_max_tokens(max_tokens: int) -> int:
 
 
 def validate_api_key(api_key: str, *, provider: str | None = None, min_length: int = 10) -> str:
-    """A key of at least `min_length` characters, which is no placeholder such as `your-api-key`.
+    """Return a key of at least `min_length` characters that is not a placeholder such as `your-api-key`.
 
-    Raises ValidationError, which never shows it.
+    Raise ValidationError for any other; it never shows the key.
     """
     whose = f"the key for {provider}" if provider else "the key"
     if not isinstance(api_key, str):
@@ -68,22 +68,22 @@ def validate_api_key(api_key: str, *, provider: str | None = None, min_length: i
     if len(key) < min_length:
         raise ValidationError(f"{whose} is too short: it has fewer than {min_length} characters", field="api_key")
     if _PLACEHOLDER.match(key):
-        raise ValidationError(f"{whose} is a placeholder, not a key: put the provider's own there", field="api_key")
+        raise ValidationError(f"{whose} is a placeholder: replace it by a key of the provider", field="api_key")
     return key
 
 
 def validate_model_name(model: str) -> str:
-    """A name of letters, digits and `._-:/@`, as every provider has them. Raises ValidationError."""
+    """Return a name of letters, digits and `._-:/@`. Raise ValidationError for any other."""
     name = _check_text("model", model)
     if not name:
         raise ValidationError("model is empty", field="model")
     if not re.fullmatch(r"[\w.:/@-]+", name):
-        raise ValidationError("the name of a model has letters, digits and '._-:/@' alone", field="model")
+        raise ValidationError("the name of a model may contain only letters, digits and '._-:/@'", field="model")
     return name
 
 
 def validate_timeout(timeout: float) -> float:
-    """A number of seconds above 0, at most an hour. Raises ValidationError."""
+    """Return a number of seconds above 0, at most an hour. Raise ValidationError for anything else."""
     seconds = _check_number("timeout", timeout, 0.0, 3600.0)
     if not seconds:
         raise ValidationError("timeout must be above 0 seconds", field="timeout")
