@@ -50,6 +50,10 @@ def test_the_picture_and_the_table_have_every_room(generate: dict[str, Any]) -> 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_that_a_page_names_exist(page: Path) -> None:
     """A path in code, from the root of the repository or from the package."""
-    for name in re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|sse|ts|mjs))`", page.read_text("utf-8")):
-        folders = [ROOT, PACKAGE, PACKAGE / "server", ROOT / "tests" / "wires" / "anthropic"]
+    text = page.read_text("utf-8")
+    folders = [ROOT, PACKAGE, PACKAGE / "server", ROOT / "tests" / "wires" / "anthropic"]
+    for name in re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|sse|ts|mjs))`", text):
         assert any((folder / name).exists() for folder in folders), name
+    for inside, name in re.findall(r"`(\w+)` in `([\w/]+\.py)`", text):
+        (source,) = [folder / name for folder in folders if (folder / name).exists()]
+        assert re.search(rf"^(?:class |def )?{inside}\b", source.read_text("utf-8"), re.M), f"{inside} in {name}"
