@@ -36,8 +36,8 @@ from .loop_alarm import LoopAlarm, WaitLimit
 from .response_body import BodyReader
 
 READ_BYTES = 32 * 1024
-"""One read. What it brings is handled in one turn of the loop, while all other streams wait: 64 KB took twice as long and
-cost no less CPU a chunk."""
+"""One read. What it brings is handled in one turn of the loop, while all other streams wait: 64 KB took twice as long
+and cost no less CPU a chunk."""
 WAITING_BYTES = 32 * 1024
 """What may wait for a slow reader before the socket is left alone; one read of it more can come."""
 
