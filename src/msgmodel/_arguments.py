@@ -104,7 +104,7 @@ def read_question(arguments: Arguments, options: Options, readings: InputCache |
     """
     readings = readings or InputCache()
     row = registry.find_provider(arguments.provider)
-    config = _read_config(row, arguments.config)
+    config = _copy_config(row, arguments.config)
     tools, tool_choice = read_tools(options.get("tools", ()), options.get("tool_choice"))
     model = _read_model_name(row, arguments.model, config.model)
     wire = _choose_wire(row, config, model, bool(tools))
@@ -115,7 +115,7 @@ def read_question(arguments: Arguments, options: Options, readings: InputCache |
     systems, past_turns = readings.read_turns(options.get("messages", ()), receiver)
     system, turns = _read_turns(arguments.prompt, arguments.system_instruction, attached, systems, past_turns)
     max_tokens = _read_count("max_tokens", _first_set(arguments.max_tokens, config.max_tokens))
-    temperature = _read_number("temperature", _first_set(arguments.temperature, config.temperature))
+    temperature = _read_amount("temperature", _first_set(arguments.temperature, config.temperature))
     effort = _read_effort(options.get("reasoning"))
     _check_attachments(turns, row, wire)
     destination = (
@@ -159,7 +159,7 @@ def _first_set(argument: object, configured: object) -> object:
     return configured if argument is None else argument
 
 
-def _read_config(row: Provider, config: ProviderConfig | None) -> ProviderConfig:
+def _copy_config(row: Provider, config: ProviderConfig | None) -> ProviderConfig:
     """Return a copy of the config, so that later changes by the caller do not reach a running request."""
     if config is None:
         config = row.config()
@@ -368,7 +368,7 @@ def _read_count(name: str, value: object) -> int | None:
     return number
 
 
-def _read_number(name: str, value: object) -> float | None:
+def _read_amount(name: str, value: object) -> float | None:
     if value is None:
         return None
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= sys.float_info.max:
@@ -378,7 +378,7 @@ def _read_number(name: str, value: object) -> float | None:
 
 def read_seconds(name: str, value: object) -> float:
     """Return a number of seconds above 0. Raise ConfigurationError for anything else."""
-    number = _read_number(name, value)
+    number = _read_amount(name, value)
     if not number:
         raise ConfigurationError(f"{name} must be a number of seconds above 0, not {quoted(value)}")
     return min(number, MAX_SECONDS)
