@@ -52,11 +52,13 @@ OPEN_TO_OUTERMOST = frozenset(
         "question.question",
         "question.files",
         "reply.cost",
+        "reply.wording",
     }
 )
 """Whether there is a key is said by the one reader of the environment; events go out in the framing in which they come
 in; who leaves ends a wait of the HTTP layer's, and waits for the log share timers as those do; an end that the server
-adds counts tokens and prices as others do; what is wrong in the environment is logged at the start; the server reads
+adds counts tokens and prices as others do; what is wrong in the environment is logged at the
+start; the command line words an ending as the advice does; the server reads
 attachments once, to count the text of a file before any provider's request is made of it."""
 
 FORBIDDEN_IN_CORE = frozenset({"asyncio", "httpx2", "os", "socket", "threading", "time", "pathlib"})
