@@ -9,8 +9,8 @@ from .registry.provider import Provider as Provider
 from .registry.registry import ENTRY_POINTS as ENTRY_POINTS
 from .registry.registry import MAIN as MAIN
 from .registry.registry import PROVIDERS as PROVIDERS
-from .registry.registry import find_provider as find_provider
 from .registry.registry import find_provider as find  # noqa: F401  its name in 5.0
+from .registry.registry import find_provider as find_provider
 from .registry.registry import look_up_provider as look_up_provider
 from .registry.registry import register_provider as register_provider
 from .reply.advice import hint_for_failure as hint_for_failure
