@@ -9,7 +9,6 @@ stream have one hash tag. Each process has one connection that waits for news, f
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 from collections.abc import AsyncGenerator
@@ -27,11 +26,9 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ClusterCrossSlotError, NoPermissionError, OutOfMemoryError
 
 from ...errors import ConfigurationError
-from ...wires.sse import encode_json_line
 from ..log import (
     MAX_LINES,
     MAX_STREAM_BYTES,
-    PAGE_BYTES,
     TOMBSTONE_SECONDS,
     TTL_SECONDS,
     Lines,
@@ -45,8 +42,9 @@ from ..log import (
     page_after,
 )
 from ..redis_faults import FAULTS, FaultLog, may_pass
-from ..transcript import Transcript
+from .lua import ALSO_IF_FULL, APPEND_LINES, BEGIN_STREAM, FIND_STREAM, TAKE_OVER_STREAM
 from .script import Script
+from .shared_lines import SharedLines, is_terminal, missing_ends
 from .tail import BLOCK_SECONDS, COALESCE_SECONDS, Subscription, Tail
 
 _log = logging.getLogger("msgmodel.server")
@@ -55,49 +53,6 @@ LEASE_SECONDS = 5.0
 """A producer that says nothing for so long is dead; less would end one whose machine only held its breath."""
 PATIENCE_SECONDS = 20.0
 """How long a producer tries to write, and a reader waits, while Redis can't be reached."""
-# Each script is atomic, and touches the keys of one stream alone: meta, log, lease. What must be said also where Redis
-# is full (a lease, an end) is allowed to be.
-_ALSO_WHERE_FULL = "#!lua flags=allow-oom\n"
-_BEGIN = """
-local token = redis.call('HGET', KEYS[1], 'token')
-if token then return token == ARGV[1] and 1 or 0 end
-redis.call('HSET', KEYS[1], 'token', ARGV[1], 'head', ARGV[2], 'process', ARGV[3], 'last', 0, 'ended', 0)
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
-redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[4])
-return 1
-"""
-_FIND = """
-local meta, log = redis.call('HMGET', KEYS[1], 'head', 'last', 'ended'), KEYS[2]
-local instance = meta[1] and cjson.decode(meta[1])[4]
-if instance then log = log .. ':' .. instance end
-return {meta, redis.call('EXISTS', log)}
-"""
-_APPEND = """
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-local last = redis.call('HGET', KEYS[1], 'last')
-local kept = last == '0' or redis.call('EXISTS', KEYS[2]) == 1
-if kept and last == ARGV[8] and last ~= ARGV[2] then
-  redis.call('XADD', KEYS[2], ARGV[2] .. '-0', 'lines', ARGV[3])
-  redis.call('HSET', KEYS[1], 'last', ARGV[2])
-elseif not kept or last ~= ARGV[2] then
-  redis.call('DEL', KEYS[3])
-  return 0
-end
-redis.call('HSET', KEYS[1], 'ended', ARGV[4])
-redis.call('PEXPIRE', KEYS[2], ARGV[6])
-redis.call('PEXPIRE', KEYS[1], ARGV[7])
-if ARGV[4] == '1' then redis.call('DEL', KEYS[3]) else redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[5]) end
-return 1
-"""
-_TAKE_OVER = (
-    _ALSO_WHERE_FULL
-    + """
-if redis.call('EXISTS', KEYS[3]) == 1 or redis.call('HGET', KEYS[1], 'ended') ~= '0' then return 0 end
-if redis.call('HGET', KEYS[1], 'last') ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], 'token', ARGV[1])
-return 1
-"""
-)
 
 
 class RedisLog:
@@ -134,14 +89,14 @@ class RedisLog:
         # As bytes, which a client for asyncio has not to make of them at each write.
         self._times = [b"%d" % each for each in (LEASE_SECONDS * 1000, self.ttl_ms, self.meta_ms)]
         self._prefix = prefix
-        self._begin = Script(self.redis, _BEGIN, keys=3)
-        self._find = Script(self.redis, _FIND, keys=2)
-        self._append = Script(self.redis, _APPEND, keys=3)
-        self._owed = Script(self.redis, _ALSO_WHERE_FULL + _APPEND, keys=3)
-        self._take_over = self.redis.register_script(_TAKE_OVER)
+        self._begin = Script(self.redis, BEGIN_STREAM, keys=3)
+        self._find = Script(self.redis, FIND_STREAM, keys=2)
+        self._append = Script(self.redis, APPEND_LINES, keys=3)
+        self._owed = Script(self.redis, ALSO_IF_FULL + APPEND_LINES, keys=3)
+        self._take_over = self.redis.register_script(TAKE_OVER_STREAM)
         self._writers: dict[str, _RedisWriter] = {}
         self._reading: dict[str, int] = {}
-        self._shared: WeakValueDictionary[tuple[str, str], _SharedLines] = WeakValueDictionary()
+        self._shared: WeakValueDictionary[tuple[str, str], SharedLines] = WeakValueDictionary()
         self._tail = Tail(self.redis, self._waiting, self._commands(self.process), self._command, self.faults)
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
@@ -184,7 +139,7 @@ class RedisLog:
         self._reading[id] = self._reading.get(id, 0) + 1
         self._keep()
         subscription = Subscription(self._tail, self.keys(id, instance)[1], after, found.last > after)
-        shared = self._shared.setdefault((id, instance), _SharedLines())
+        shared = self._shared.setdefault((id, instance), SharedLines())
         whole = after == 0
         missed = 0
         heard = monotonic()
@@ -198,7 +153,7 @@ class RedisLog:
                 if self._closed:  # the reader goes on at another process
                     raise StoreLost
                 if entries:  # together: who reads waits between two of them where the event loop runs behind
-                    is_end = _is_end(entries[-1])
+                    is_end = is_terminal(entries[-1])
                     silent = False
                     lines = [each for entry in entries for each in entry.lines]
                     kept = shared.share(after + 1, lines, whole)
@@ -234,7 +189,7 @@ class RedisLog:
         if not whole:
             raise StoreLost
         # The store lost it: said by who has seen all of it.
-        yield Lines(after + 1, _ends(shared.first(after), found.head.panel_ids))
+        yield Lines(after + 1, missing_ends(shared.first(after), found.head.panel_ids))
 
     async def read_elsewhere(self, id: str) -> bool:
         try:
@@ -374,7 +329,7 @@ class RedisLog:
             lines = [each for _, fields in entries for each in fields[b"lines"].split(b"\n")]
             head = msgspec.json.decode(await cast(Any, self.redis.hget(meta, "head")), type=StreamHeader)
             if head.instance == instance and await self._take_over(keys=keys, args=[token, len(lines)]):
-                ends = _ends(lines, head.panel_ids)
+                ends = missing_ends(lines, head.panel_ids)
                 await self.write([key.encode() for key in keys], token, len(lines) + len(ends), ends, True)
                 _log.warning("stream %s: its producer is gone, it is ended as interrupted", id)
         except (*FAULTS, StoreLost, TypeError, msgspec.DecodeError):
@@ -412,38 +367,6 @@ class RedisLog:
                     pipe.zadd(self._readers(id), {self.process: until})
                     pipe.expire(self._readers(id), int(LEASE_SECONDS * 4))
                 await pipe.execute()
-
-
-class _SharedLines:
-    """What the readers of one stream in this process have read, in one copy for all of them."""
-
-    def __init__(self, lines: dict[int, bytes] | None = None) -> None:
-        self._lines = lines or {}
-
-    def share(self, number: int, lines: list[bytes], whole: bool) -> _SharedLines:
-        """Replace the lines in place by the equal ones that another reader has as its own.
-
-        number: of the first line. whole: share the small ones, too. Return what the reader goes on with: these shared
-        lines, or new ones from the line on that differs from another reader's. Such a line has the number of one that
-        Redis lost when it went back to an old copy: the reader who has read the lost one keeps it.
-        """
-        shared = self
-        for index, each in enumerate(lines):
-            if whole or len(each) > PAGE_BYTES:
-                known = shared._lines.setdefault(number + index, each)
-                if known is not each and known != each:
-                    shared = shared._until(number + index)
-                    known = shared._lines.setdefault(number + index, each)
-                lines[index] = known
-        return shared
-
-    def _until(self, number: int) -> _SharedLines:
-        """Return a copy that holds the lines before this number."""
-        return _SharedLines({known: line for known, line in self._lines.items() if known < number})
-
-    def first(self, count: int) -> list[bytes]:
-        """Return so many lines from the start, which a reader has kept as a whole."""
-        return [self._lines[number] for number in range(1, count + 1)]
 
 
 class _RedisWriter:
@@ -559,23 +482,3 @@ class _RedisWriter:
 def _set(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _is_end(lines: Lines) -> bool:
-    return any(word in lines.lines[-1] for word in (b'"panel_final"', b'"panel_error"', b'"batch_final"'))
-
-
-def _ends(lines: list[bytes], panel_ids: tuple[str, ...] = ()) -> list[bytes]:
-    """What these lines lack at their end."""
-    panels = Transcript(panel_ids)
-    summed = False
-    for each in lines:
-        event = json.loads(each)
-        summed = summed or event["event"] == "batch_final"
-        panels.add(event)
-    ends: list[bytes] = [
-        encode_json_line(end) for end in panels.missing("interrupted", "the worker that produced the reply is gone")
-    ]
-    if len(panel_ids) > 1 and not summed:
-        ends.append(encode_json_line(panels.summary()))
-    return ends
