@@ -450,7 +450,7 @@ def test_the_short_way_says_what_the_long_one_says(wire: Wire, data: st.DataObje
     body = b"".join(found)
     short = play(wire, [body])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MODULE_WIRES[wire].parser, "plain", lambda self, data: "")
+        patch.setattr(MODULE_WIRES[wire].parser, "plain_text", lambda self, data: "")
         assert play(wire, [body]) == short
 
 
