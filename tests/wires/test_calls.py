@@ -3,7 +3,7 @@ executable, and every call that is reported can be answered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from typing import Any
 
 import pytest
@@ -17,12 +17,6 @@ from msgmodel.testing.wires import WIRES, Wire
 from pure import play
 
 HI = {"role": "user", "content": "hi"}
-
-
-@pytest.fixture
-def provider() -> Iterator[ScriptedProvider]:
-    with ScriptedProvider() as running:
-        yield running
 
 
 def checked(events: list[Any]) -> Any:
@@ -313,16 +307,16 @@ def test_arguments_that_are_no_object(
     chat.add_tool_result(made["id"], "not a JSON object", is_error=True)
     assert (chat.query() if isinstance(colour, Sync) else colour.run(chat.aquery())).text == "Sorry."
     sent = provider.requests[-1].json
-    text = arguments if arguments != "null" else "{}"
+    expected = {} if arguments == "null" else {"INVALID_JSON": arguments}
     if wire == "anthropic":
-        assert sent["messages"][1]["content"][0]["input"] == {}
+        assert sent["messages"][1]["content"][0]["input"] == expected
     elif wire == "openai_chat":
-        assert sent["messages"][1]["tool_calls"][0]["function"]["arguments"] == text
+        assert json.loads(sent["messages"][1]["tool_calls"][0]["function"]["arguments"]) == expected
     else:
-        assert sent["input"][1]["arguments"] == text
+        assert json.loads(sent["input"][1]["arguments"]) == expected
     elsewhere = [HI, reply.message, {"role": "tool", "tool_call_id": made["id"], "content": "no"}]
     msgmodel.query("gemini", "and?", config=provider.config("gemini"), messages=elsewhere)  # type: ignore[arg-type]
-    assert provider.requests[-1].json["contents"][1]["parts"][0]["functionCall"]["args"] == {}
+    assert provider.requests[-1].json["contents"][1]["parts"][0]["functionCall"]["args"] == expected
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -388,7 +382,7 @@ def test_a_tool_of_responses_that_takes_free_text(provider: ScriptedProvider) ->
     provider.say(Script.body(b"".join(sse(added | {"item": made | {"input": ""}}, done, end))), "ok")
     chat = Conversation("openai", config=provider.config("openai_responses"))
     reply = chat.query("hi")
-    assert reply.tool_calls == (call("c", "shell", "ls -l"),)
+    assert reply.tool_calls == (call("c", "shell", "ls -l") | {"kind": "custom"},)
     chat.add_tool_result("c", "total 0")
     chat.query()
     assert provider.requests[-1].json["input"][1:] == [

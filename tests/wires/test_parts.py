@@ -9,8 +9,9 @@ import pytest
 
 from conftest import KEY, Async, Sync, config
 from msgmodel.question.transport import ConnectionBroken
-from msgmodel.reply.exchange import RetryRules
-from msgmodel.reply.panel import _ResponseState
+from msgmodel.reply.next_request import RetryRules
+from msgmodel.reply.reply_state import ResponseState
+from msgmodel.reply.tool_calls import CallIds, ToolCalls
 from msgmodel.testing.server import Script, ScriptedServer
 from msgmodel.testing.wires import data_event, gemini_event, named_event
 from pure import exchange, play
@@ -145,7 +146,9 @@ def test_tool_calls_of_anthropic() -> None:
         reason="tool_use",
     )
     calls = [call("a", "f", '{"x": 1}', {"x": 1}), call("b", "g", '{"y":2}', {"y": 2})]
-    assert found[:-1] == [{"event": "panel_tool_call", "panel_id": "p", **made} for made in calls]
+    started = {"id": "", "name": "search", "status": "started", "input": None, "output": None}
+    runs = [{"event": "panel_tool_run", "panel_id": "p", **started, "input": asked} for asked in (None, {"query": "x"})]
+    assert found[:-1] == [*({"event": "panel_tool_call", "panel_id": "p", **made} for made in calls), *runs]
     assert found[-1]["tool_calls"] == calls
 
 
@@ -223,7 +226,7 @@ def test_tool_calls_of_responses() -> None:
         model="m",
         id="r",
     )
-    calls = [call("a", "f", '{"x": 1}', {"x": 1}), call("b", "g", "free text", None)]
+    calls = [call("a", "f", '{"x": 1}', {"x": 1}), call("b", "g", "free text", None) | {"kind": "custom"}]
     assert found[-1]["tool_calls"] == calls
     assert (found[-1]["status"], found[-1]["model"], found[-1]["request_id"]) == ("tool_calls", "m", "r")
 
@@ -508,10 +511,10 @@ def test_continuations_have_an_end() -> None:
         ("openai_chat", {"error": '{"message": "no", "code": 429}'}, "rate_limit"),
         ("openai_chat", {"error": "{no JSON"}, "server"),
         ("openai_chat", {"error": [[[[[[{"message": "deep", "code": 429}]]]]]]}, "server"),
-        ("openai_chat", {"error": {"message": {"text": "context length"}}}, "context_length"),
+        ("openai_chat", {"error": {"message": {"text": "context length exceeded"}}}, "context_length"),
         ("openai_chat", {"type": "error", "message": "no", "code": 503}, "overloaded"),
-        ("openai_chat", {"detail": "rate limit"}, "server"),
-        ("openai_chat", {"detail": [{"msg": "context length"}]}, "context_length"),
+        ("openai_chat", {"detail": "rate limit"}, "rate_limit"),
+        ("openai_chat", {"detail": [{"msg": "maximum context length"}]}, "context_length"),
         ("openai_chat", {"code": 503, "message": "no"}, "overloaded"),
         ("openai_chat", {"choices": [{"delta": {}, "error": {"code": 503}, "finish_reason": "error"}]}, "overloaded"),
         ("gemini", [{"error": {"code": 503, "status": "UNAVAILABLE"}}], "overloaded"),
@@ -576,7 +579,7 @@ def test_what_is_no_text_is_not_streamed_as_text(colour: Sync | Async, server: S
     assert (reply.text, reply.reasoning, reply.status) == ("Hi", "Hm.", "tool_calls")
     assert reply.tool_calls == (call("a", "f", "{}", {}),)
     assert reply.raw_response["content"] == "Hi"
-    assert "Hm." not in repr(reply) + str(reply)
+    assert (str(reply), "Hi" in repr(reply), "Hm." in repr(reply)) == ("Hi", False, False)
 
 
 def test_a_fault_after_the_verdict_changes_nothing() -> None:
@@ -778,11 +781,11 @@ def test_arguments_that_are_nested_too_deeply() -> None:
 
 def test_what_is_kept_for_the_provider_may_be_nested_deeply() -> None:
     """It is not looked into where a response goes on in another."""
-    came = _ResponseState()
-    came.turn.say("text", "a")
-    came.turn.seal("text", {"provider": "p", "wire": "w", "host": "h", "data": nested(900)})
+    came = ResponseState(ToolCalls(CallIds(()), []))
+    came.turn.append_words("text", "a")
+    came.turn.attach_opaque("text", {"provider": "p", "wire": "w", "host": "h", "data": nested(900)})
     copy = came.copy()
-    copy.turn.say("text", "b")
+    copy.turn.append_words("text", "b")
     assert [len(each.turn.message("", partial=False)["content"]) for each in (came, copy)] == [1, 2]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,12 +11,6 @@ import msgmodel
 from conftest import PROVIDER
 from msgmodel import ConfigurationError
 from msgmodel.testing import Reply, Script, ScriptedProvider
-
-
-@pytest.fixture
-def provider() -> Iterator[ScriptedProvider]:
-    with ScriptedProvider() as running:
-        yield running
 
 
 def thinking(budget: int) -> dict[str, Any]:

@@ -32,9 +32,6 @@ GLUED = {
     "ai-openai-responses-openai-shell-tool-1-chunks-0-8dc987",
 }
 
-# The recorder lost the last blank line. The standard discards such an event, and it is `message_stop`.
-UNTERMINATED = {"rig-anthropic-prompt-caching-streaming-prompt-caching-reuses-tool-cache-1-665bfc"}
-
 # Arguments that arrive in pieces with a path (Vertex): the facts list the pieces, we the calls.
 STREAMED_ARGUMENTS = {
     "ai-google-google-stream-tool-call-arguments-chunks-0-4801a0",
@@ -48,6 +45,20 @@ TWO_REASONS = {"req-llm-openrouter-google-gemini-2-5-flash-lite-object-streaming
 
 # GitHub Copilot's name for reasoning is `reasoning_text`, which the facts do not read.
 IN_REASONING_TEXT = {"codecompanion-nvim-adapters-http-copilot-stubs-copilot-tools-streaming-reasoning-0-"}
+
+# `[DONE]` after counted tokens, but no finish reason: the facts call it cut, we a reply whose ending is unknown.
+NO_REASON = {
+    "llm-tools-streaming-tools-streaming-variant-a-0-",
+    "llm-tools-streaming-tools-streaming-variant-b-0-",
+    "openai-dotnet-sessionrecords-chatchatwithbasicaudiooutput-0-",
+    "pydantic-ai-models-snowflake-snowflake-",
+}
+
+# The provider's own server ran the call, so it is no call of the caller's (MCP).
+RUN_BY_PROVIDER = {"dings-client-server-side-mcp-server-ml-dev-should-call-server-side-mcp-server-stream-0-"}
+
+# Only in `reasoning_details`, which the facts do not read.
+IN_DETAILS = {"pydantic-ai-models-snowflake-snowflake-thinking-streaming-0-"}
 
 CASES = sorted(path for wire in WIRES for path in (STREAMS / wire).glob("*.sse"))
 
@@ -75,7 +86,7 @@ def test_facts(wire: str) -> None:
     wrong: dict[str, list[Any]] = {}
     cases = [path for path in CASES if path.parent.name == wire]
     for path in cases:
-        if not listed(GLUED | UNTERMINATED, path):
+        if not listed(GLUED, path):
             found = disagreements(path, play(wire, [path.read_bytes()])[-1])
             if found:
                 wrong[path.stem] = found
@@ -97,15 +108,21 @@ def disagreements(path: Path, last: Any) -> list[Any]:
     if listed(TWO_REASONS, path):
         assert expected["finish_reason"] == "stop"
         expected["finish_reason"] = "tool_calls"
-    if listed(IN_REASONING_TEXT, path):
+    if listed(NO_REASON, path):
+        expected["event"] = "panel_final"
+        assert last.get("status") == "unknown"
+    if listed(IN_REASONING_TEXT | IN_DETAILS, path):
         assert not expected["reasoning"]
         expected["reasoning"] = last.get("reasoning")
     got = {name: last.get(name, "" if name in ("reasoning", "refusal") else None) for name in expected}
-    found = [(name, got[name], expected[name]) for name in expected if got[name] != expected[name]]
-    if last.get("status") == "unknown":
+    found = [(name, got[name], expected[name]) for name in expected if not same_words(got[name], expected[name])]
+    if last.get("status") == "unknown" and not listed(NO_REASON, path):
         found.append(("status", "unknown", reason))
-    if not listed(STREAMED_ARGUMENTS, path):
-        calls = [(call["id"], call["name"], parsed(call["arguments"])) for call in last.get("tool_calls", ())]
+    if listed(RUN_BY_PROVIDER, path):
+        assert [run["name"] for run in last["tool_runs"]] == [call["name"] for call in facts["tool_calls"]]
+    elif not listed(STREAMED_ARGUMENTS, path):
+        functions = [call for call in last.get("tool_calls", ()) if call.get("kind", "custom") == "custom"]
+        calls = [(call["id"], call["name"], parsed(call["arguments"])) for call in functions]
         wanted = [
             (id or made_up, name, arguments)
             for (id, name, arguments), (made_up, *_) in zip(called(facts), calls or [("",)] * 99, strict=False)
@@ -113,6 +130,13 @@ def disagreements(path: Path, last: Any) -> list[Any]:
         if calls != wanted or len(calls) != len(called(facts)):
             found.append(("tool_calls", calls, wanted))
     return found
+
+
+def same_words(got: str | None, expected: str | None) -> bool:
+    """Whether two texts agree. The facts glue the blocks that a provider keeps apart; we draw a blank line."""
+    if got is None or expected is None:
+        return got == expected
+    return got.replace("\n\n", "") == expected.replace("\n\n", "")
 
 
 def called(facts: dict[str, Any]) -> list[tuple[str | None, str, Any]]:
@@ -158,7 +182,7 @@ def test_usage(wire: str) -> None:
     wrong: dict[str, Any] = {}
     counted = 0
     for path in CASES:
-        if path.parent.name != wire or listed(GLUED | UNTERMINATED, path):
+        if path.parent.name != wire or listed(GLUED, path):
             continue
         facts = json.loads(path.with_suffix(".json").read_bytes())["facts"]
         usage: Any = play(wire, [path.read_bytes()])[-1]
@@ -220,12 +244,12 @@ def test_sources(wire: str) -> None:
     wrong: dict[str, Any] = {}
     cited = 0
     for path in CASES:
-        if path.parent.name != wire or listed(GLUED | UNTERMINATED, path):
+        if path.parent.name != wire or listed(GLUED, path):
             continue
         data = path.read_bytes()
         events: list[Any] = play(wire, [data])
         shown = [
-            {name: event[name] for name in ("url", "title", "text")}
+            {name: value for name, value in event.items() if name not in ("event", "panel_id")}
             for event in events
             if event["event"] == "panel_source"
         ]
@@ -259,6 +283,8 @@ def addresses(wire: str, node: Any) -> set[str]:
     for name, value in node.items():
         if wire == "openai_chat" and name == "citations":
             found |= {url for url in value or () if isinstance(url, str)}
+        elif wire == "openai_chat" and name == "executed_tools":
+            found |= {result["url"] for tool in value for result in tool["search_results"]["results"]}
         elif wire == "openai_chat" and name == "url_citation":
             found.add(value["url"])
         elif wire == "openai_responses" and name in ("annotation", "annotations"):
@@ -277,6 +303,7 @@ def addresses(wire: str, node: Any) -> set[str]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("wire", WIRES)
 def test_any_pieces_give_the_same_events(wire: str) -> None:
     """As it was read on the wire, and byte by byte."""
@@ -311,5 +338,5 @@ def pieces(path: Path, data: bytes) -> Any:
 
 def timeless(events: list[PanelEvent]) -> list[Any]:
     """The events without what depends on the clock and the address."""
-    changed: Any = {"timing": None, "privacy": None, "cost": None}
+    changed: Any = {"timing": None, "privacy": None, "cost": None, "cost_source": None, "receipt": None}
     return [event | changed if "timing" in event else event for event in events]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from conftest import SHARED
 from msgmodel.question import redaction
 from msgmodel.testing.errors import ERROR_STATUSES, error_body
-from msgmodel.wires import finish_reasons, provider_errors
+from msgmodel.wires import error_words, finish_reasons, provider_errors
 
 FACTS = SHARED / "wire" / "WIRE.md"
 
@@ -53,7 +54,7 @@ def test_every_documented_finish_reason_is_mapped(wire: str, section: str, marke
 )
 def test_every_documented_error_type_is_mapped(section: str, marker: str) -> None:
     codes_of_images = {"image codes"}
-    assert words(section, marker) - codes_of_images <= provider_errors.CODE_BY_ERROR_WORD.keys()
+    assert words(section, marker) - codes_of_images <= error_words.CODE_BY_ERROR_WORD.keys()
 
 
 @pytest.mark.skipif(not FACTS.is_file(), reason="the wire facts are not here")
@@ -61,7 +62,7 @@ def test_every_documented_status_word_of_gemini_is_mapped() -> None:
     text = FACTS.read_text("utf-8").split("\n### 5.7", 1)[1].split("\n### ", 1)[0]
     found = re.findall(r"^\| \d{3} \| `([A-Z_]+)` \|", text, re.M)
     assert len(found) > 8
-    assert {word.lower() for word in found} <= provider_errors.CODE_BY_ERROR_WORD.keys()
+    assert {word.lower() for word in found} <= error_words.CODE_BY_ERROR_WORD.keys()
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,30 @@ def test_errors_by_their_words(status: int | None, body: object, code: str) -> N
     assert provider_errors.read_failure(body, status).code == code
 
 
+UPSTREAM: dict[str, object] = {
+    "a text": "No such model.",
+    "an error": {"error": {"message": "No such model."}},
+    "an error that is a text": {"error": "No such model."},
+    "a message": {"message": "No such model."},
+    "an error without a message, beside one": {"error": {"code": 404}, "message": "No such model."},
+    "another router's": {
+        "error": {
+            "message": "Provider returned error",
+            "metadata": {"raw": json.dumps({"error": {"message": "No such model."}})},
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("what", UPSTREAM)
+def test_the_message_of_the_provider_behind_a_router(what: str) -> None:
+    """OpenRouter's own message says nothing; `metadata.raw` has the body of the provider's response."""
+    upstream = UPSTREAM[what]
+    raw = upstream if isinstance(upstream, str) else json.dumps(upstream)
+    body = {"error": {"code": 404, "message": "Provider returned error", "metadata": {"raw": raw}}}
+    assert provider_errors.read_failure(body, 404).message == "No such model."
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "seconds"),
     [
@@ -172,6 +197,18 @@ def test_errors_by_their_words(status: int | None, body: object, code: str) -> N
         ({}, {"error": {"details": [{"retryDelay": "9" * 400 + "s"}]}}, None),
         ({}, {"error": {"details": [{"@type": "x"}, {"retryDelay": "34.5s"}]}}, 34.5),
         ({}, {"error": {"details": [{"retryDelay": "later"}]}}, None),
+        ({}, {"error": {"message": "Limit 200, Used 200. Please try again in 7m12s."}}, 432.0),
+        ({}, {"error": {"message": "Please try again in 1h2m3.5s. Visit"}}, 3723.5),
+        ({}, {"error": {"message": "Please try again in 350ms."}}, 0.35),
+        ({}, {"error": {"message": "Rate limit is exceeded. Try again in 14 seconds."}}, 14.0),
+        ({}, {"error": {"message": "Please retry after 9 seconds, or ask for more."}}, 9.0),
+        ({}, {"error": {"message": "Please retry in 1 minute and 30 seconds."}}, 90.0),
+        ({}, {"error": {"message": "Try again in 20 milliseconds"}}, 0.02),
+        ({}, {"error": {"message": "Try again in 3 days."}}, 259_200.0),
+        ({}, {"error": {"message": "Try again in 99999999999999 s"}}, None),
+        ({}, {"error": {"message": "Try again in 3 mornings"}}, None),
+        ({}, {"error": {"message": "Try again later: 20s are not enough"}}, None),
+        ({"retry-after": "2"}, {"error": {"message": "Please try again in 14 seconds."}}, 2.0),
     ],
 )
 def test_retry_after(headers: dict[str, str], body: object, seconds: float | None) -> None:

@@ -1,4 +1,4 @@
-"""The four wires: the APIs that providers speak. Each module writes the request and reads the response. Pure.
+"""The four wires: the APIs that providers speak. Each folder writes the request and reads the response. Pure.
 
 A wire's `request(question, token)` returns the HTTP request; its `parser(question, token)` turns events of the wire
 into deltas: `feed(data)` for each event and, at the end of the body, `eof(clean)`, which returns the verdict. With a
@@ -8,12 +8,12 @@ into deltas: `feed(data)` for each event and, at the end of the body, `eof(clean
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from importlib import import_module
+from typing import Any, NamedTuple, Protocol
 
 from ..question.question import Question
 from ..question.transport import HttpRequest
-from . import anthropic, gemini, openai_chat, openai_responses
-from .deltas import Continue, Delta, Failure, Finish
+from .deltas import Checkpoint, Delta, Failure, Finish
 
 __all__ = ["WIRES", "Wire", "WireParser"]
 
@@ -39,27 +39,41 @@ class WireParser(Protocol):
     def plain_text(self, data: bytes) -> str:
         """Return the text of an event that has only text, after an event that had only text.
 
-        This is the fast lane: it avoids the general decoding and the deltas. "" means that `feed` must read the event,
-        as if this method had not been called.
+        This is a part of the fast lane: see `reply/attempt.py`. "" means that `feed` must read the event, as if this
+        method had not been called.
         """
 
     def deferred_deltas(self) -> Iterable[Delta]:
         """Return the deltas that the fast lane put off. Call it before the next `feed`, and at the end."""
 
-    def eof(self, clean: bool) -> Finish | Failure | Continue:
+    def eof(self, clean: bool) -> Finish | Failure | Checkpoint:
         """Return the verdict at the end of the body. `clean`: whether the body ended by the rules of HTTP."""
 
 
 class Wire(NamedTuple):
-    """One wire in both directions."""
+    """One wire in both directions. Its code is imported when it is first used, as few programs use all of them."""
 
-    request: Callable[[Question, str | None], HttpRequest]
-    parser: Callable[[Question, str | None], WireParser]
+    folder: str
+    request_function: str
+    parser_class: str
+
+    @property
+    def request(self) -> Callable[[Question, str | None], HttpRequest]:
+        request: Callable[[Question, str | None], HttpRequest] = self._load(self.request_function)
+        return request
+
+    @property
+    def parser(self) -> Callable[[Question, str | None], WireParser]:
+        parser: Callable[[Question, str | None], WireParser] = self._load(self.parser_class)
+        return parser
+
+    def _load(self, name: str) -> Any:
+        return getattr(import_module(f"{__name__}.{self.folder}"), name)
 
 
 WIRES: dict[str, Wire] = {
-    "openai_chat": Wire(openai_chat.chat_request, openai_chat.ChatParser),
-    "openai_responses": Wire(openai_responses.responses_request, openai_responses.ResponsesParser),
-    "anthropic": Wire(anthropic.anthropic_request, anthropic.AnthropicParser),
-    "gemini": Wire(gemini.gemini_request, gemini.GeminiParser),
+    "openai_chat": Wire("openai_chat", "chat_request", "ChatParser"),
+    "openai_responses": Wire("openai_responses", "responses_request", "ResponsesParser"),
+    "anthropic": Wire("anthropic", "anthropic_request", "AnthropicParser"),
+    "gemini": Wire("gemini", "gemini_request", "GeminiParser"),
 }

@@ -1,7 +1,7 @@
 """Deltas: what every provider's stream consists of, in the order of its arrival. Data only.
 
 A wire's parser turns the events of the wire into deltas; `reply.panel` turns deltas into the events of a panel. The
-last one of a response is `Finish`, `Failure`, or `Continue`, which only the end of a body can bring.
+last one of a response is `Finish`, `Failure`, or `Checkpoint`, which only the end of a body can bring.
 
 NamedTuples, because one is made for each chunk and they are cheaper to make than dataclasses.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
-from ..events import ErrorCode, Source, Status, Usage
-from ..messages import JSON
+from ..events import ErrorCode, Source, Status, ToolRun, Usage, WarningCode
+from ..messages import JSON, MediaKind, ToolCallKind
 
 
 class ResponseStarted(NamedTuple):
@@ -50,6 +50,7 @@ class ToolEnd(NamedTuple):
     arguments: str | None = None
     complete: bool = True
     """False if the provider itself reports that the call was cut."""
+    kind: ToolCallKind = "function"
 
 
 class OpaqueData(NamedTuple):
@@ -66,9 +67,105 @@ class OpaqueData(NamedTuple):
 class NewPart(NamedTuple):
     """The next delta begins a new part, even if it is of the same kind."""
 
+    is_block: bool = False
+    """Whether the provider keeps the next words apart from those before, so that they must not be joined to one word.
+    Not so for Anthropic's parts of one sentence, which differ in their citations."""
+    key: str = ""
+    """Names the part for citations of its text."""
+
+
+class MediaPiece(NamedTuple):
+    """A piece of a part that is not text. `data` is base64 text that is whole groups of four; `text` a transcript."""
+
+    key: str
+    kind: MediaKind
+    media_type: str | None
+    data: str = ""
+    text: str = ""
+
+
+class MediaReceived(NamedTuple):
+    """A part that is not text. It replaces the pieces and the previews with its key; "" keeps what the pieces brought.
+
+    `complete`: False for a preview. `opaque`: what the provider wants back in its place.
+    """
+
+    key: str
+    kind: MediaKind
+    media_type: str | None
+    data: str = ""
+    url: str = ""
+    file_id: str = ""
+    name: str = ""
+    text: str = ""
+    complete: bool = True
+    opaque: JSON = None
+
+
+class ToolRunChanged(NamedTuple):
+    """A tool of the provider began, ended or failed. It replaces the earlier one with its id."""
+
+    run: ToolRun
+
+
+class CallWasRun(NamedTuple):
+    """A tool of the provider ran the call with this key, which is the latest: it is not for the caller."""
+
+    key: str
+
+
+DetailName: TypeAlias = Literal[
+    "stop_sequence",
+    "refusal_category",
+    "filter_results",
+    "moderation",
+    "logprobs",
+    "related_questions",
+    "search_suggestions",
+    "finish_message",
+]
+"""The keys of `ReplyDetails`."""
+
+
+class DetailFound(NamedTuple):
+    """Something that belongs in `details` of the terminal event. A list is appended to the earlier one."""
+
+    name: DetailName
+    value: JSON
+
+
+class ReceiptFact(NamedTuple):
+    """What the response says of who answered, for the receipt. It replaces the earlier one."""
+
+    name: Literal["provider_served", "service_tier"]
+    value: str
+
+
+class WarningFound(NamedTuple):
+    """What was changed on the way, in the response's own words. Each code is told once."""
+
+    code: WarningCode
+    message: str
+
+
+class Untold(NamedTuple):
+    """The reply holds something of a kind that no event shows."""
+
+    kind: str
+
 
 class SourceCited(NamedTuple):
+    """A source. `start` and `end`, if it has them, count in the text of the part that `part` names; "" for all text of
+    this response.
+
+    `in_bytes`: whether they count the bytes of UTF-8, not characters. `quote`: the words of the reply that stand there,
+    to verify the place; "" if the provider does not say.
+    """
+
     source: Source
+    part: str = ""
+    in_bytes: bool = False
+    quote: str = ""
 
 
 class UsageSoFar(NamedTuple):
@@ -77,14 +174,31 @@ class UsageSoFar(NamedTuple):
     usage: Usage
 
 
+class CostStated(NamedTuple):
+    """What the provider says that this response costs. It replaces the earlier one."""
+
+    dollars: float
+
+
+class PromptProgress(NamedTuple):
+    """How much of the prompt the server has read, 0 to 100. It replaces the earlier one."""
+
+    percent: float
+
+
 class Finish(NamedTuple):
     """The reply ended by the rule of its wire."""
 
     reason: str | None
     status: Status
+    calls_are_whole: bool = False
+    """Whether the calls that have not ended are complete although the status does not show it."""
+    by_budget: bool = False
+    """Whether the caller's budget cut the reply. Then there is no `reason`, unless the provider stopped at the limit
+    that the budget sets."""
 
 
-class Continue(NamedTuple):
+class Checkpoint(NamedTuple):
     """Another request, which must carry this token, continues the reply."""
 
     token: str
@@ -105,6 +219,8 @@ class Failure(NamedTuple):
     request_id: str | None = None
 
 
+CHOICE_DROPPED = WarningFound("choice_dropped", "the provider sent more replies than the one that is shown")
+
 CUT = Failure("interrupted", "the stream ended before the reply did", retryable=True)
 """The verdict on a body that ended before its wire's rule of success was met."""
 
@@ -117,8 +233,18 @@ Delta: TypeAlias = (
     | ToolEnd
     | OpaqueData
     | NewPart
+    | MediaPiece
+    | MediaReceived
+    | ToolRunChanged
+    | CallWasRun
+    | DetailFound
+    | Untold
+    | ReceiptFact
+    | WarningFound
     | SourceCited
     | UsageSoFar
+    | CostStated
+    | PromptProgress
     | Finish
     | Failure
 )

@@ -14,6 +14,9 @@ from ..question.question import without_none
 
 _TEXT_TYPES = ("reasoning.text", "reasoning.summary")
 _TEXT_FIELDS = ("text", "summary")
+_LEAST_REPEATED = 12
+"""Characters that a piece must repeat from the beginning, and all so far, to show that pieces are cumulative. Fewer may
+be chance: "ha", and then "haha"."""
 
 
 class ReasoningDetails:
@@ -23,24 +26,37 @@ class ReasoningDetails:
         self._details: list[Any] = []
         # Text of the last detail, in pieces: to append each piece to a string would take quadratic time.
         self._text_pieces: dict[str, list[str]] = {}
+        self._length = 0
+        """Characters of the text of the last detail."""
+        self._is_cumulative = False
+        """Whether each piece is all of the text so far, as MiniMax sends it."""
         self.held_bytes = 0
         """Bytes of memory that the details take."""
 
     def __bool__(self) -> bool:
         return bool(self._details)
 
-    def add(self, detail: Any) -> None:
-        """Append a detail, or its text to the last detail if it continues that one."""
+    def add(self, detail: Any) -> str:
+        """Append a detail, or its text to the last detail if it continues that one. Return the new text."""
         self.held_bytes += memory(detail)
         last = self._details[-1] if self._details else None
+        text = _text_of_detail(detail)
         if not (isinstance(detail, dict) and isinstance(last, dict) and _continues_detail(last, detail)):
             self._join_text_pieces()
             self._details.append(detail)
-            return
-        for name in _TEXT_FIELDS:
-            if name in detail:
-                self._text_pieces.setdefault(name, [as_text(last.get(name))]).append(as_text(detail.pop(name)))
+            self._length = len(text)
+            return text
+        if self._repeats(last, detail, text):
+            news = text[self._length :]
+            self._text_pieces = {}
+        else:
+            news = text
+            for name in _TEXT_FIELDS:
+                if name in detail:
+                    self._text_pieces.setdefault(name, [as_text(last.get(name))]).append(as_text(detail.pop(name)))
+        self._length += len(news)
         last |= without_none(**detail)
+        return news
 
     def take_all(self) -> list[Any]:
         """Return all details and forget them."""
@@ -48,10 +64,29 @@ class ReasoningDetails:
         taken, self._details, self.held_bytes = self._details, [], 0
         return taken
 
+    def _repeats(self, last: dict[str, Any], detail: dict[str, Any], text: str) -> bool:
+        """Return whether a piece begins with all of the text so far."""
+        is_minimax = as_text(detail.get("format")).startswith("MiniMax")
+        if not self._length or len(text) < self._length:
+            return False
+        if not (self._is_cumulative or is_minimax or self._length >= _LEAST_REPEATED):
+            return False
+        self._join_text_pieces()
+        found = text.startswith(_text_of_detail(last))
+        self._is_cumulative = self._is_cumulative or found
+        return found
+
     def _join_text_pieces(self) -> None:
         for name, pieces in self._text_pieces.items():
             self._details[-1][name] = "".join(pieces)
         self._text_pieces = {}
+
+
+def _text_of_detail(detail: Any) -> str:
+    """Return the words of a detail, which it has in one of two fields."""
+    if not isinstance(detail, dict) or detail.get("type") not in _TEXT_TYPES:
+        return ""
+    return "".join(as_text(detail.get(name)) for name in _TEXT_FIELDS)
 
 
 def _continues_detail(last: dict[str, Any], detail: dict[str, Any]) -> bool:

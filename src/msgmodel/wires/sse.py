@@ -20,13 +20,11 @@ LIMIT = 32 * 1024 * 1024
 
 STRAY_LIMIT = 64 * 1024
 """Bytes of text outside of any field that are kept."""
-LONG_LINE = 64 * 1024
-"""Bytes from which an unfinished line is only appended to: to copy it for each chunk would take quadratic time."""
 
 _BREAKS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
 _encoder = msgspec.json.Encoder()
 
-_OTHER_LINE = re.compile(rb"\n[^:\n]")
+_OTHER_LINE = re.compile(rb"[\n\r][^:\n\r]")
 _BOM = b"\xef\xbb\xbf"
 _IGNORED = (b"", b"event", b"id", b"retry")  # a comment has an empty name; every wire has the type in its JSON
 
@@ -38,21 +36,32 @@ class EventTooLarge(Exception):
 class SseDecoder:
     """Splits a body into events, however its bytes are cut. The data of an event is its data lines, joined by LF.
 
-    Three readers share one grammar, each for a shape of input: `single_event` for a live stream, which brings one event
-    at a time; `_split_uniform_events` for a burst of similar events; `_read_lines` for everything else.
+    Two readers share one grammar: `single_event` for a live stream, which brings one event at a time, and `_read_lines`
+    for everything else.
     """
 
-    __slots__ = ("_after_cr", "_at_start", "_fault", "_limit", "_open_data", "_open_line", "stray_text")
+    __slots__ = ("_after_cr", "_at_start", "_fault", "_limit", "_open_data", "_open_line", "_stray", "_stray_limit")
 
     def __init__(self, limit: int = LIMIT) -> None:
-        self.stray_text = b""
-        """The first 64 KiB of text outside of any field, such as a bare JSON error or an HTML page."""
+        self._stray = bytearray()
+        self._stray_limit = STRAY_LIMIT
         self._limit = limit
         self._open_line = bytearray()
         self._open_data: bytearray | bytes | None = None
         self._at_start = True
         self._after_cr = False
         self._fault: EventTooLarge | None = None
+
+    @property
+    def stray_text(self) -> bytes:
+        """The text outside of any field, such as a bare error or an HTML page: its first 64 KiB, or as much as an event
+        may have if it may be a JSON document."""
+        return bytes(self._stray)
+
+    @property
+    def stray_bytes(self) -> int:
+        """Length of that text."""
+        return len(self._stray)
 
     def single_event(self, chunk: bytes) -> bytes | None:
         """Return the data of a chunk that is exactly one event with one data line, after at most a line with its type.
@@ -89,41 +98,34 @@ class SseDecoder:
                 chunk = chunk[1:]
         if self._at_start and chunk and not self._open_line:
             self._at_start = chunk[0] == _BOM[0]
-        events, chunk = self._take_uniform_events(chunk)
-        if events and not chunk:
-            return events
         if b"\r" in chunk:
             self._after_cr = chunk[-1] == 0x0D
-            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if self._open_data is None and not self._at_start and self._has_only_comments(chunk):
-            self._open_line = bytearray(chunk[chunk.rfind(b"\n") + 1 :])
-            return events
-        head, *lines = chunk.split(b"\n")
+            self._open_line = bytearray(chunk[max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1 :])
+            return []
+        events: list[bytes] = []
+        head, *lines = _split_lines(chunk)
         self._open_line += head
         if lines:
             lines.insert(0, bytes(self._open_line))
             # Replaced before the lines are read, so that a large event is never in memory three times.
             self._open_line = bytearray(lines.pop())
-            events += self._read_lines(lines)
+            events = self._read_lines(lines)
         if len(self._open_line) + len(self._open_data or b"") > self._limit:
             self._fault = EventTooLarge(f"one event is larger than {self._limit} bytes")
             if not events:
                 raise self._fault
         return events
 
-    def _take_uniform_events(self, chunk: bytes) -> tuple[list[bytes], bytes]:
-        """Return the events at the start of a chunk if all have one shape, and the bytes after them; else no events."""
-        end = b"\r\n" if b"\r" in chunk else b"\n"
-        if self._open_data is None and not self._at_start and len(self._open_line) < LONG_LINE and end + end in chunk:
-            head, _, tail = (bytes(self._open_line) + chunk).rpartition(end + end)
-            if found := _split_uniform_events(head, end):
-                self._open_line = bytearray()
-                return found, tail
-        return [], chunk
-
     def _has_only_comments(self, chunk: bytes) -> bool:
         """Return whether all complete lines are comments or blank, so that a flood of pings needs no splitting."""
-        return (self._open_line or chunk)[:1] in (b":", b"\n") and b"\n" in chunk and not _OTHER_LINE.search(chunk)
+        is_one = (self._open_line or chunk)[:1] in (b":", b"\n", b"\r")
+        return is_one and (b"\n" in chunk or b"\r" in chunk) and not _OTHER_LINE.search(chunk)
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of the event that has begun and was not returned."""
+        return len(self._open_line) + len(self._open_data or b"")
 
     @property
     def has_pending_data(self) -> bool:
@@ -170,34 +172,19 @@ class SseDecoder:
         name, _, value = line.partition(b":")
         if name == b"data":
             return value
-        if name not in _IGNORED and len(self.stray_text) < STRAY_LIMIT:
-            self.stray_text += line[: STRAY_LIMIT - len(self.stray_text)] + b"\n"
+        if name not in _IGNORED and len(self._stray) < self._stray_limit:
+            if not self._stray and line.lstrip().startswith((b"{", b"[")):
+                self._stray_limit = self._limit  # it may be the whole reply of a server that does not stream
+            self._stray += line[: self._stray_limit - len(self._stray)] + b"\n"
         return None
 
 
-def _split_uniform_events(text: bytes, end: bytes) -> list[bytes] | None:
-    """Return the data of events that have one data line each, and either all or none a line with their type before it.
-
-    None means that the text has another shape. Most bursts have this one, and to split at the separator is faster
-    than to read each line.
-
-    Args:
-        text: Complete events, without the last blank line.
-        end: The line end, LF or CRLF.
-    """
-    at = text.find(b"data: ") + 6
-    start = text[:at]
-    if at != 6 and not (start.startswith(b"event: ") and start.endswith(end + b"data: ")):
-        return None
-    breaks = text.count(b"\n")
-    if len(end) > 1 and text.count(b"\r") != breaks:
-        return None
-    found = text[at:].split(end + end + start)
-    if at == 6:
-        return found if breaks == 2 * len(found) - 2 else None
-    if breaks != 3 * len(found) - 2:  # the events have several types
-        found = [block.partition(end + b"data: ")[2] for block in text.split(end + end) if block[:7] == b"event: "]
-    return found if breaks == 3 * len(found) - 2 and all(found) else None
+def _split_lines(chunk: bytes) -> list[bytes]:
+    """Return the lines of a chunk without their ends. The last one is unfinished, and empty after a line end."""
+    if b"\r" not in chunk:
+        return chunk.split(b"\n")
+    lines = chunk.splitlines()  # bytes are split at CR, LF and CRLF alone, as the standard has it
+    return [*lines, b""] if chunk.endswith((b"\n", b"\r")) else lines
 
 
 def encode_json_line(obj: object) -> bytes:

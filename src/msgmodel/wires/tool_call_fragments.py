@@ -175,7 +175,8 @@ class ToolCallAssembler:
     """Finds the call of each fragment."""
 
     def __init__(self) -> None:
-        self._calls_begun = 0
+        self.all_calls: list[_OpenCall] = []
+        """All calls, in the order in which they began."""
         self._calls_by_id: dict[str, _OpenCall] = {}
         self._open_calls: dict[int | None, _OpenCall] = {}  # by index; None for the last one
 
@@ -192,8 +193,8 @@ class ToolCallAssembler:
             if not (call_id or name or arguments):
                 return None
             # Without id and name, the call before announced this one by its name.
-            call = _OpenCall(str(self._calls_begun), name=call.name if call and not name and not call_id else "")
-            self._calls_begun += 1
+            call = _OpenCall(str(len(self.all_calls)), name=call.name if call and not name and not call_id else "")
+            self.all_calls.append(call)
         self._open_calls[index] = self._open_calls[None] = call
         call.id, call.name = call.id or call_id, call.name or name
         self._calls_by_id.setdefault(call.id, call)

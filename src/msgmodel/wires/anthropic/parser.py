@@ -1,185 +1,41 @@
-"""The wire of the Anthropic Messages API. Pure.
-
-https://platform.claude.com/docs/en/api/messages-streaming
-
-Rule of success: `message_stop` after a `message_delta` with a stop reason. The `type` in the JSON identifies an event,
-so a proxy may strip the `event:` lines. Numbers in `usage` are cumulative: each replaces the earlier one.
-"""
+"""Turn the events of the Anthropic Messages API into deltas. Pure. The rule of success stands in the package."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from ..errors import ConfigurationError
-from ..question.config import AnthropicConfig
-from ..question.lenient_json import LenientDecoder, MalformedJson, as_count, as_mapping, as_text, load_lenient, memory
-from ..question.question import (
-    Attachment,
-    Effort,
-    OpaqueBlock,
-    PastCall,
-    PastReasoning,
-    PastRefusal,
-    PastResult,
+from ...events import Source
+from ...question.lenient_json import LenientDecoder, MalformedJson, as_count, as_mapping, as_text, load_lenient, memory
+from ...question.question import (
     Question,
-    SignedText,
-    ToolDefinition,
-    TurnPart,
-    merge_body,
     without_none,
 )
-from ..question.transport import HttpRequest
-from ..registry.rows import reasoning_traits
-from . import finish_reasons, provider_errors
-from .deltas import (
+from .. import finish_reasons, provider_errors
+from ..deltas import (
     CUT,
+    CostStated,
     Delta,
+    DetailFound,
     Failure,
     Finish,
     NewPart,
     OpaqueData,
     ReasoningDelta,
+    ReceiptFact,
     RefusalDelta,
     ResponseStarted,
     TextDelta,
     ToolEnd,
     ToolFragment,
-    source_delta,
+    Untold,
+    WarningFound,
     usage_delta,
 )
-
-DEFAULT_MAX_TOKENS = 16_384
-"""Default limit on the output tokens, thinking included. The API requires one."""
-
-SMALLEST_BUDGET = 1_024
-BUDGET_BY_EFFORT: dict[Effort, int] = {"low": 1_024, "medium": 4_096, "high": 12_288}
-"""Tokens for thinking, for models that take a budget instead of an effort."""
-
-API_VERSION = "2026-10-21"
-API_VERSION_WITH_SAMPLING = "2023-06-01"
-"""The earlier version, for requests with temperature, top_p or top_k: the newer one refuses them."""
-
-
-def anthropic_request(question: Question, token: str | None = None) -> HttpRequest:
-    """Return the HTTP request for a question: system text at the top level, files as blocks."""
-    config = question.config
-    assert isinstance(config, AnthropicConfig)
-    payload = without_none(
-        model=question.model,
-        max_tokens=question.max_tokens or DEFAULT_MAX_TOKENS,
-        system=question.system,
-        messages=_anthropic_messages(question),
-        stream=True,
-        temperature=_unless_default(1, question.temperature),
-        top_p=_unless_default(1, config.top_p),
-        top_k=_unless_default(0, config.top_k),
-        stop_sequences=config.stop,
-        tools=[_anthropic_tool(tool) for tool in question.tools] or None,
-        tool_choice=_anthropic_tool_choice(question.tool_choice),
-        **_thinking_fields(question),
-    )
-    payload = merge_body(payload, config.body)
-    sampling = not payload.keys().isdisjoint(("temperature", "top_p", "top_k"))
-    version = config.api_version or (API_VERSION_WITH_SAMPLING if sampling else API_VERSION)
-    base = question.base_url.rstrip("/").removesuffix("/v1")
-    return HttpRequest.post(
-        f"{base}/v1/messages", {"anthropic-version": version, **question.headers}, payload, question.attachments
-    )
-
-
-def _unless_default(default: float, value: float | None) -> float | None:
-    """Return a sampling value unless it is the API's default: the newer version refuses even that."""
-    return None if value == default else value
-
-
-def _anthropic_tool(tool: ToolDefinition) -> dict[str, Any]:
-    schema = {"type": "object", **tool.parameters}
-    return without_none(name=tool.name, description=tool.description, input_schema=schema, strict=tool.strict)
-
-
-def _anthropic_tool_choice(choice: str | None) -> dict[str, Any] | None:
-    if choice is None or choice in ("auto", "none"):
-        return choice and {"type": choice}  # type: ignore[return-value]
-    return {"type": "any"} if choice == "required" else {"type": "tool", "name": choice}
-
-
-def _thinking_fields(question: Question) -> dict[str, Any]:
-    """Return the fields that say how long to think: an effort, or a budget for models that take no effort."""
-    effort, traits = question.reasoning, reasoning_traits(question.model)
-    if effort is None or (effort == "none" and "asked" in traits):
-        return {}
-    if effort == "none":
-        return {"thinking": {"type": "disabled"}}
-    if "budget" not in traits:
-        return {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": effort}}
-    limit = question.max_tokens or DEFAULT_MAX_TOKENS
-    if limit <= SMALLEST_BUDGET:
-        raise ConfigurationError(
-            f"max_tokens must be above {SMALLEST_BUDGET} for {question.model} to reason: reasoning counts towards it"
-        )
-    return {"thinking": {"type": "enabled", "budget_tokens": min(BUDGET_BY_EFFORT[effort], limit - 1)}}
-
-
-def _anthropic_messages(question: Question) -> list[dict[str, Any]]:
-    """Return the messages of a conversation.
-
-    Consecutive turns of one role become one message, as the API would merge them, so that a user's text follows the
-    tool results in the same message: the API refuses results that are not at the start of the next user message.
-    """
-    messages: list[dict[str, Any]] = []
-    for turn in question.turns:
-        role = "assistant" if turn.role == "assistant" else "user"
-        content: str | list[dict[str, Any]]
-        if len(turn.parts) == 1 and isinstance(turn.parts[0], str):
-            content = turn.parts[0]
-        else:
-            content = [block for part in turn.parts for block in _blocks_for_anthropic(part)]
-        if messages and messages[-1]["role"] == role:
-            earlier = messages[-1]["content"] = _as_blocks(messages[-1]["content"])
-            earlier += _as_blocks(content)
-        else:
-            messages.append({"role": role, "content": content})
-    return messages
-
-
-def _as_blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-def _blocks_for_anthropic(part: TurnPart) -> list[dict[str, Any]]:
-    """Return a part as blocks. Reasoning is sent back as the signed block that it was; the API refuses it unsigned."""
-    if isinstance(part, str | SignedText | PastRefusal):
-        text = part if isinstance(part, str) else part.text
-        return [{"type": "text", "text": text}] if text.strip() else []  # the API refuses blank text
-    if isinstance(part, Attachment):
-        return [_anthropic_file_block(part)]
-    if isinstance(part, PastCall):
-        return [{"type": "tool_use", "id": _anthropic_call_id(part), "name": part.name, "input": part.input}]
-    if isinstance(part, PastResult):
-        result = {"type": "tool_result", "tool_use_id": _anthropic_call_id(part.call), "content": part.content}
-        return [result | {"is_error": True} if part.is_error else result]
-    return [part.opaque] if isinstance(part, PastReasoning | OpaqueBlock) and isinstance(part.opaque, dict) else []
-
-
-def _anthropic_call_id(call: PastCall) -> str:
-    return re.sub(r"[^a-zA-Z0-9_-]", "_", call.id)  # the API refuses other characters in an id
-
-
-def _anthropic_file_block(file: Attachment) -> dict[str, Any]:
-    if file.text is not None:
-        return {
-            "type": "document",
-            "source": {"type": "text", "media_type": "text/plain", "data": file.as_text()},
-            "title": file.name,
-        }
-    source = {"type": "base64", "media_type": file.media_type, "data": file.in_base64()}
-    if file.media_type.startswith("image/"):
-        return {"type": "image", "source": source}
-    return {"type": "document", "source": source, "title": file.name}
+from ..stated_cost import stated_cost
+from .blocks import citation_delta, citation_source, read_block_end, read_block_start
 
 
 class _AnthropicEvent(msgspec.Struct):
@@ -189,6 +45,7 @@ class _AnthropicEvent(msgspec.Struct):
     content_block: Any = None
     delta: Any = None
     usage: Any = None
+    context_management: Any = None
     error: Any = None
 
 
@@ -208,6 +65,9 @@ class _PlainAnthropicEvent(msgspec.Struct, gc=False):
 _decode_plain = msgspec.json.Decoder(_PlainAnthropicEvent).decode
 _EVENT_DECODER = LenientDecoder(_AnthropicEvent)
 _OBJECT_DECODER = LenientDecoder(dict[str, Any])
+KEPT_OF_CALL = "caller", "toolset_name"
+"""Fields of a call that its result or the next request must repeat."""
+_DIRECT_CALLER = {"type": "direct"}
 _COUNT_FIELDS = "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens"
 
 
@@ -220,6 +80,10 @@ class AnthropicParser:
         self._open_calls: dict[int | None, str] = {}
         self._calls_begun = 0
         self._open_block: dict[str, Any] | None = None
+        self._texts_begun = 0
+        self._after_text = True
+        """Whether the block before was text, or there was none: then text continues its sentence."""
+        self._citations: list[Source] = []
         self._thinking_pieces: list[str] = []
         self._input_pieces: list[str] = []
         self.held_bytes = 0
@@ -227,10 +91,12 @@ class AnthropicParser:
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """Yield the deltas of one event. Raises MalformedJson."""
-        if not whole or not data.strip() or data.startswith(b"[DONE]"):
+        if not data.strip() or data.startswith(b"[DONE]"):
             return
         event = _EVENT_DECODER.decode(data)
         kind = event.type
+        if not whole and kind != "message_stop":  # only the last event is proven by its own end
+            return
         if kind == "content_block_delta":
             yield from self._read_delta(event)
         elif kind == "content_block_start":
@@ -265,17 +131,46 @@ class AnthropicParser:
 
     def _start_message(self, message: dict[str, Any]) -> Iterator[Delta]:
         yield ResponseStarted(as_text(message.get("model")) or None, as_text(message.get("id")) or None)
+        if as_text(message.get("provider")):  # OpenRouter and other routers
+            yield ReceiptFact("provider_served", message["provider"])
+        if as_text(message.get("service_tier")):  # MiniMax; Anthropic has it among the counts
+            yield ReceiptFact("service_tier", message["service_tier"])
         yield from self._add_usage(as_mapping(message.get("usage")))
+        # After a call from a program, the whole turn may be in this event.
+        content = message.get("content")
+        for number, block in enumerate(content if isinstance(content, list) else ()):
+            event = _AnthropicEvent(index=-1 - number, content_block=block)
+            yield from self._start_block(event)
+            yield from self._end_block(event)
+        yield from self._read_stop(message)
 
     def _read_message_delta(self, event: _AnthropicEvent) -> Iterator[Delta]:
-        delta = as_mapping(event.delta)
-        self._stop_reason = finish_reasons.stronger_finish_reason(
-            "anthropic", self._stop_reason, as_text(delta.get("stop_reason"))
-        )
-        explanation = as_text(as_mapping(delta.get("stop_details")).get("explanation"))
-        if explanation and self._stop_reason == "refusal":
-            yield RefusalDelta(explanation)
+        yield from self._end_text()
+        yield from self._read_stop(as_mapping(event.delta))
+        yield from self._read_edits(event)
         yield from self._add_usage(as_mapping(event.usage))
+
+    def _read_edits(self, event: _AnthropicEvent) -> Iterator[Delta]:
+        edits = as_mapping(event.context_management).get("applied_edits")
+        if isinstance(edits, list) and edits:
+            names = ", ".join(dict.fromkeys(as_text(as_mapping(edit).get("type")) for edit in edits))
+            yield WarningFound("context_edited", f"the provider edited the conversation: {names}")
+
+    def _read_stop(self, found: dict[str, Any]) -> Iterator[Delta]:
+        """Yield what the end of the turn says of it: why it ended, and which container has its files."""
+        self._stop_reason = finish_reasons.stronger_finish_reason(
+            "anthropic", self._stop_reason, as_text(found.get("stop_reason"))
+        )
+        details = as_mapping(found.get("stop_details"))
+        if as_text(details.get("explanation")) and self._stop_reason == "refusal":
+            yield RefusalDelta(details["explanation"])
+        if as_text(details.get("category")):
+            yield DetailFound("refusal_category", details["category"])
+        if as_text(found.get("stop_sequence")):
+            yield DetailFound("stop_sequence", found["stop_sequence"])
+        container = as_mapping(found.get("container"))
+        if as_text(container.get("id")):
+            yield OpaqueData("opaque", {"type": "container", "id": container["id"]})
 
     def _final_verdict(self) -> Finish | Failure:
         if not self._stop_reason:
@@ -283,6 +178,7 @@ class AnthropicParser:
         return Finish(self._stop_reason, finish_reasons.status_of_reason("anthropic", self._stop_reason))
 
     def _start_block(self, event: _AnthropicEvent) -> Iterator[Delta]:
+        yield from self._end_text()
         block = as_mapping(event.content_block)
         kind = block.get("type")
         if kind == "tool_use":
@@ -292,14 +188,24 @@ class AnthropicParser:
             given_input = block.get("input")
             arguments = msgspec.json.encode(given_input).decode() if given_input else ""
             yield ToolFragment(key, as_text(block.get("id")), as_text(block.get("name")), arguments)
+            kept = {name: block[name] for name in KEPT_OF_CALL if block.get(name) not in (None, _DIRECT_CALLER)}
+            if kept:
+                yield OpaqueData("tool_call", kept, key)
+            self._after_text = False
         elif kind == "text":
-            yield NewPart()
+            self._texts_begun += 1
+            yield NewPart(is_block=not self._after_text, key=str(self._texts_begun))
+            self._after_text = True
             if as_text(block.get("text")):
                 yield TextDelta(block["text"])
+            for citation in block.get("citations") or ():
+                self._add_citation(citation)
         elif isinstance(kind, str):  # reasoning and the provider's tools: the API wants such blocks back unchanged
-            yield NewPart()
+            yield NewPart(is_block=kind in ("thinking", "redacted_thinking"))
+            self._after_text = False
             self._open_block, self._thinking_pieces, self._input_pieces = block, [], []
             self.held_bytes = memory(block)
+            yield from read_block_start(block)
             if kind == "thinking" and as_text(block.get("thinking")):
                 yield ReasoningDelta(block["thinking"])
 
@@ -308,6 +214,7 @@ class AnthropicParser:
             yield ToolEnd(self._open_calls.pop(event.index))
             return
         block, self._open_block, self.held_bytes = self._open_block, None, 0
+        yield from self._end_text()
         if block is None:
             return
         if self._input_pieces:
@@ -318,6 +225,7 @@ class AnthropicParser:
             yield OpaqueData("reasoning", block)
         elif block["type"] != "thinking":  # the provider's own tools and their results
             yield OpaqueData("opaque", block)
+            yield from read_block_end(block)
 
     def _read_delta(self, event: _AnthropicEvent) -> Iterator[Delta]:
         delta = as_mapping(event.delta)
@@ -343,12 +251,22 @@ class AnthropicParser:
                 self._input_pieces.append(as_text(delta.get("partial_json")))
                 self.held_bytes += 2 * memory(self._input_pieces[-1])  # twice, because they are decoded at the end
         elif kind == "citations_delta":
-            citation = as_mapping(delta.get("citation"))
-            yield from source_delta(
-                as_text(citation.get("url")) or as_text(citation.get("source")),
-                as_text(citation.get("title")) or as_text(citation.get("document_title")),
-                as_text(citation.get("cited_text")),
-            )
+            self._add_citation(delta.get("citation"))
+        elif isinstance(kind, str):
+            yield Untold(kind)
+
+    def _end_text(self) -> Iterator[Delta]:
+        """Yield the citations of the text block that is over. Some servers leave out its stop event."""
+        citations, self._citations = self._citations, []
+        for source in citations:
+            yield citation_delta(source, str(self._texts_begun))
+
+    def _add_citation(self, citation: object) -> None:
+        """Keep a citation until its block ends, because it covers all the text of the block."""
+        source = citation_source(as_mapping(citation))
+        if source is not None:
+            self._citations.append(source)
+            self.held_bytes += memory([*source.values()])
 
     def _update_open_block(self, **fields: Any) -> None:
         """Set fields of the open block; None keeps the earlier value."""
@@ -360,6 +278,10 @@ class AnthropicParser:
     def _add_usage(self, usage: dict[str, Any]) -> Iterator[Delta]:
         if not usage:
             return
+        if as_text(usage.get("service_tier")):
+            yield ReceiptFact("service_tier", usage["service_tier"])
+        if (dollars := stated_cost(usage)) is not None:
+            yield CostStated(dollars)
         details = as_mapping(usage.get("output_tokens_details"))
         counts = {name: usage.get(name) for name in _COUNT_FIELDS} | {"thinking_tokens": details.get("thinking_tokens")}
         # A count that is absent keeps its earlier value: `message_delta` repeats only some of them.

@@ -1,159 +1,46 @@
-"""The wire of the OpenAI Responses API. Pure.
-
-https://platform.openai.com/docs/api-reference/responses-streaming
-
-Rule of success: a `response.completed` event. `response.incomplete` ends the reply too, but cut short;
-`response.failed` and `error` are failures. The `type` in the JSON identifies an event; the `event:` line is not read.
-"""
+"""Turn the events of the OpenAI Responses API into deltas. Pure. The rule of success stands in the package."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from ..question.config import OpenAIConfig
-from ..question.lenient_json import LenientDecoder, MalformedJson, as_count, as_mapping, as_text
-from ..question.question import (
-    Attachment,
-    OpaqueBlock,
-    PastCall,
-    PastReasoning,
-    PastRefusal,
-    PastResult,
+from ...question.lenient_json import LenientDecoder, MalformedJson, as_count, as_mapping, as_text
+from ...question.question import (
     Question,
-    QuestionTurn,
-    SignedText,
-    ToolDefinition,
-    append_path,
-    merge_body,
-    without_none,
 )
-from ..question.transport import HttpRequest
-from . import finish_reasons, provider_errors
-from .deltas import (
+from .. import finish_reasons, provider_errors
+from ..deltas import (
     CUT,
+    CostStated,
     Delta,
+    DetailFound,
     Failure,
     Finish,
     NewPart,
     OpaqueData,
     ReasoningDelta,
+    ReceiptFact,
     RefusalDelta,
     ResponseStarted,
     TextDelta,
     ToolEnd,
     ToolFragment,
+    Untold,
     UsageSoFar,
-    source_delta,
+    WarningFound,
     usage_delta,
 )
+from ..stated_cost import stated_cost
+from .items import read_added_item, read_annotation, read_done_item, read_partial_image
+
+_WordDelta: TypeAlias = type[TextDelta] | type[ReasoningDelta] | type[RefusalDelta]
+_PartKey: TypeAlias = tuple[_WordDelta, object, int]
 
 _PART_BYTES = 512
 """Memory for the list of one part's pieces; the panel counts their text."""
-_ARGUMENT_FIELDS = {"function_call": "arguments", "custom_tool_call": "input"}
-"""Type of a call to the field with its arguments."""
-
-
-def responses_request(question: Question, token: str | None = None) -> HttpRequest:
-    """Return the HTTP request for a question.
-
-    `store` is sent to every server: it is part of this API, and the default is to store the response.
-    """
-    config = question.config
-    assert isinstance(config, OpenAIConfig)
-    payload = without_none(
-        model=question.model,
-        instructions=question.system,
-        input=[item for turn in question.turns for item in _input_items(turn)],
-        stream=True,
-        store=config.store or False,
-        max_output_tokens=question.max_tokens,
-        temperature=question.temperature,
-        top_p=config.top_p,
-        tools=[_responses_tool(tool) for tool in question.tools] or None,
-        tool_choice=_responses_tool_choice(question.tool_choice),
-    )
-    if question.reasoning == "none":
-        payload["reasoning"] = {"effort": "none"}
-    elif question.reasoning:
-        payload |= {
-            "reasoning": {"effort": question.reasoning, "summary": "auto"},
-            "include": ["reasoning.encrypted_content"],  # the next turn must send it back, because nothing is stored
-        }
-    url = append_path(question.base_url, "responses")
-    return HttpRequest.post(url, question.headers, merge_body(payload, config.body), question.attachments)
-
-
-def _responses_tool(tool: ToolDefinition) -> dict[str, Any]:
-    # `strict` is a required key. True would make the API refuse every schema with an optional field.
-    return {
-        "type": "function",
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.parameters,
-        "strict": bool(tool.strict),
-    }
-
-
-def _responses_tool_choice(choice: str | None) -> str | dict[str, Any] | None:
-    if choice is None or choice in ("auto", "none", "required"):
-        return choice
-    return {"type": "function", "name": choice}
-
-
-def _input_items(turn: QuestionTurn) -> list[dict[str, Any]]:
-    """Return the input items of a turn: one message for a user's turn, every part in its order for an assistant's."""
-    if turn.role == "user":
-        return [{"type": "message", "role": "user", "content": _input_content(turn)}]
-    items: list[dict[str, Any]] = []
-    for part in turn.parts:
-        if isinstance(part, str | SignedText | PastRefusal):
-            text = part if isinstance(part, str) else part.text
-            phase = as_mapping(part.opaque) if isinstance(part, SignedText) else {}
-            content = [{"type": "output_text", "text": text}]
-            if isinstance(part, PastRefusal):
-                content = [{"type": "refusal", "refusal": text}]
-            item = {"type": "message", "role": "assistant", **phase}
-            if items and {**items[-1], "content": None} == {**item, "content": None}:
-                items[-1]["content"] += content
-            else:
-                items.append({**item, "content": content})
-        elif isinstance(part, PastCall):
-            call_type = _call_type(part)
-            field = _ARGUMENT_FIELDS[call_type]
-            items.append({"type": call_type, "call_id": part.id, "name": part.name, field: part.arguments})
-        elif isinstance(part, PastResult):
-            items.append({"type": f"{_call_type(part.call)}_output", "call_id": part.call.id, "output": part.content})
-        elif isinstance(part, PastReasoning | OpaqueBlock) and isinstance(part.opaque, dict):
-            items.append(part.opaque)
-    while items and items[-1].get("type") == "reasoning":
-        items.pop()  # from an interrupted turn: the API refuses reasoning without the item after it
-    return items
-
-
-def _call_type(call: PastCall) -> str:
-    """Return the item type of a call: `custom_tool_call` for a tool that takes free text, else `function_call`."""
-    kind = as_text(as_mapping(call.opaque).get("type"))
-    return kind if kind in _ARGUMENT_FIELDS else "function_call"
-
-
-def _input_content(turn: QuestionTurn) -> str | list[dict[str, Any]]:
-    if len(turn.parts) == 1 and isinstance(turn.parts[0], str):
-        return turn.parts[0]
-    return [
-        {"type": "input_text", "text": part} if isinstance(part, str) else _input_file(part)
-        for part in turn.parts
-        if isinstance(part, str | Attachment)
-    ]
-
-
-def _input_file(file: Attachment) -> dict[str, Any]:
-    data = file.in_base64(f"data:{file.media_type};base64,")
-    if file.media_type.startswith("image/"):
-        return {"type": "input_image", "image_url": data, "detail": "auto"}
-    return {"type": "input_file", "filename": file.name, "file_data": data}
 
 
 class _ResponsesEvent(msgspec.Struct):
@@ -169,6 +56,9 @@ class _ResponsesEvent(msgspec.Struct):
     item: Any = None
     response: Any = None
     annotation: Any = None
+    logprobs: Any = None
+    partial_image_b64: Any = None
+    output_format: Any = None
     error: Any = None
 
 
@@ -181,6 +71,7 @@ class _PlainTextEvent(msgspec.Struct, gc=False):
     content_index: int = 0
     summary_index: int | None = None
     item_id: str | None = None
+    logprobs: Annotated[list[Any], msgspec.Meta(max_length=0)] | None = None
     error: None = None
 
 
@@ -214,6 +105,7 @@ class ResponsesParser:
         self._response_started = False
         self._pieces = _PiecesByPart()
         self._call_keys: set[str] = set()
+        self._items_came = False
 
     @property
     def held_bytes(self) -> int:
@@ -221,15 +113,19 @@ class ResponsesParser:
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """Yield the deltas of one event. Raises MalformedJson."""
-        if not whole or not data.strip() or data.startswith(b"[DONE]"):
+        if not data.strip() or data.startswith(b"[DONE]"):
             return
         event = _EVENT_DECODER.decode(data)
+        if not whole and event.type not in _TERMINAL_EVENTS:  # only the last event is proven by its own end
+            return
         if event.error or event.type == "error":
             yield provider_errors.read_failure(_OBJECT_DECODER.decode(data))
         elif event.type is None:
             raise MalformedJson("an event has no type")
-        elif (read_event := _EVENT_READERS.get(event.type)) is not None:  # other types are frames around the content
+        elif (read_event := _EVENT_READERS.get(event.type)) is not None:
             yield from read_event(self, event)
+        elif event.type.endswith(".delta") and event.type not in _REPEATED_DELTAS:
+            yield Untold(event.type)  # other types are frames around the content
 
     def plain_text(self, data: bytes) -> str:
         """Return the text of an event that only continues a text part; "" for any other event."""
@@ -253,7 +149,9 @@ class ResponsesParser:
         return CUT
 
     def _read_text(self, event: _ResponsesEvent) -> Iterator[Delta]:
-        return self._read_piece(TextDelta, event)
+        yield from self._read_piece(TextDelta, event)
+        if isinstance(event.logprobs, list) and event.logprobs:
+            yield DetailFound("logprobs", event.logprobs)
 
     def _read_reasoning(self, event: _ResponsesEvent) -> Iterator[Delta]:
         return self._read_piece(ReasoningDelta, event)
@@ -261,14 +159,19 @@ class ResponsesParser:
     def _read_refusal(self, event: _ResponsesEvent) -> Iterator[Delta]:
         return self._read_piece(RefusalDelta, event)
 
-    def _read_piece(
-        self, kind: type[TextDelta] | type[ReasoningDelta] | type[RefusalDelta], event: _ResponsesEvent
-    ) -> Iterator[Delta]:
+    def _read_piece(self, kind: _WordDelta, event: _ResponsesEvent) -> Iterator[Delta]:
         piece = as_text(event.delta)
         if piece:
-            key = kind, _place_of_item(event), event.content_index or 0
+            key = kind, _place_of_item(event), _part_index(event)
+            yield from self._part_start(key)
             self._pieces[key].append(piece)
             yield kind(piece)
+
+    def _part_start(self, key: _PartKey) -> Iterator[Delta]:
+        """Yield the boundary before the first words of a part."""
+        kind, place, number = key
+        if key not in self._pieces:
+            yield NewPart(is_block=kind in self._pieces.kinds, key=f"{place}.{number}")
 
     def _read_complete_text(self, event: _ResponsesEvent) -> Iterator[Delta]:
         return self._rest_of_part(TextDelta, event, as_text(event.text))
@@ -276,9 +179,7 @@ class ResponsesParser:
     def _read_complete_refusal(self, event: _ResponsesEvent) -> Iterator[Delta]:
         return self._rest_of_part(RefusalDelta, event, as_text(event.refusal))
 
-    def _rest_of_part(
-        self, kind: type[TextDelta] | type[RefusalDelta], event: _ResponsesEvent, complete: str
-    ) -> Iterator[Delta]:
+    def _rest_of_part(self, kind: _WordDelta, event: _ResponsesEvent, complete: str) -> Iterator[Delta]:
         """Yield what of a complete part the deltas did not bring: its end, or all of it."""
         key = kind, _place_of_item(event), event.content_index or 0
         key_by_id = kind, event.item_id, event.content_index or 0  # deltas of some servers name only the item
@@ -288,6 +189,8 @@ class ResponsesParser:
         pieces[:] = ["".join(pieces)]
         received = pieces[0]
         if len(complete) > len(received) and complete.startswith(received):
+            if not received:
+                yield from self._part_start(key)
             self._pieces[key][:] = [complete]
             yield kind(complete[len(received) :])
 
@@ -298,7 +201,10 @@ class ResponsesParser:
         yield ToolEnd(_place_of_item(event), as_text(event.arguments) or None)
 
     def _read_annotation_event(self, event: _ResponsesEvent) -> Iterator[Delta]:
-        return _annotation_source(event.annotation)
+        return read_annotation(event.annotation, f"{_place_of_item(event)}.{event.content_index or 0}")
+
+    def _read_partial_image(self, event: _ResponsesEvent) -> Iterator[Delta]:
+        return read_partial_image(_place_of_item(event), event.partial_image_b64, event.output_format)
 
     def _read_start(self, event: _ResponsesEvent) -> Iterator[Delta]:
         return self._start_response(as_mapping(event.response))
@@ -310,32 +216,25 @@ class ResponsesParser:
             yield ResponseStarted(model or None, request_id or None)
 
     def _read_added_item(self, event: _ResponsesEvent) -> Iterator[Delta]:
-        item = as_mapping(event.item)
-        if as_text(item.get("type")) in _ARGUMENT_FIELDS:
-            yield from self._begin_call(_place_of_item(event), item)
-
-    def _begin_call(self, key: str, item: dict[str, Any]) -> Iterator[Delta]:
-        self._call_keys.add(key)
-        yield ToolFragment(key, _call_id(item), as_text(item.get("name")), "")
-        if item["type"] == "custom_tool_call":
-            yield OpaqueData("tool_call", {"type": item["type"]}, key)
+        item, key = as_mapping(event.item), _place_of_item(event)
+        for delta in read_added_item(key, item):
+            if isinstance(delta, ToolFragment):
+                self._call_keys.add(key)
+            yield delta
 
     def _read_done_item(self, event: _ResponsesEvent) -> Iterator[Delta]:
-        item = as_mapping(event.item)
-        field = _ARGUMENT_FIELDS.get(as_text(item.get("type")))
-        if field:
-            key = _place_of_item(event)
-            if key not in self._call_keys:  # its `added` event was lost, or named another index
-                yield from self._begin_call(key, item)
-            yield ToolEnd(key, as_text(item.get(field)) or None, item.get("status") != "incomplete")
-        elif item.get("type") == "reasoning" and item.get("encrypted_content"):
-            yield OpaqueData("reasoning", item)
-        elif item.get("type") == "reasoning":
-            yield NewPart()
-        elif item.get("type") == "message":
-            yield from _message_sources(item)
+        item, key = as_mapping(event.item), _place_of_item(event)
+        kind = item.get("type")
+        if kind == "message":
+            yield from _message_sources(item, key)
             if item.get("phase") and self._brought_text(event):
                 yield OpaqueData("text", {"phase": item["phase"]})
+        elif kind == "reasoning":
+            yield OpaqueData("reasoning", item) if item.get("encrypted_content") else NewPart()
+        else:
+            self._items_came = True
+            yield from read_done_item(key, item, begun=key in self._call_keys)
+            self._call_keys.add(key)
 
     def _brought_text(self, event: _ResponsesEvent) -> bool:
         return not self._pieces.places.isdisjoint(((TextDelta, _place_of_item(event)), (TextDelta, event.item_id)))
@@ -344,12 +243,21 @@ class ResponsesParser:
         response = as_mapping(event.response)
         yield from self._start_response(response)
         output = response.get("output")
-        calls_came = bool(self._call_keys)
+        items_came = self._items_came or bool(self._call_keys)
         for number, item in enumerate(output if isinstance(output, list) else ()):
-            yield from self._rest_of_item(as_mapping(item), None if calls_came else f"unsaid {number}")
+            yield from self._rest_of_item(as_mapping(item), str(number), items_came)
+        if as_text(response.get("service_tier")):
+            yield ReceiptFact("service_tier", response["service_tier"])
+        if response.get("input_transformations"):
+            yield WarningFound("context_edited", "the provider removed reasoning of earlier turns from the question")
+        for field, name in _DETAIL_FIELDS.items():
+            if response.get(field):
+                yield DetailFound(name, response[field])
         usage = as_mapping(response.get("usage"))
         if usage:
             yield _read_responses_usage(usage)
+        if (dollars := stated_cost(usage)) is not None:
+            yield CostStated(dollars)
         # The status counts as much as the event's name: some servers send `completed` with a failed response.
         if event.type == "response.failed" or response.get("error") or response.get("status") == "failed":
             yield provider_errors.read_failure(
@@ -358,24 +266,26 @@ class ResponsesParser:
         else:
             yield self._finish_of_response(event.type or "", response, usage)
 
-    def _rest_of_item(self, item: dict[str, Any], key: str | None) -> Iterator[Delta]:
+    def _rest_of_item(self, item: dict[str, Any], key: str, items_came: bool) -> Iterator[Delta]:
         """Yield what only the terminal event contains.
 
         Args:
             item: An item of the complete output.
-            key: The key of the item's call; None if earlier events brought calls.
+            key: Its place in the output.
+            items_came: Whether earlier events brought items that are neither messages nor reasoning.
         """
-        content = item.get("content")
-        for part in content if item.get("type") == "message" and isinstance(content, list) else ():
-            part = as_mapping(part)
-            for kind, field in ((TextDelta, "text"), (RefusalDelta, "refusal")):
-                if as_text(part.get(field)) and kind not in self._pieces.kinds:
-                    yield kind(part[field])
-        yield from _message_sources(item)
-        field = _ARGUMENT_FIELDS.get(as_text(item.get("type")), "")
-        if field and key is not None:
-            yield from self._begin_call(key, item)
-            yield ToolEnd(key, as_text(item.get(field)) or None, item.get("status") != "incomplete")
+        kind = item.get("type")
+        if kind == "message":
+            content = item.get("content")
+            for number, part in enumerate(content if isinstance(content, list) else ()):
+                part = as_mapping(part)
+                for word, field in ((TextDelta, "text"), (RefusalDelta, "refusal")):
+                    if as_text(part.get(field)) and word not in self._pieces.kinds:
+                        yield NewPart(is_block=True, key=f"{key}.{number}")
+                        yield word(part[field])
+            yield from _message_sources(item, key)
+        elif kind != "reasoning" and not items_came:
+            yield from read_done_item(f"unsaid {key}", item, begun=False)
 
     def _finish_of_response(self, event_type: str, response: dict[str, Any], usage: dict[str, Any]) -> Finish:
         reason = event_type.removeprefix("response.")
@@ -389,7 +299,26 @@ class ResponsesParser:
         return Finish(reason, status)
 
 
+_DETAIL_FIELDS: Final[Mapping[str, Literal["moderation", "filter_results"]]] = {
+    "moderation": "moderation",
+    "content_filters": "filter_results",  # Azure
+}
+"""Fields of a response that belong in `details`."""
+
+_REPEATED_DELTAS = frozenset(
+    f"response.{name}.delta"
+    for name in (
+        "mcp_call_arguments",
+        "code_interpreter_call_code",
+        "apply_patch_call_operation_diff",
+        "shell_call_command",
+        "shell_call_output_content",
+    )
+)
+"""Pieces of what the done item has complete."""
+
 _EventReader: TypeAlias = Callable[[ResponsesParser, _ResponsesEvent], Iterator[Delta]]
+_TERMINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed")
 _EVENT_READERS: Final[Mapping[str, _EventReader]] = {
     "response.created": ResponsesParser._read_start,
     "response.in_progress": ResponsesParser._read_start,
@@ -399,6 +328,7 @@ _EVENT_READERS: Final[Mapping[str, _EventReader]] = {
     "response.output_text.done": ResponsesParser._read_complete_text,
     "response.output_text.annotation.added": ResponsesParser._read_annotation_event,
     "response.reasoning_text.delta": ResponsesParser._read_reasoning,
+    "response.reasoning.delta": ResponsesParser._read_reasoning,  # servers other than OpenAI
     "response.reasoning_summary_text.delta": ResponsesParser._read_reasoning,
     "response.refusal.delta": ResponsesParser._read_refusal,
     "response.refusal.done": ResponsesParser._read_complete_refusal,
@@ -406,6 +336,7 @@ _EVENT_READERS: Final[Mapping[str, _EventReader]] = {
     "response.function_call_arguments.done": ResponsesParser._read_complete_arguments,
     "response.custom_tool_call_input.delta": ResponsesParser._read_arguments,
     "response.output_item.done": ResponsesParser._read_done_item,
+    "response.image_generation_call.partial_image": ResponsesParser._read_partial_image,
     "response.completed": ResponsesParser._read_end,
     "response.incomplete": ResponsesParser._read_end,
     "response.failed": ResponsesParser._read_end,
@@ -419,22 +350,17 @@ def _place_of_item(event: _ResponsesEvent) -> str:
     return str(item_id if event.output_index is None else event.output_index)
 
 
-def _call_id(item: dict[str, Any]) -> str:
-    return as_text(item.get("call_id")) or as_text(item.get("id"))
+def _part_index(event: _ResponsesEvent) -> int:
+    return event.content_index or event.summary_index or 0
 
 
-def _message_sources(item: dict[str, Any]) -> Iterator[Delta]:
+def _message_sources(item: dict[str, Any], key: str) -> Iterator[Delta]:
     """Yield the sources in a complete message: some servers send no event for each."""
     content = item.get("content")
-    for part in content if item.get("type") == "message" and isinstance(content, list) else ():
+    for number, part in enumerate(content if isinstance(content, list) else ()):
         annotations = as_mapping(part).get("annotations")
         for annotation in annotations if isinstance(annotations, list) else ():
-            yield from _annotation_source(annotation)
-
-
-def _annotation_source(annotation: object) -> Iterator[Delta]:
-    note = as_mapping(annotation)
-    yield from source_delta(as_text(note.get("url")), as_text(note.get("title")) or as_text(note.get("filename")))
+            yield from read_annotation(annotation, f"{key}.{number}")
 
 
 def _read_responses_usage(usage: dict[str, Any]) -> UsageSoFar:
