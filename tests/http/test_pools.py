@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,8 +17,9 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -27,8 +29,9 @@ import msgmodel
 from conftest import KEY, PROVIDER, Async, Sync, config
 from msgmodel import AsyncClient, Client, OpenAIConfig
 from msgmodel.http import asynchronous
-from msgmodel.testing.server import Framing, Pause, Received, Script, ScriptedServer, Send, Stall
+from msgmodel.testing.server import Cut, Framing, Pause, Received, Script, ScriptedServer, Send, Stall
 from msgmodel.testing.wires import WIRES, Wire, events, reply
+from serving import TlsFront, certificate
 
 PIECES = ["Hello", " world"]
 TEXT = "".join(PIECES)
@@ -93,7 +96,7 @@ def join(child):
 """
 
 
-def process(code: str, server: ScriptedServer, *, quiet: bool = True, covered: bool = True) -> str:
+def process(code: str, server: ScriptedServer | TlsFront, *, quiet: bool = True, covered: bool = True) -> str:
     """What the code complains of in a process of its own, which must end well, and of nothing where `quiet`.
 
     `covered`: whether coverage may measure it. It takes a lock of its own, which a fork beside threads leaves taken.
@@ -128,6 +131,33 @@ def test_one_pool_a_process(server: ScriptedServer) -> None:
     with ThreadPoolExecutor(1) as other_thread:
         other_thread.submit(msgmodel.query, **asking(server)).result()
     assert server.accepted == 1
+
+
+def test_httpx2_takes_over_without_httptools(server: ScriptedServer) -> None:
+    """It has no wheel for a machine, or someone left it out. A forked process shares no connection then either."""
+    server.say(GOOD)
+    process(
+        """
+        sys.modules["httptools"] = None  # an import raises, as if it were not there
+        query()
+        query()
+        run(aquery())
+        with msgmodel.Client() as client:
+            check(client.query(**ask).text)
+            if hasattr(os, "fork"):
+                child = os.fork()
+                if child == 0:
+                    check(client.query(**ask).text)
+                    os._exit(0)
+                join(child)
+            check(client.query(**ask).text)
+        assert "msgmodel.http.by_httpx2" in sys.modules
+        assert "msgmodel.http.blocking" not in sys.modules
+        """,
+        server,
+        covered=False,
+    )
+    assert server.accepted == (4 if hasattr(os, "fork") else 3)
 
 
 def test_one_pool_an_event_loop(server: ScriptedServer) -> None:
@@ -792,6 +822,85 @@ def test_what_a_child_lets_go_of_the_parent_reads_on(server: ScriptedServer, hol
     assert server.hangups == []
 
 
+@pytest.fixture
+def tls_front(server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TlsFront]:
+    """The server over TLS, with a certificate that processes started from here trust."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    files = certificate(tmp_path, "-addext", "subjectAltName=IP:127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(files[0]))
+    with TlsFront(int(server.url.rpartition(":")[2]), files) as front:
+        # A name would be looked up in a thread of the loop's executor, and a fork leaves its threads behind.
+        front.url = front.url.replace("localhost", "127.0.0.1")
+        yield front
+
+
+@needs_fork
+@pytest.mark.parametrize("holder", ["client", "async client"])
+def test_fork_over_tls(server: ScriptedServer, tls_front: TlsFront, holder: str) -> None:
+    """TLS counts what is sent: a word of the child's, also the alert of a close, would break the parent's connection.
+
+    One connection is idle at the fork, and from another one the parent reads a reply.
+    """
+    server.say(slow(1.0), GOOD)
+    by_loop = "async" in holder
+    process(
+        holding(
+            holder,
+            f"""
+            by_loop = {by_loop}
+
+            def begin():
+                stream = client.stream_panels(**ask)
+                return stream, (loop.run_until_complete(anext(stream)) if by_loop else next(stream))
+
+            async def read_on(stream):
+                return [event async for event in stream]
+
+            def rest_of(stream):
+                return loop.run_until_complete(read_on(stream)) if by_loop else list(stream)
+
+            stream, first = begin()
+            check(say("Hi"))
+            children = []
+            for way in ("ask", "close", "read on", "exit"):
+                child = os.fork()
+                if child == 0:
+                    if way == "exit":
+                        sys.exit()
+                    status = 1
+                    try:
+                        if way == "ask":
+                            check(say("Hi"))
+                            check(say("Hi"))
+                        if way == "close":
+                            close()
+                        if way == "read on":
+                            (last,) = rest_of(stream)
+                            assert (last["code"], last["content"]) == ("interrupted", "Hello"), last
+                            assert "forked" in last["error"], last
+                        status = 0
+                    finally:
+                        os._exit(status)
+                children.append(child)
+            for child in children:
+                join(child)
+            rest = rest_of(stream)
+            assert (rest[-1]["event"], rest[-1]["content"]) == ("panel_final", "Hello world"), rest[-1]
+            for _ in range(3):
+                check(say("Hi"))
+            close()
+            """,
+        ),
+        tls_front,
+        quiet=not by_loop,  # a loop of the parent's that a child leaves open
+        covered=False,
+    )
+    assert tls_front.faults == []
+    assert server.hangups == []
+    assert server.accepted == 3  # two of the parent, one of the child that asks
+
+
 @needs_fork
 @pytest.mark.parametrize("how", ["bare", "client", "proxied", "async", "async proxied", "many"])
 def test_an_iterator_that_is_half_read_at_the_fork(server: ScriptedServer, how: str) -> None:
@@ -1108,7 +1217,7 @@ def test_a_stale_connection_is_survived(colour: Sync | Async, server: ScriptedSe
 
 
 def test_a_connection_that_closes_as_the_request_arrives(colour: Sync | Async, server: ScriptedServer) -> None:
-    """The other order: the request is on its way already. That is a retry, which is never told to the caller."""
+    """The other order: the request is on its way already. That is a retry, and the reply comes all the same."""
     server.say(GOOD, Script(close_before_headers=True), GOOD)
     assert colour.query(**asking(server)).text == TEXT
     last = colour.panels(**asking(server))[-1]
@@ -1235,6 +1344,29 @@ def test_a_proxy_that_does_not_answer_is_named(
     assert raised.value.message.startswith(begin)
     assert "secret" not in raised.value.message
     assert "token" not in raised.value.message
+
+
+@BY
+@pytest.mark.parametrize(
+    ("script", "when"),
+    [
+        (Script(close_before_headers=True), "before an answer"),
+        (
+            Script(steps=(Send(b'data: {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}\n\n'), Cut())),
+            "in the middle of the reply",
+        ),
+    ],
+)
+def test_the_proxy_of_a_connection_that_breaks_is_named(
+    proxied: ScriptedServer, ask: Asks, script: Script, when: str
+) -> None:
+    """It may be the proxy that broke it."""
+    proxied.say(script)
+    with pytest.raises(msgmodel.StreamingError) as raised:
+        ask(provider="openai", prompt="Hi", api_key=KEY, max_retries=0, config=ELSEWHERE)
+    place = proxied.url.removeprefix("http://")
+    begin = f"the connection to api.example.test through the proxy {place} (HTTP_PROXY) broke {when}: "
+    assert raised.value.message.startswith(begin)
 
 
 def test_the_blocking_functions_use_the_proxy(proxied: ScriptedServer) -> None:

@@ -22,7 +22,8 @@ import pytest
 
 import msgmodel
 from conftest import EVERY_WAY, KEY, Async, Sync, config
-from msgmodel.http import asynchronous, blocking
+from msgmodel.http.connecting import connect_first_answering
+from msgmodel.http.loop_connection import new_connection
 from msgmodel.testing.server import Script, ScriptedServer
 from msgmodel.testing.wires import events, reply
 
@@ -332,17 +333,17 @@ def test_async_and_a_host_whose_first_address_is_dead(loop: str) -> None:
         getaddrinfo = lookup
 
     async def run(port: int) -> None:
-        found = await asynchronous._connected(("http", "host.test", port), memoryview(bytearray(1)))
+        found = await new_connection(("http", "host.test", port), memoryview(bytearray(1)))
         assert found.socket.getpeername()[0] == "127.0.0.4"
         assert found.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         found.close()
         hosts[1:] = ["127.0.0.2"]
         with pytest.raises(ConnectionRefusedError):
-            await asynchronous._connected(("http", "host.test", port), memoryview(bytearray(1)))
+            await new_connection(("http", "host.test", port), memoryview(bytearray(1)))
         hosts[1:] = ["127.0.0.3", "127.0.0.3"]
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1.0):
-                await asynchronous._connected(("http", "host.test", port), memoryview(bytearray(1)))
+                await new_connection(("http", "host.test", port), memoryview(bytearray(1)))
 
     with (
         socket.create_server(("127.0.0.4", 0)) as good,
@@ -402,16 +403,16 @@ def test_blocking_and_a_host_whose_first_address_is_dead(places: list[Any], monk
         monkeypatch.setattr(socket, "getaddrinfo", lambda *asked, **how: list(found))
 
     found(UNKNOWN, REFUSES, *places)
-    with blocking._first(("host", 1), 5.0) as channel:
+    with connect_first_answering("host", 1, 5.0) as channel:
         assert channel.getpeername() == places[1][4]
         assert 0.0 < (channel.gettimeout() or 0.0) < 5.0
     found(REFUSES, REFUSES)
     with pytest.raises(ConnectionRefusedError):
-        blocking._first(("host", 1), 5.0)
+        connect_first_answering("host", 1, 5.0)
     found(places[0], REFUSES, places[0])
     begin = time.monotonic()
     with pytest.raises(TimeoutError):  # one limit for all
-        blocking._first(("host", 1), 1.0)
+        connect_first_answering("host", 1, 1.0)
     assert time.monotonic() - begin < 1.9
 
 

@@ -1,49 +1,34 @@
-"""Blocking HTTP straight to a server, by the standard library: `http.client` takes a third of httpx2's CPU a chunk.
+"""Blocking HTTP straight to a server, over sockets of the standard library: the pool, and a response of it.
 
 Rule: a connection has one reply at a time. Idle ones are kept, newest first, and looked at before they are used again.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import selectors
 import socket
 import ssl
 import struct
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
-from io import BufferedIOBase
 from time import monotonic
-from typing import Any, cast
-from urllib.parse import urlsplit
 
 from ..events import ErrorCode
 from ..question import transport
 from ..question.transport import ConnectionBroken, HttpRequest
 from . import connection_limits, faults, forks, request_head, tls_and_proxies, watchdog
-from .connection_limits import (
-    CONNECT_SECONDS,
-    DRAIN_SECONDS,
-    EYEBALLS_SECONDS,
-    HEAD_BYTES,
-    IDLE_CONNECTIONS,
-    IDLE_SECONDS,
-    INTERIM_ANSWERS,
-)
-from .response_body import BodyReader
+from .connecting import connect_first_answering
+from .connection_limits import CONNECT_SECONDS, DRAIN_SECONDS, IDLE_CONNECTIONS, IDLE_SECONDS
+from .request_head import Origin
+from .response_reader import ResponseReader
 from .watchdog import ThreadAlarm
 
-READ_BYTES = 64 * 1024
-_UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR)
-
+_READ_BYTES = 64 * 1024
 _FAULTS = (
     *faults.FAULTS,
-    ValueError,  # a socket that was closed meanwhile
-    AttributeError,  # http.client's own, when a connection is closed by another thread in the middle of a reply
+    ValueError,  # a socket with TLS that another thread has closed
 )
 
 
@@ -53,8 +38,8 @@ class BlockingPool(transport.ConnectionPool):
     def __init__(self) -> None:
         self.is_closed = False
         self._lock = threading.Lock()
-        self._idle: list[tuple[float, HTTPConnection]] = []
-        self._busy: set[HTTPConnection] = set()
+        self._idle: list[tuple[float, Origin, socket.socket]] = []
+        self._busy: set[socket.socket] = set()
         forks.register(self)
 
     def forget(self) -> None:
@@ -62,321 +47,227 @@ class BlockingPool(transport.ConnectionPool):
         self._lock = threading.Lock()
         idle, self._idle = self._idle, []
         busy, self._busy = self._busy, set()
-        for connection in (*busy, *(connection for _, connection in idle)):
-            forks.cut_off(connection.sock)
-        for _, connection in idle:
-            connection.close()
+        for channel in (*busy, *(channel for _, _, channel in idle)):
+            forks.cut_off(channel)
+        for _, _, channel in idle:
+            channel.close()
 
     def close(self) -> None:
-        """Closes all connections, also those that a reply is being read from."""
+        """Close all connections, also those from which a reply is being read."""
         with self._lock:
             self.is_closed = True
-            connections = [*self._busy.copy(), *(connection for _, connection in self._idle)]
+            channels = [*self._busy.copy(), *(channel for _, _, channel in self._idle)]
             self._idle.clear()
-        for connection in connections:
-            _shut(connection)
+        for channel in channels:
+            _shut_down(channel)
 
     @contextmanager
-    def open(self, request: HttpRequest, patience: float, silence: float) -> Iterator[_Reply]:
-        """Sends the request; leaves the response open within the context."""
+    def open(self, request: HttpRequest, seconds_to_wait: float, longest_wait: float) -> Iterator[_Response]:
+        """Send the request, and leave the response open within the context."""
+        origin = request_head.origin_of(request)
         with watchdog.alarm() as alarm:
             if alarm.stopped:
                 raise faults.cancelled_reply()
-            connection = self._take(request)
-            reusable = False
+            until = monotonic() + seconds_to_wait
+            channel = self._take(origin)
+            response = None
             try:
-                response, channel = _asked(connection, request, alarm, patience)
-                connection.sock = channel  # `http.client` lets go of one that will close, and `close` must find it
-                if self.is_closed:
+                if channel is None:
+                    channel = _connected(request, origin, alarm, seconds_to_wait)
+                self._busy.add(channel)
+                if self.is_closed:  # meanwhile, so `close` did not see this connection
                     raise faults.client_closed()
-                with response:  # closes what it reads from
-                    reply = _Reply(request, response, channel, alarm, silence)
-                    yield reply
-                    if not response.will_close:
-                        reply.drain()
-                    reusable = reply.reusable and not response.will_close and not alarm.rang
+                response = _Response(request, channel, alarm)
+                response.send_and_read_head(max(0.001, until - monotonic()))
+                _limit_reads(channel, longest_wait)  # if the watchdog has no thread, this must do
+                yield response
+                if response.keeps_alive:
+                    response.drain()
+            except BaseException:
+                reusable = False
+                raise
+            else:
+                reusable = response.reusable
             finally:
-                self._give_back(connection, reusable)
+                if response is not None:
+                    response.close()
+                if channel is not None:
+                    self._give_back(channel, origin, reusable)
 
-    def _take(self, request: HttpRequest) -> HTTPConnection:
-        """An idle connection that the server has not closed meanwhile, or a new one, not connected yet."""
-        new = _new(request)
+    def _take(self, origin: Origin) -> socket.socket | None:
+        """Return an idle connection that the server has not closed meanwhile."""
         with self._lock:
             if self.is_closed:
                 raise faults.client_closed()
             now = monotonic()
             self._idle, old = [], self._idle
             found = None
-            for since, connection in reversed(old):
-                same = type(connection) is type(new) and (connection.host, connection.port) == (new.host, new.port)
-                if now - since > IDLE_SECONDS or (
-                    same and found is None and connection_limits.has_input(connection.sock)
-                ):
-                    connection.close()
-                elif same and found is None:
-                    found = connection
+            for since, whose, channel in reversed(old):
+                wanted = found is None and whose == origin
+                if now - since > IDLE_SECONDS or (wanted and connection_limits.has_input(channel)):
+                    channel.close()
+                elif wanted:
+                    found = channel
                 else:
-                    self._idle.insert(0, (since, connection))
-            self._busy.add(found or new)
-        return found or new
+                    self._idle.insert(0, (since, whose, channel))
+            return found
 
-    def _give_back(self, connection: HTTPConnection, reusable: bool) -> None:
-        self._busy.discard(connection)
+    def _give_back(self, channel: socket.socket, origin: Origin, reusable: bool) -> None:
+        self._busy.discard(channel)
         if not reusable:
             # Without the lock: the garbage collector ends abandoned streams here, at a point where this thread may hold
             # it, or at the exit of the process, where a thread that is no more may.
-            connection.close()
+            channel.close()
             return
         with self._lock:
             if self.is_closed:
-                connection.close()
+                channel.close()
                 return
-            self._idle.append((monotonic(), connection))
+            self._idle.append((monotonic(), origin, channel))
             while len(self._idle) > IDLE_CONNECTIONS:
-                self._idle.pop(0)[1].close()
+                self._idle.pop(0)[2].close()
 
 
-class _Response(HTTPResponse):
-    """Passes over what a server says before its answer, such as 103 Early Hints (RFC 9110, section 15.2)."""
-
-    def begin(self) -> None:
-        file = self.fp
-        self.fp = cast(Any, _HeadFile(file))
-        try:
-            super().begin()
-            while 100 <= self.status < 200 and self.status != 101:
-                self.headers = self.msg = None  # type: ignore[assignment]  # so that `begin` reads again
-                super().begin()
-        finally:
-            self.fp = file
-
-
-class _HeadFile:
-    """The lines of a head, and of what comes before it: `http.client` reads any number of `100 Continue`."""
-
-    def __init__(self, file: BufferedIOBase) -> None:
-        self._file = file
-        self._left = HEAD_BYTES
-        self._answers = 0
-
-    def readline(self, limit: int) -> bytes:
-        line = self._file.readline(limit)
-        self._left -= len(line)
-        if self._left < 0:
-            raise faults.head_too_long()
-        if line in (b"\r\n", b"\n"):
-            self._answers += 1
-            if self._answers > INTERIM_ANSWERS + 1:
-                raise faults.too_many_interim_answers()
-        return line
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Plain(HTTPConnection):
-    response_class = _Response
-    debuglevel = 0  # a switch for all connections of a process, which prints what they send
-
-
-class _TLS(HTTPSConnection):
-    response_class = _Response
-    debuglevel = 0
-
-
-def _new(request: HttpRequest) -> HTTPConnection:
-    parts = urlsplit(request.url)
-    connection: HTTPConnection
-    if parts.scheme == "https":
-        connection = _TLS(parts.hostname or "", parts.port, context=tls_and_proxies.shared_tls_context())
-    else:
-        connection = _Plain(parts.hostname or "", parts.port)
-    cast(Any, connection)._create_connection = _first
-    return connection
-
-
-def _first(address: tuple[str, int], seconds: float, source: None = None) -> socket.socket:
-    """A connection to the first address of a host that takes one (RFC 8305), no later than that. Raises OSError.
-
-    `socket.create_connection` gives the whole time to each of them, one after the other.
-    """
-    until = monotonic() + seconds
-    places = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
-    fault: OSError | None = None
-    with selectors.DefaultSelector() as trying:
-        try:
-            while places or trying.get_map():
-                if places:
-                    family, kind, protocol, _, place = places.pop(0)
-                    try:
-                        channel = socket.socket(family, kind, protocol)
-                    except OSError as error:  # no such family here
-                        fault = error
-                        continue
-                    trying.register(channel, selectors.EVENT_WRITE)
-                    channel.setblocking(False)
-                    number = channel.connect_ex(place)
-                    if number not in _UNDER_WAY:
-                        trying.unregister(channel)
-                        channel.close()
-                        fault = OSError(number, os.strerror(number))
-                        continue
-                left = until - monotonic()
-                if left <= 0:
-                    raise TimeoutError
-                for key, _ in trying.select(min(left, EYEBALLS_SECONDS) if places else left):
-                    channel = cast(socket.socket, key.fileobj)
-                    trying.unregister(channel)
-                    if number := channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                        channel.close()
-                        fault = OSError(number, os.strerror(number))
-                        continue
-                    channel.settimeout(max(0.001, until - monotonic()))
-                    return channel
-        finally:
-            for key in list(trying.get_map().values()):
-                cast(socket.socket, key.fileobj).close()
-    raise fault or OSError("the host has no address")
-
-
-def _asked(
-    connection: HTTPConnection, request: HttpRequest, alarm: ThreadAlarm, patience: float
-) -> tuple[HTTPResponse, socket.socket]:
-    """The response, when it has begun, and the socket that it comes from."""
-    alarm.begin(patience)
+def _connected(request: HttpRequest, origin: Origin, alarm: ThreadAlarm, seconds_to_wait: float) -> socket.socket:
+    """Return a new connection, with TLS for https. Raises ConnectionBroken."""
+    scheme, host, port = origin
+    seconds = min(CONNECT_SECONDS, seconds_to_wait)
+    alarm.begin(seconds)
+    channel = None
     try:
-        if connection.sock is None:
-            _connect(connection, request, patience)
-        channel: socket.socket = connection.sock
-        alarm.watch(channel)
-        channel.settimeout(patience)
-        path, headers = request_head.path_and_headers(request)
-        sent = False
-        try:
-            connection.request("POST", path, request.pieces, headers)
-            sent = True
-        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
-            if alarm.rang:
-                raise
-            # A server that refuses a long request may answer, and close, before it has read it.
-        response = connection.getresponse()
-        response.will_close = response.will_close or not sent
-        return response, channel
-    except _FAULTS as error:
-        raise _fault(request, error, alarm, "network") from None
+        # First, because without certificates no address is worth a look.
+        tls_context = tls_and_proxies.shared_tls_context() if scheme == "https" else None
+        channel = connect_first_answering(host, port, seconds)
+        if tls_context is not None:
+            # The handshake in a step of its own: the alarm needs the socket that it goes over.
+            channel = tls_context.wrap_socket(channel, server_hostname=host, do_handshake_on_connect=False)
+            alarm.watch(channel)
+            channel.do_handshake()
+    except BaseException as error:
+        if channel is not None:
+            channel.close()
+        if not isinstance(error, _FAULTS):
+            raise
+        if alarm.stopped:
+            raise faults.cancelled_reply() from None
+        if alarm.inherited:
+            raise faults.inherited_over_fork(request, "network") from None
+        if alarm.rang or isinstance(error, TimeoutError):
+            raise faults.no_connection_in_time(request) from None
+        raise faults.cannot_connect(request, str(error)) from None
     finally:
         alarm.end()
+    return channel
 
 
-def _connect(connection: HTTPConnection, request: HttpRequest, patience: float) -> None:
-    connection.timeout = min(CONNECT_SECONDS, patience)
-    try:
-        connection.connect()
-    except TimeoutError:
-        raise faults.no_connection_in_time(request) from None
-    except _FAULTS as error:
-        raise faults.cannot_connect(request, str(error)) from None
+class _Response:
+    """A response on a blocking connection."""
 
-
-class _Reply:
-    def __init__(
-        self, request: HttpRequest, response: HTTPResponse, channel: socket.socket, alarm: ThreadAlarm, silence: float
-    ) -> None:
-        self.status = response.status
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.getheaders()}
+    def __init__(self, request: HttpRequest, channel: socket.socket, alarm: ThreadAlarm) -> None:
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
         self._request = request
+        self._channel = channel
         self._alarm = alarm
-        try:
-            self._body = BodyReader(response)
-            first = _came_along(response, channel)
-            self._body.excess = self._body.ended and bool(first)
-            _limit(channel, silence)  # where the watchdog has no thread, this must do
-            self._pieces = _pieces(first, channel)
-        except _FAULTS as error:
-            raise _fault(request, error, alarm, "network") from None
+        self._all_sent = False
+        self._reader = ResponseReader()
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the connection outlives the response."""
+        return self._all_sent and self._reader.keeps_alive
 
     @property
     def reusable(self) -> bool:
-        """Whether the connection can be asked for something else, as far as the body goes."""
-        return self._body.ended and not self._body.excess
+        """Whether the connection can take another request."""
+        return self._all_sent and self._reader.reusable and not self._alarm.rang
 
-    def read(self, patience: float) -> bytes:
-        self._alarm.begin(patience)
+    def send_and_read_head(self, seconds_to_wait: float) -> None:
+        """Send the request, and wait for the head of the answer. Raises ConnectionBroken."""
+        alarm, reader, channel = self._alarm, self._reader, self._channel
+        alarm.begin(seconds_to_wait)
+        try:
+            alarm.watch(channel)
+            channel.settimeout(seconds_to_wait)
+            with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+                # A server that refuses a long request may answer, and close, before it has read it.
+                # No variable holds a piece: tools that show the variables of a traceback would show the key.
+                deque(map(channel.sendall, request_head.pieces_to_send(self._request)), maxlen=0)
+                self._all_sent = True
+            while not reader.status:
+                reader.feed(channel.recv(_READ_BYTES))
+                if monotonic() >= alarm.due:
+                    raise TimeoutError
+            self.status, self.headers = reader.status, reader.headers
+        except _FAULTS as error:
+            raise self._broken(error, "network") from None
+        finally:
+            alarm.end()
+
+    def read(self, seconds_to_wait: float) -> bytes:
+        """Return what comes next of the body; b"" at its end. Raises ConnectionBroken."""
+        self._alarm.begin(seconds_to_wait)
         try:
             return self._next()
         except _FAULTS as error:
-            raise _fault(self._request, error, self._alarm, "interrupted") from None
+            raise self._broken(error, "interrupted") from None
         finally:
             self._alarm.end()
 
     def drain(self) -> None:
-        """Reads the rest of a body whose last event has been read; gives up soon, and on any fault."""
+        """Read the rest of a body whose last event has been read; give up soon, and on any fault."""
         until = monotonic() + DRAIN_SECONDS
         self._alarm.begin(DRAIN_SECONDS)
         with suppress(*_FAULTS):
-            while not self._body.ended and monotonic() < until:
+            while not self._reader.ended and monotonic() < until:
                 self._next()
         self._alarm.end()
 
+    def close(self) -> None:
+        """Let go of what refers back to this object."""
+        self._reader.close()
+
     def _next(self) -> bytes:
-        body = self._body
-        while not body.ended:
-            found = body.more() if body.holds else body.feed(next(self._pieces, b""))
-            if body.ended and (self._alarm.rang or self._alarm.inherited):
+        reader, alarm = self._reader, self._alarm
+        while not reader.ended:
+            found = reader.read_more() if reader.has_more else reader.feed(_received(self._channel))
+            if reader.ended and (alarm.rang or alarm.inherited):
                 raise TimeoutError  # it was ended here, not by the server
             if found:
                 return found
-            if monotonic() >= self._alarm.due:
+            if monotonic() >= alarm.due:
                 raise TimeoutError
         return b""
 
-
-def _came_along(response: HTTPResponse, channel: socket.socket) -> bytes:
-    """What came along with the head."""
-    channel.settimeout(0)
-    with suppress(ssl.SSLWantReadError):
-        return response.fp.read1() or b""
-    return b""
-
-
-def _pieces(first: bytes, channel: socket.socket) -> Iterator[bytes]:
-    """What comes after the head, read from the socket itself: what `http.client` reads with takes twice as long."""
-    if first:
-        yield first
-    while data := _received(channel):
-        yield data
+    def _broken(self, error: Exception, code: ErrorCode) -> ConnectionBroken:
+        if self._alarm.stopped:
+            return faults.cancelled_reply()
+        if self._alarm.inherited:
+            return faults.inherited_over_fork(self._request, code)
+        return faults.broken_by(self._request, TimeoutError() if self._alarm.rang else error, code)
 
 
-def _limit(channel: socket.socket, seconds: float) -> None:
-    """How long one read may take, by the kernel where that is possible: else Python asks it twice for each."""
-    if isinstance(channel, ssl.SSLSocket) or sys.platform == "win32":
-        channel.settimeout(seconds)
-        return
-    channel.settimeout(None)
-    whole, part = divmod(seconds, 1)
-    limit = struct.pack("ll", int(whole), max(1, int(part * 1e6)))  # microseconds; 0 of both is none at all
-    channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+def _limit_reads(channel: socket.socket, seconds: float) -> None:
+    """Limit how long one read may take, by the kernel if that is possible: else Python asks it twice for each."""
+    with suppress(OSError, ValueError):  # another thread has closed it: the next read says so
+        if isinstance(channel, ssl.SSLSocket) or sys.platform == "win32":
+            channel.settimeout(seconds)
+            return
+        channel.settimeout(None)
+        whole, part = divmod(seconds, 1)
+        limit = struct.pack("ll", int(whole), max(1, int(part * 1e6)))  # microseconds; 0 of both is none at all
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
 
 
 def _received(channel: socket.socket) -> bytes:
     try:
-        return channel.recv(READ_BYTES)
+        return channel.recv(_READ_BYTES)
     except BlockingIOError:  # the kernel's limit
         raise TimeoutError from None
 
 
-def _fault(request: HttpRequest, error: Exception, alarm: ThreadAlarm, code: ErrorCode) -> ConnectionBroken:
-    if alarm.stopped:
-        return faults.cancelled_reply()
-    if alarm.inherited:
-        return faults.inherited_over_fork(request, code)
-    return faults.broken_by(request, TimeoutError() if alarm.rang else error, code)
-
-
-def _shut(connection: HTTPConnection) -> None:
-    """Ends what another thread may be reading, which a close alone does not."""
-    channel = connection.sock
-    if channel is not None:
-        with suppress(OSError):
-            socket.socket.shutdown(channel, socket.SHUT_RDWR)
-    connection.close()
+def _shut_down(channel: socket.socket) -> None:
+    """End what another thread may be reading, which a close alone does not."""
+    with suppress(OSError):
+        socket.socket.shutdown(channel, socket.SHUT_RDWR)
+    channel.close()

@@ -5,64 +5,61 @@ Rule: no message shows the path or the query of a URL, because either may hold a
 
 from __future__ import annotations
 
-from http.client import HTTPException, RemoteDisconnected
 from urllib.parse import urlsplit
 
 from ..events import ErrorCode
 from ..question.transport import ConnectionBroken, HttpRequest
 from . import forks
-from .connection_limits import HEAD_BYTES, INTERIM_ANSWERS
-from .response_body import Truncated, Unreadable
 from .tls_and_proxies import Proxy
 
+
+class UnreadableResponse(Exception):
+    """The answer is not HTTP, breaks off, or exceeds a limit. The text is safe to show."""
+
+
 FAULTS = (
-    HTTPException,
     OSError,  # and so TimeoutError
     UnicodeError,  # a host name that no resolver takes
-    Truncated,
-    Unreadable,
+    UnreadableResponse,
 )
-"""What the standard library, and the reading of a body, raise of a connection."""
+"""What a socket, and the reading of a response, raise."""
 
 
 def broken_by(request: HttpRequest, error: BaseException, code: ErrorCode) -> ConnectionBroken:
-    """One of these as ours. `code`: "network" until the response began, then "interrupted"."""
+    """Return the fault of a connection for one of FAULTS.
+
+    Args:
+        request: The request that was sent.
+        error: What was raised.
+        code: "network" until the response began, then "interrupted".
+    """
     if isinstance(error, TimeoutError):
         return nothing_in_time(request)
-    if isinstance(error, RemoteDisconnected):
-        reason = "the server closed the connection"
-    elif isinstance(error, Truncated):
-        reason = "the body ended before it was whole"
-    elif isinstance(error, OSError | Unreadable):
-        reason = str(error)
-    else:  # what http.client says of it quotes what the server sent
-        reason = f"that is no HTTP ({type(error).__name__})"
-    return broken_connection(request, code, reason)
+    is_safe = isinstance(error, OSError | UnreadableResponse)
+    return broken_connection(request, code, str(error) if is_safe else type(error).__name__)
 
 
-def head_too_long() -> Unreadable:
-    return Unreadable(f"the head of the answer is longer than {HEAD_BYTES // 1024} KB")
-
-
-def too_many_interim_answers() -> Unreadable:
-    return Unreadable(f"more than {INTERIM_ANSWERS} interim answers (1xx)")
-
-
-def broken_connection(request: HttpRequest, code: ErrorCode, reason: str) -> ConnectionBroken:
-    """A fault of a connection. `code`: "network" until the response began, then "interrupted"."""
+def broken_connection(
+    request: HttpRequest, code: ErrorCode, reason: str, proxy: Proxy | None = None
+) -> ConnectionBroken:
+    """Return the fault of a connection for a reason that is safe to show; `code` as for `broken_by`."""
     when = "before an answer" if code == "network" else "in the middle of the reply"
-    return ConnectionBroken(code, f"the connection to {shown_host(request)} broke {when}: {reason}")
+    host = f"{shown_host(request)}{_by_way_of(proxy)}"
+    return ConnectionBroken(code, f"the connection to {host} broke {when}: {reason}")
 
 
 def inherited_over_fork(request: HttpRequest, code: ErrorCode) -> ConnectionBroken:
+    """Return the fault of a connection that belongs to the parent process; `code` as for `broken_by`."""
     return broken_connection(request, code, forks.INHERITED)
 
 
 def cannot_connect(request: HttpRequest, reason: str, proxy: Proxy | None = None) -> ConnectionBroken:
+    """Return the fault of a connection that was refused."""
     return ConnectionBroken("network", f"can't connect to {shown_host(request)}{_by_way_of(proxy)}: {reason}")
 
 
 def no_connection_in_time(request: HttpRequest, proxy: Proxy | None = None) -> ConnectionBroken:
+    """Return the fault of a connection that took too long to be made."""
     return ConnectionBroken("timeout", f"can't connect to {shown_host(request)}{_by_way_of(proxy)}: no answer in time")
 
 
@@ -70,17 +67,21 @@ def _by_way_of(proxy: Proxy | None) -> str:
     return f" through {proxy}" if proxy else ""
 
 
-def nothing_in_time(request: HttpRequest) -> ConnectionBroken:
-    return ConnectionBroken("timeout", f"no text from {shown_host(request)} within the time limit")
+def nothing_in_time(request: HttpRequest, proxy: Proxy | None = None) -> ConnectionBroken:
+    """Return the fault of a wait that took too long."""
+    return ConnectionBroken("timeout", f"no text from {shown_host(request)}{_by_way_of(proxy)} within the time limit")
 
 
 def client_closed() -> ConnectionBroken:
+    """Return the fault of a pool that its owner has closed."""
     return ConnectionBroken("network", "the client was closed")
 
 
 def cancelled_reply() -> ConnectionBroken:
+    """Return the fault of a reply whose thread was asked to stop."""
     return ConnectionBroken("cancelled", "cancelled before the reply had ended")
 
 
 def shown_host(request: HttpRequest) -> str:
+    """Return the host and the port of the URL, without a user or a password."""
     return urlsplit(request.url).netloc.rpartition("@")[2]

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 from weakref import WeakSet
 
-INHERITED = "the process was forked meanwhile, and the reply goes on in the parent"
+INHERITED = "the process was forked meanwhile, and the reply continues in the parent"
 
 
 class Holder(Protocol):
@@ -52,9 +52,9 @@ def forget_inherited() -> None:
 def cut_off(channel: Any) -> None:
     """Close this process's copy of a socket, and put one in its place whose other end is closed.
 
-    After a close alone the number of the file could come again, and TLS, an event loop or an HTTP library would use it.
-    Whatever they do with this one ends, and nothing of it reaches the peer: no shutdown, no close_notify of TLS. (One
-    that was never connected won't do: OpenSSL takes ENOTCONN for a reason to try again.)
+    After a close alone another file could get its number, and TLS, an event loop or an HTTP library would use that one.
+    What they do with the replacement fails at once, and nothing of it reaches the peer: no shutdown, no close_notify of
+    TLS. (A socket that was never connected won't do: after ENOTCONN, OpenSSL tries again.)
     """
     with suppress(AttributeError, OSError, ValueError):  # there is no socket, or it is closed
         number = channel.fileno()

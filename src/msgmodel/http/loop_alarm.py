@@ -1,7 +1,7 @@
 """Limits on waits of asyncio, as `asyncio.timeout` sets them, but with one timer for all waits of a reply.
 
-Rule: the time in which the loop could not run does not count. After somebody blocked it, what has arrived by now is
-read before anything is called too late. A wait is extended like this once: a server that keeps the loop busy makes
+Rule: the time in which the loop could not run does not count. After a task blocked it, what has arrived by now is
+read before a wait is called too late. A wait is extended like this once: a server that keeps the loop busy makes
 every timer late, and must not extend its own wait again and again.
 """
 
@@ -13,11 +13,11 @@ from collections.abc import Callable
 from types import TracebackType
 
 LATE_SECONDS = 0.05
-"""How late a timer is that the loop could not run in time, as somebody blocked it."""
+"""How late a timer is if a task blocked the loop."""
 
 
 class LoopAlarm:
-    """Calls `ring` when a wait takes longer than it may."""
+    """Calls a function when a wait takes too long."""
 
     __slots__ = ("_due", "_extended_to", "_looks", "_loop", "_ring", "_seconds", "_time", "_timer")
 
@@ -30,20 +30,20 @@ class LoopAlarm:
         self._seconds = 0.0
 
     def begin(self, seconds: float) -> None:
-        """A wait of so many seconds begins."""
+        """Begin a wait of at most so many seconds."""
         self._seconds = seconds
         self._due = due = self._time() + seconds
         if due < self._looks:
             self._look_at(due)
 
     def end(self) -> None:
-        """It is over."""
+        """End the wait."""
         self._due = math.inf
 
     def close(self) -> None:
-        """There are no more: lets go of the timer, and of whom it would call, who nearly always has this."""
+        """Let go of the timer and of the function: it nearly always refers back to this object."""
         self._unset()
-        self._ring = _nobody
+        self._ring = _do_nothing
 
     def _unset(self) -> None:
         self._looks = math.inf
@@ -60,7 +60,7 @@ class LoopAlarm:
         now, late = self._time(), self._time() - self._looks
         self._timer, self._looks = None, math.inf
         if self._due == math.inf:
-            return  # nobody waits, and who does next sets it again
+            return  # there is no wait, and the next one sets the timer
         if self._due > now:
             self._look_at(self._due)
         elif late > LATE_SECONDS and self._due != self._extended_to:
@@ -70,12 +70,12 @@ class LoopAlarm:
             self._ring()
 
 
-def _nobody() -> None:
+def _do_nothing() -> None:
     pass
 
 
 class WaitLimit:
-    """Bounds one wait at a time: `with patience.of(seconds): await ...` raises TimeoutError."""
+    """Bounds one wait at a time: `with limit.of(seconds): await ...` raises TimeoutError."""
 
     def __init__(self) -> None:
         self._alarm = LoopAlarm(self._cancel)
@@ -84,7 +84,7 @@ class WaitLimit:
         self.close = self._alarm.close
 
     def of(self, seconds: float) -> WaitLimit:
-        """Itself, for a wait of so many seconds."""
+        """Return itself, for a wait of at most so many seconds."""
         self._seconds = seconds
         return self
 

@@ -1,7 +1,7 @@
 """Which connections a question goes over: a caller's own, a client's pool, or those that the bare functions share.
 
-Rule: straight to the server by the standard library, which costs least; by httpx2 through a proxy, and over a client
-that was handed in.
+Rule: straight to the server over our own connections, which cost least; by httpx2 through a proxy, over a client that
+was handed in, and if httptools is not installed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import atexit
 import threading
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 class OwnPool(ConnectionPool):
     """Connections for blocking calls, without a limit on live streams: each of a thousand users has one open.
 
-    Made when they are needed, and anew in a forked process.
+    They are made when they are needed, and anew in a forked process.
     """
 
     def __init__(self) -> None:
@@ -50,13 +51,15 @@ class OwnPool(ConnectionPool):
         self._pools: dict[Proxy | None, ConnectionPool] = {}
         forks.register(self)
 
-    def open(self, request: HttpRequest, patience: float, silence: float) -> AbstractContextManager[OpenResponse]:
-        """Sends the request; leaves the response open within the context."""
+    def open(
+        self, request: HttpRequest, seconds_to_wait: float, longest_wait: float
+    ) -> AbstractContextManager[OpenResponse]:
+        """Send the request, and leave the response open within the context."""
         forks.forget_inherited()
-        return self._pool(request).open(request, patience, silence)
+        return self._pool(request).open(request, seconds_to_wait, longest_wait)
 
     def close(self) -> None:
-        """Closes all connections, also those that a reply is being read from."""
+        """Close all connections, also those from which a reply is being read."""
         forks.forget_inherited()
         self.is_closed = True
         with self._lock:
@@ -65,6 +68,7 @@ class OwnPool(ConnectionPool):
             pool.close()
 
     def forget(self) -> None:
+        """Drop what was inherited."""
         self._lock = threading.Lock()  # a thread of the parent may have held it, or one within the pools
         _inherited.append(self._pools)
         self._pools = {}
@@ -83,23 +87,29 @@ class OwnPool(ConnectionPool):
 
 
 def _new_pool(proxy: Proxy | None) -> ConnectionPool:
-    if proxy is None:
+    if _goes_straight(proxy):
         from . import blocking
 
         return blocking.BlockingPool()
     from . import by_httpx2
 
-    return by_httpx2.Httpx2Transport(by_httpx2.new_client(proxy), proxy)
+    return by_httpx2.Httpx2Transport(by_httpx2.new_client(proxy), proxy, is_ours=True)
+
+
+def _goes_straight(proxy: Proxy | None) -> bool:
+    """Return whether our own connections can be used. Without httptools, httpx2 does all, and costs more."""
+    return proxy is None and find_spec("httptools") is not None
 
 
 class _LoopSessions:
-    """The sessions of one event loop, one for each proxy and one for what goes straight to a server."""
+    """The pools of one event loop: one for each proxy, and one for what goes straight to a server."""
 
     def __init__(self) -> None:
         self._proxies = Proxies()
         self._sessions: dict[Proxy | None, Session] = {}
 
     def session(self, request: HttpRequest) -> Session:
+        """Return the pool for a request, which may be new."""
         proxy = self._proxies.of(request.url)
         session = self._sessions.get(proxy)
         if session is None:
@@ -107,18 +117,19 @@ class _LoopSessions:
         return session
 
     async def aclose(self) -> None:
+        """Close all of them."""
         for session in list(self._sessions.values()):
             await session.aclose()
 
 
 def _new_session(proxy: Proxy | None) -> Session:
-    if proxy is None:
+    if _goes_straight(proxy):
         from . import asynchronous
 
         return asynchronous.LoopConnections()
     from . import by_httpx2
 
-    return by_httpx2.AsyncHttpx2Transport(by_httpx2.new_async_client(proxy), proxy)
+    return by_httpx2.AsyncHttpx2Transport(by_httpx2.new_async_client(proxy), proxy, is_ours=True)
 
 
 class AsyncPool:
@@ -130,12 +141,12 @@ class AsyncPool:
         self._by_loop = WeakKeyDictionary()
         forks.register(self)
 
-    def open(self, request: HttpRequest, patience: float, silence: float) -> _AsyncOpen:
-        """Sends the request; leaves the response open within the context."""
-        return _AsyncOpen(self, request, patience, silence)
+    def open(self, request: HttpRequest, seconds_to_wait: float, longest_wait: float) -> _AsyncOpen:
+        """Send the request, and leave the response open within the context."""
+        return _AsyncOpen(self, request, seconds_to_wait, longest_wait)
 
     async def aclose(self) -> None:
-        """Closes the sessions of the running loop, also where a reply is being read from one."""
+        """Close the connections of the running loop, also those from which a reply is being read."""
         forks.forget_inherited()
         self.is_closed = True
         kept = self._by_loop.get(asyncio.get_running_loop())
@@ -143,11 +154,12 @@ class AsyncPool:
             await kept[1].aclose()
 
     def forget(self) -> None:
+        """Drop what was inherited."""
         _inherited.append(self._by_loop)
         self._by_loop = WeakKeyDictionary()
 
     async def session(self, request: HttpRequest) -> Session:
-        """That of the running loop for this request. Raises Broken."""
+        """Return the pool of the running loop for this request. Raise ConnectionBroken if the client is closed."""
         forks.forget_inherited()
         if self.is_closed:
             raise faults.client_closed()
@@ -161,20 +173,20 @@ class AsyncPool:
         return kept[0].session(request)
 
     async def _closing(self, loop: asyncio.AbstractEventLoop, sessions: _LoopSessions) -> AsyncGenerator[None, None]:
-        """Suspended as long as the loop lives: `asyncio.run` closes what generators are left, and so the sessions."""
+        """Wait as long as the loop lives: `asyncio.run` closes the generators that are left, and so the connections."""
         try:
             yield
         finally:
-            self._by_loop.pop(loop, None)  # the generator holds the loop, which would live for ever otherwise
+            self._by_loop.pop(loop, None)  # the generator holds the loop, which would live forever otherwise
             await sessions.aclose()
 
 
 class _AsyncOpen:
     """A class, not a generator: a loop that ends closes all generators at once, so one must not wait for another."""
 
-    def __init__(self, pool: AsyncPool, request: HttpRequest, patience: float, silence: float) -> None:
+    def __init__(self, pool: AsyncPool, request: HttpRequest, seconds_to_wait: float, longest_wait: float) -> None:
         self._pool = pool
-        self._arguments = request, patience, silence
+        self._arguments = request, seconds_to_wait, longest_wait
 
     async def __aenter__(self) -> AsyncOpenResponse:
         session = await self._pool.session(self._arguments[0])
@@ -188,7 +200,7 @@ class _AsyncOpen:
 # --- the pools of the bare functions ---
 
 _inherited: list[object] = []
-"""What a forked process does not use. Its destructors might speak to the parent's event loop, or take a lock of it."""
+"""What a forked process keeps unused: its destructors might speak to the parent's event loop, or wait for a lock."""
 
 _pool = OwnPool()
 _async_pool = AsyncPool()
@@ -211,9 +223,13 @@ def unusable() -> list[str]:
 
 
 def transport_for_client(client: httpx2.Client | ConnectionPool | None) -> Transport:
-    """The transport over a client that was handed in, a pool of ours, or the process's own.
+    """Return the transport for blocking calls.
 
-    Raises ConfigurationError for a client of the other colour, or one that is closed.
+    Args:
+        client: A caller's own client, the pool of a `Client`, or None for the pool that the bare functions share.
+
+    Raises:
+        ConfigurationError: The client is asynchronous, or closed.
     """
     if client is None:
         return _pool
@@ -221,7 +237,7 @@ def transport_for_client(client: httpx2.Client | ConnectionPool | None) -> Trans
 
 
 def async_transport_for_client(client: httpx2.AsyncClient | AsyncPool | None) -> AsyncTransport:
-    """The same for asyncio."""
+    """Return the transport for asyncio; arguments and errors as for `transport_for_client`."""
     if client is None:
         return _async_pool
     return client if isinstance(client, AsyncPool) else _handed_in(client, "AsyncClient", "AsyncHttpx2Transport")

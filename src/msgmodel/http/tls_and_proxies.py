@@ -16,12 +16,12 @@ from ..question.transport import ConnectionBroken
 
 @cache
 def shared_tls_context() -> ssl.SSLContext:
-    """One for all pools: making one takes as long as all else, and a fork in the middle of it blocks the child."""
+    """Return the one for all pools. To make one takes as long as all else, and a fork meanwhile blocks the child."""
     import httpx2
 
     with environment_errors("the certificates that SSL_CERT_FILE or SSL_CERT_DIR names"):
         context = httpx2.create_ssl_context()
-    context.hostname_checks_common_name = False  # no authority vouches for it (RFC 9525, section 2)
+    context.hostname_checks_common_name = False  # authorities check the other names only (RFC 9525, section 2)
     return context
 
 
@@ -39,9 +39,9 @@ class Proxy:
 
 
 class Proxies:
-    """The proxies that the environment, or the system, names, and the hosts that are asked past them.
+    """The proxies that the environment or the system names, and the hosts that are reached without them.
 
-    Read once, as going through the whole environment takes longer than all else that is done for a request.
+    They are read once, because going through the environment takes longer than all else that is done for a request.
     """
 
     def __init__(self) -> None:
@@ -70,9 +70,9 @@ class Proxies:
 
 
 def _is_named(parts: SplitResult, entry: str) -> bool:
-    """Whether an entry of NO_PROXY names this host.
+    """Return whether an entry of NO_PROXY names this host.
 
-    There is no standard. Taken are the forms that curl, Go and Python's `urllib` take between them: a name with its
+    There is no standard. We accept the forms that curl, Go and Python's `urllib` accept between them: a name with its
     subdomains (also as `.name` or `*.name`), an address, a network such as 127.0.0.0/8, a port, and `*`.
     """
     if entry == "*":
@@ -100,7 +100,7 @@ def _is_named(parts: SplitResult, entry: str) -> bool:
 
 @contextmanager
 def environment_errors(what: str) -> Iterator[None]:
-    """Raise Broken if something that the environment names can't be used. To try again would not help."""
+    """Raise ConnectionBroken if something that the environment names can't be used. To try again would not help."""
     try:
         yield
     except (ValueError, OSError) as error:

@@ -1,7 +1,7 @@
 """Ends blocking waits that take too long, by shutting their connection: nothing else ends one from outside.
 
-Rule: one thread for all, which lives as long as anybody waits. The limits of an HTTP library are no help here: they
-start anew with every byte, also with those of a ping, or of a header that never ends.
+Rule: one thread for all, which lives as long as there is a wait. The limits of an HTTP library do not help: they start
+anew with every byte, also with those of a ping, or of a header that never ends.
 """
 
 from __future__ import annotations
@@ -20,51 +20,55 @@ LOOK_SECONDS = 1.0
 
 
 class ThreadAlarm:
-    """Shuts one connection when a wait on it takes too long, or when the thread that waits shall stop."""
+    """Shuts one connection when a wait on it takes too long, or when the thread that waits has to stop."""
 
     def __init__(self, watchdog: Watchdog, thread: int) -> None:
         self.due = math.inf
         self.rang = False
         self.stopped = False
-        """Whether it rang because its thread shall stop."""
+        """Whether it rang because its thread has to stop."""
         self.inherited = False
-        """Whether the process was forked while somebody waited, so that the connection is the parent's."""
+        """Whether the process was forked during the wait, so that the connection is the parent's."""
         self.thread = thread
         self._watchdog = watchdog
         self._socket: socket.socket | None = None
 
     def watch(self, channel: socket.socket) -> None:
-        """Takes the socket of the connection."""
+        """Take the socket of the connection."""
         self._socket = channel
         if self.rang:
             self.ring()
 
     def begin(self, seconds: float) -> None:
-        """Rings after so many seconds, unless `end` comes before."""
+        """Ring after so many seconds, unless `end` is called before."""
         self.due = due = monotonic() + seconds
         if due < self._watchdog.wakes:
             self._watchdog.look_at(self)
 
     def end(self) -> None:
+        """End the wait."""
         self.due = math.inf
 
     def ring(self) -> None:
+        """Shut the connection."""
         self.rang, self.due = True, math.inf
         if self._socket is not None:
             with suppress(OSError):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def stop(self) -> None:
+        """Ring because the thread has to stop."""
         self.stopped = True
         self.ring()
 
     def forget(self) -> None:
+        """Drop this process's copy of the connection."""
         self.inherited = True
         forks.cut_off(self._socket)
 
 
 class Watchdog:
-    """Rings the alarms that are due. One thread, which lives as long as there are any.
+    """Rings the alarms that are due, from one thread, which lives as long as there are any.
 
     The garbage collector ends abandoned streams, and so their alarms, at any point of any thread, and at the exit of
     the process, when a thread that is no more may hold the lock. So the lock is for waking the thread only: nothing
@@ -92,7 +96,7 @@ class Watchdog:
 
     @contextmanager
     def alarm(self) -> Iterator[ThreadAlarm]:
-        """A new alarm, watched within the context."""
+        """Return a new alarm, watched within the context."""
         alarm = ThreadAlarm(self, threading.get_ident())
         self._alarms.add(alarm)
         if alarm.thread in self._stopped:  # looked at after the alarm is there for `stop` to find
@@ -101,27 +105,27 @@ class Watchdog:
             yield alarm
         finally:
             self._alarms.discard(alarm)
-            if not self._alarms and self._changed.acquire(blocking=False):  # where it is taken, the thread is awake
+            if not self._alarms and self._changed.acquire(blocking=False):  # if it is taken, the thread is awake
                 self._changed.notify_all()
                 self._changed.release()
 
     def stop(self, thread: int) -> None:
-        """Ends what a thread waits for, and all that it would wait for until `release`."""
+        """End what a thread waits for, and all that it begins to wait for until `release`."""
         self._stopped.add(thread)
         for alarm in self._alarms.copy():
             if alarm.thread == thread:
                 alarm.stop()
 
     def release(self, thread: int) -> None:
-        """The thread may wait again, or has ended."""
+        """Let the thread wait again, or forget it because it has ended."""
         self._stopped.discard(thread)
 
     def look_at(self, alarm: ThreadAlarm) -> None:
-        """Sees to it that an alarm which is due before `wakes` is not missed."""
+        """Wake the thread for an alarm that is due before `wakes`, and start it if it does not run."""
         with self._changed:
             if not self._running:
                 thread = threading.Thread(target=self._watch, name="msgmodel-watchdog", daemon=True)
-                with suppress(RuntimeError):  # no more threads: then the pool's own limits must do
+                with suppress(RuntimeError):  # no more threads: then the limits of the sockets must do
                     thread.start()
                     self._running = True
             if alarm.due < self.wakes:
@@ -130,7 +134,7 @@ class Watchdog:
     def _watch(self) -> None:
         with self._changed:
             while True:
-                self.wakes = math.inf  # until its time is known, whoever sets an alarm comes here and waits
+                self.wakes = math.inf  # until its time is known, a thread that sets an alarm waits here
                 alarms = self._alarms.copy()
                 if not alarms:
                     self._running = False
@@ -140,7 +144,7 @@ class Watchdog:
                     if alarm.due <= now:
                         alarm.ring()
                 self.wakes = min(alarm.due for alarm in alarms)
-                # What ends an alarm while this runs can't say so: it is seen at the next look.
+                # An alarm that ends while this runs can't wake it, and is seen at the next look.
                 self._changed.wait(min(LOOK_SECONDS, max(0.0, self.wakes - now)))
 
 
@@ -148,15 +152,15 @@ _watchdog = Watchdog()
 
 
 def alarm() -> AbstractContextManager[ThreadAlarm]:
-    """A new alarm for the calling thread, watched within the context."""
+    """Return a new alarm for the calling thread, watched within the context."""
     return _watchdog.alarm()
 
 
 def stop_thread(thread: int) -> None:
-    """Ends the reply that a thread waits for, as cancelled, and each that it asks for until `release_thread`."""
+    """End the reply that a thread waits for, as cancelled, and each that it requests until `release_thread`."""
     _watchdog.stop(thread)
 
 
 def release_thread(thread: int) -> None:
-    """Takes that back, as the number of a thread that has ended may come again."""
+    """Take that back: the number of a thread that has ended may be used again."""
     _watchdog.release(thread)
