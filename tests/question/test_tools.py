@@ -113,7 +113,11 @@ def test_strict_goes_where_there_is_such_a_switch(wire: str, provider: ScriptedP
     (sent,) = provider.requests[-1].json["tools"]
     said = {"openai_chat": sent.get("function", {}), "openai_responses": sent, "anthropic": sent}.get(wire, {})
     assert said.get("strict") == (None if wire == "gemini" else True)
-    assert "strict" not in provider.requests[-1].body.decode() or wire != "gemini"
+    if wire == "gemini":  # a mode for all functions, instead of a key of one
+        assert "strict" not in provider.requests[-1].body.decode()
+        assert provider.requests[-1].json["toolConfig"] == {"functionCallingConfig": {"mode": "VALIDATED"}}
+        msgmodel.query("gemini", "hi", config=provider.config(wire), tools=tools, tool_choice="f")
+        assert provider.requests[-1].json["toolConfig"]["functionCallingConfig"]["mode"] == "ANY"
 
 
 @pytest.mark.parametrize(
@@ -171,10 +175,21 @@ def test_other_callables() -> None:
 @pytest.mark.parametrize(
     ("tools", "choice", "message"),
     [
-        ("f", None, "tools must be a list of dicts or functions, not str"),
-        ([5], None, r"tools\[0\] must be a dict or a function, not int"),
-        ([{"name": "a b"}], None, r"tools\[0\]: name must be 1 to 64 letters"),
+        ("f", None, r"tools must be a list: tools=\[\.\.\.\], not str"),
+        ({"name": "f"}, None, r"tools must be a list: tools=\[\.\.\.\], not dict"),
+        ([{"name": "f"}], {"type": "function", "name": "g"}, "tool_choice must be auto, none, required or the name"),
+        ([{"name": "f"}], {"zzz": 1}, "tool_choice must be auto, none, required or the name"),
+        ([{"name": "f"}], ["f"], "tool_choice must be auto, none, required or the name"),
+        ([5], None, r"tools\[0\]: a tool must be a dict, a function or a class, not int"),
         ([{"parameters": {}}], None, r"tools\[0\]: name must be"),
+        ([{"nmae": "f", "paramters": {}}], None, r"tools\[0\]: there is no key 'nmae': did you mean 'name'\?"),
+        (
+            [{"name": "f", "paramters": {}}],
+            None,
+            r"tools\[0\]: there is no key 'paramters': did you mean 'parameters'\?",
+        ),
+        ([{"type": "function", "function": {"name": "f"}, "stict": True}], None, "'stict': did you mean 'strict'"),
+        ([{"name": "f", "inputSchema": {}, "zzzz": 1}], None, "there is no key 'zzzz': the keys are type, name"),
         ([{"name": "f", "description": 5}], None, r"tools\[0\]: description must be a string"),
         ([{"name": "f", "parameters": {"type": "array"}}], None, "must be a JSON schema of type object"),
         ([{"name": "f", "parameters": 5}], None, "must be a JSON schema of type object"),
@@ -189,6 +204,26 @@ def test_other_callables() -> None:
 def test_what_is_no_tool(tools: Any, choice: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         read_tools(tools, choice)
+
+
+@pytest.mark.parametrize(
+    ("choice", "read"),
+    [
+        ({"type": "function", "function": {"name": "f"}}, "f"),
+        ({"type": "function", "name": "f"}, "f"),
+        ({"type": "tool", "name": "f"}, "f"),
+        ({"type": "auto"}, "auto"),
+        ({"type": "any"}, "required"),
+        ({"type": "none"}, "none"),
+        (None, None),
+    ],
+)
+def test_a_choice_in_the_form_of_a_provider(choice: Any, read: str | None) -> None:
+    assert read_tools([{"name": "f"}], choice)[1] == read
+
+
+def test_no_tools() -> None:
+    assert read_tools(None, None) == read_tools([], None) == ((), None)
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,10 +313,10 @@ def test_other_providers_are_asked_over_their_own_wire(name: str, model: str, pr
 
 
 @pytest.mark.parametrize("api", [None, "responses"])
-@pytest.mark.parametrize("fields", [{"stop": ("x",)}, {"seed": 3}, {"n": 2}, {"n": 2, "seed": 0}])
+@pytest.mark.parametrize("fields", [{"stop": ("x",)}, {"seed": 3}, {"stop": ("x",), "seed": 0}])
 def test_what_responses_does_not_have(fields: Any, api: Any, provider: ScriptedProvider) -> None:
     config = provider.config("openai", api=api, **fields)
-    words = " and no ".join(name for name in ("stop", "seed", "n") if name in fields)
+    words = " and no ".join(name for name in ("stop", "seed") if name in fields)
     with pytest.raises(ConfigurationError, match=f"the Responses API, over which gpt-6-luna is asked, has no {words}:"):
         msgmodel.query("openai", "hi", config=config, tools=[{"name": "f"}])
     msgmodel.query("openai", "hi", config=provider.config("openai_responses", n=1))

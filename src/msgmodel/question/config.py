@@ -5,9 +5,15 @@ Rule: None means "not sent", so that the provider's own default applies. Argumen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+KeyFunction: TypeAlias = Callable[[], str] | Callable[[], Awaitable[str]]
+"""A function that returns a key or a token, called for each attempt. A coroutine function is for asyncio."""
+
+KeyLike: TypeAlias = str | KeyFunction
+"""A key, or a function that returns it."""
 
 
 @dataclass(slots=True)
@@ -23,16 +29,20 @@ class OpenAIConfig:
     max_tokens: int | None = None
     """Maximum tokens of the reply, reasoning included."""
     n: int | None = None
-    """Number of replies to generate. Only the first one is read."""
-    api_key: str | None = field(default=None, repr=False)
-    """The key; None reads it from the environment or the key file."""
+    """Number of replies: 1 or None. For several, ask several times with `stream_many`."""
+    api_key: KeyLike | None = field(default=None, repr=False)
+    """The key, or a function that returns it; None reads it from the environment or the key file."""
     stop: tuple[str, ...] | None = field(default=None, kw_only=True)
     """Texts that end the reply."""
     seed: int | None = field(default=None, kw_only=True)
     """Seed of the sampling: the same seed and question give the same reply, as far as the server supports it."""
     api: Literal["chat", "responses"] | None = field(default=None, kw_only=True)
     """Chat Completions or the Responses API. None is chat, except for models that exist only in Responses, and GPT-6
-    models with tools, which they call only there. Responses has no `stop`, `seed` and `n`: they raise an error."""
+    models with tools, which they call only there. Responses has no `stop` and `seed`: they raise an error."""
+    thinking_tags: Literal["read", "opened", "keep"] | None = field(default=None, kw_only=True)
+    """What to do with reasoning that a model writes into its text, between tags such as `<think>`. `read` moves it to
+    the reasoning; `opened` too, if the prompt ends in the opening tag; `keep` leaves the text as it is. None reads the
+    tags of the models that are known to write them."""
     base_url: str | None = field(default=None, kw_only=True)
     """Address of another server, including `/v1`; None is the provider's environment variable, else its own address."""
     store: bool | None = field(default=None, kw_only=True)
@@ -42,7 +52,7 @@ class OpenAIConfig:
     headers: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
     """Headers to add to the request. They replace ours of the same name."""
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """Fields to add to the body. They replace ours; an object in both is merged, one level deep."""
+    """Fields to add to the body. They replace ours, but objects are merged, one level deep, and `tools` are added."""
 
 
 @dataclass(slots=True)
@@ -59,8 +69,8 @@ class AnthropicConfig:
     """Number of most likely tokens to choose from. See `api_version`."""
     max_tokens: int | None = None
     """Maximum tokens of the reply, thinking included. This API requires a limit, so None sends 16,384."""
-    api_key: str | None = field(default=None, repr=False)
-    """The key; None reads it from the environment or the key file."""
+    api_key: KeyLike | None = field(default=None, repr=False)
+    """The key, or a function that returns it; None reads it from the environment or the key file."""
     stop: tuple[str, ...] | None = field(default=None, kw_only=True)
     """Texts that end the reply."""
     api_version: str | None = field(default=None, kw_only=True)
@@ -72,7 +82,7 @@ class AnthropicConfig:
     headers: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
     """Headers to add to the request. They replace ours of the same name."""
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """Fields to add to the body. They replace ours; an object in both is merged, one level deep."""
+    """Fields to add to the body. They replace ours, but objects are merged, one level deep, and `tools` are added."""
 
 
 @dataclass(slots=True)
@@ -90,15 +100,15 @@ class GeminiConfig:
     max_tokens: int | None = None
     """Maximum tokens of the reply, thinking included."""
     candidate_count: int | None = None
-    """Number of replies to generate. Only the first one is read."""
+    """Number of replies: 1 or None. For several, ask several times with `stream_many`."""
     safety_threshold: str | None = None
     """Threshold for every adjustable category, such as `BLOCK_NONE`."""
     api_version: str | None = None
-    """Version in the address; None is v1, or v1beta for the `*-latest` models, which exist only there."""
+    """Version in the address; None is v1, or v1beta for previews, experiments and the `*-latest` names."""
     cache_control: bool = False
     """No effect, because Gemini caches automatically. Kept for programs of msgmodel 4."""
-    api_key: str | None = field(default=None, repr=False)
-    """The key; None reads it from the environment or the key file."""
+    api_key: KeyLike | None = field(default=None, repr=False)
+    """The key, or a function that returns it; None reads it from the environment or the key file."""
     stop: tuple[str, ...] | None = field(default=None, kw_only=True)
     """Texts that end the reply."""
     seed: int | None = field(default=None, kw_only=True)
@@ -110,7 +120,7 @@ class GeminiConfig:
     headers: Mapping[str, str] = field(default_factory=dict, kw_only=True, repr=False)
     """Headers to add to the request. They replace ours of the same name."""
     body: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """Fields to add to the body. They replace ours; an object in both is merged, one level deep."""
+    """Fields to add to the body. They replace ours, but objects are merged, one level deep, and `tools` are added."""
 
 
 @dataclass(slots=True)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import IO, Any, Final, Protocol, TypeAlias, runtime_checkable
 
-from ..errors import FileError
-from .question import Attachment
+from ..errors import ConfigurationError, FileError, quoted
+from .lenient_json import mend_surrogates
+from .question import Attachment, FileLink, decode_base64
 
 MB: Final = 1_000_000
+DETAILS: Final = ("low", "high", "original")
+"""How closely a model may look at an image: openai 3.57, `ImageURL.detail`. Its `auto` is the default."""
 
 
 @runtime_checkable
@@ -98,6 +101,16 @@ _BY_SUFFIX: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _TEXT_LIKE: Final = frozenset({"application/json"})
+_SUFFIX_BY_TYPE: Final = {media_type: suffix for suffix, media_type in reversed([*_BY_SUFFIX.items()])}
+_OTHER_NAMES: Final = {
+    "image/jpg": "image/jpeg",
+    "audio/mp3": "audio/mpeg",
+    "audio/wave": "audio/wav",
+    "audio/x-wav": "audio/wav",
+    "image/svg+xml": "text/xml",
+    "application/xml": "text/xml",
+}
+"""Media types by other names that are in use."""
 
 _IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _PDF: Final = "application/pdf"
@@ -154,12 +167,15 @@ SIZE_LIMITS: Final[Mapping[str, InlineLimits]] = MappingProxyType(
 )
 
 
-def read_attachment(file: FileLike | Attachment, filename: str | None = None) -> Attachment:
+def read_attachment(
+    file: FileLike | Attachment, filename: str | None = None, media_type: str | None = None
+) -> Attachment:
     """Read an attachment.
 
     Args:
         file: An open binary file, bytes or a path; or an attachment that was read for another panel.
         filename: Its name, which tells its type. Default: the file's own name.
+        media_type: Its type if its name does not tell it.
 
     Raises:
         FileError: The file can't be read, is empty, or is of an unknown type.
@@ -167,11 +183,16 @@ def read_attachment(file: FileLike | Attachment, filename: str | None = None) ->
     if isinstance(file, Attachment):
         return file
     data, own_name = _read_content(file)
-    name = PurePath(filename or own_name or "file").name or "file"
+    name = mend_surrogates(PurePath(filename or own_name or "file").name or "file")
     if not data:
         raise FileError(f"{name} is empty")
-    suffix = name.rpartition(".")[2].lower() if "." in name else ""
-    media_type = _BY_SUFFIX.get(suffix) or _sniff_media_type(data)
+    suffix = _suffix_of(name)
+    claimed, media_type = media_type, _BY_SUFFIX.get(suffix)
+    if media_type is None:
+        media_type = _sniff_media_type(data) if claimed is None else _correct_media_type(claimed, data)
+        if claimed is not None and media_type in _SUFFIX_BY_TYPE:
+            suffix = _SUFFIX_BY_TYPE[media_type]
+            name += f".{suffix}"  # providers read the type of a file from its name too
     if media_type is None or media_type.startswith("text/") or media_type in _TEXT_LIKE:
         text = _decode_text(data)
         if text is None:
@@ -188,7 +209,7 @@ def read_attachments(
     if filename is not None and file_like is None:
         raise FileError("filename was given without file_like: pass the file's content too")
     if not isinstance(files, Sequence) or isinstance(files, (str, bytes)):
-        raise FileError(f"files must be a list of files, not {type(files).__name__}")
+        raise FileError(f"files must be a list of files, such as [Path('a.pdf')], not {type(files).__name__}")
     if any(isinstance(file, tuple) and len(file) != 2 for file in files):
         raise FileError("a tuple in files must be a name and a file")
     given: list[tuple[str | None, FileLike]] = [] if file_like is None else [(filename, file_like)]
@@ -206,6 +227,55 @@ def check_attachment(file: Attachment, provider: str, limits: InlineLimits) -> N
         raise FileError(f"{file.name} ({file.media_type}) has {size}, too much for {provider}: it takes {limits.words}")
 
 
+def read_file_part(part: Mapping[str, Any]) -> Attachment | FileLink:
+    """Read the `file` part of a message: its data, or the address from which the provider fetches it.
+
+    Raises:
+        ConfigurationError, FileError: The part is wrong, or the file is empty or of an unknown type.
+    """
+    name, media_type = part.get("name"), part.get("media_type")
+    if not isinstance(name, str | None) or not isinstance(media_type, str | None):
+        raise ConfigurationError("the name and the media_type of a file must be strings")
+    if media_type is not None:
+        media_type = media_type.partition(";")[0].strip().lower()
+        media_type = _OTHER_NAMES.get(media_type, media_type) or None
+    detail = part.get("detail")
+    if detail not in (None, *DETAILS):
+        raise ConfigurationError(f"detail must be {', '.join(DETAILS)}, not {quoted(detail)}")
+    found = _read_content_of_part(part, name, media_type)
+    return replace(found, detail=detail) if detail else found
+
+
+def _read_content_of_part(part: Mapping[str, Any], name: str | None, media_type: str | None) -> Attachment | FileLink:
+    if part.get("url") is not None:
+        if part.get("data") is not None:
+            raise ConfigurationError("a file has data or a url, not both")
+        return _read_file_link(part["url"], name, media_type)
+    data = part.get("data")
+    if isinstance(data, str):
+        try:
+            data = decode_base64(data)
+        except ValueError:
+            data = None
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise ConfigurationError("the data of a file must be bytes, or their base64 text")
+    return read_attachment(data, name, media_type)
+
+
+def _read_file_link(url: Any, name: str | None, media_type: str | None) -> FileLink:
+    if not isinstance(url, str) or not url.isprintable() or not url.lower().startswith(_FETCHED):
+        raise ConfigurationError(f"the url of a file must begin with {' or '.join(_FETCHED)}: else pass its data")
+    path = url.partition("#")[0].partition("?")[0]
+    last = path.rstrip("/").rpartition("/")[2]
+    media_type = _BY_SUFFIX.get(_suffix_of(name or last)) or _BY_SUFFIX.get(_suffix_of(last)) or media_type
+    if media_type is None:
+        raise ConfigurationError("the url of the file does not tell its type: pass media_type, such as 'image/png'")
+    return FileLink(mend_surrogates(name or last or "file"), media_type, url)
+
+
+_FETCHED = ("https://", "http://", "gs://")
+
+
 def _read_content(file: Any) -> tuple[bytes, str | None]:
     if isinstance(file, (bytes, bytearray, memoryview)):
         return bytes(file), None
@@ -218,7 +288,8 @@ def _read_content(file: Any) -> tuple[bytes, str | None]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise FileError(f"the file {getattr(file, 'name', '') or file!s} can't be read: {reason}") from None
-    raise FileError(f"file_like must be an open binary file, bytes or a pathlib.Path, not {type(file).__name__}")
+    cure = f": use pathlib.Path({quoted(file)}), or bytes for its content" if isinstance(file, str) else ""
+    raise FileError(f"file_like must be an open binary file, bytes or a pathlib.Path, not {type(file).__name__}{cure}")
 
 
 def _read_from_start(file: IO[bytes]) -> bytes:
@@ -235,6 +306,18 @@ def _read_from_start(file: IO[bytes]) -> bytes:
     if not isinstance(data, bytes):
         raise FileError("file_like must be open in binary mode ('rb')")
     return data
+
+
+def _suffix_of(name: str) -> str:
+    return name.rpartition(".")[2].lower() if "." in name else ""
+
+
+def _correct_media_type(claimed: str, data: bytes) -> str | None:
+    """Return the type of the data if it is claimed to be an image: providers refuse one of another format."""
+    if claimed.startswith("image/") or claimed not in _SUFFIX_BY_TYPE:
+        found = _sniff_media_type(data)
+        return found or (claimed if claimed in _SUFFIX_BY_TYPE else None)
+    return claimed
 
 
 def _sniff_media_type(data: bytes) -> str | None:

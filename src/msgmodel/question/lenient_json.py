@@ -46,7 +46,7 @@ class LenientDecoder(Generic[T]):
             return self._decoder.decode(data)
         except (ValueError, RecursionError):
             try:
-                return self._decoder.decode(_mend_text(data))
+                return self._decoder.decode(mend_json(data))
             except (ValueError, RecursionError):
                 raise MalformedJson("an event is not the JSON that this API promises") from None
 
@@ -65,9 +65,32 @@ def load_lenient(data: bytes | str) -> Any:
         try:
             return msgspec.json.decode(data)
         except ValueError:
-            return msgspec.json.decode(_mend_text(data))
+            return msgspec.json.decode(mend_json(data))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def decode_request(body: bytes | bytearray | str, shape: Any = Any) -> Any:
+    """Decode the JSON of a client. Half a surrogate pair, from a text that JavaScript cut, becomes U+FFFD.
+
+    Args:
+        body: The body of the request.
+        shape: The type to decode.
+
+    Raises:
+        msgspec.ValidationError: The JSON does not fit the type.
+        ValueError, RecursionError: The body is not JSON in UTF-8, or is nested too deeply.
+    """
+    if isinstance(body, str):
+        body = _encode_text(body)
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        if (mended := _mend_escapes(bytes(body))) == body:
+            raise
+        return msgspec.json.decode(mended, type=shape)
 
 
 def parse_or_none(data: bytes) -> Any:
@@ -92,11 +115,35 @@ def memory(value: Any) -> int:
     return total
 
 
-def _encode_text(text: str) -> bytes:
+def mend_surrogates(text: str) -> str:
+    """Return the text with U+FFFD for each half of a surrogate pair, which JSON in UTF-8 can't hold.
+
+    JavaScript cuts a string within an emoji and leaves such a half, and Python decodes the name of a file that is not
+    UTF-8 to them. Two halves that belong together become their character.
+    """
+    if text.isascii():
+        return text
     try:
-        return text.encode()
+        for at in range(0, len(text), _STEP):  # in steps, as a copy would double the memory of a large text
+            text[at : at + _STEP].encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def mend_all_surrogates(value: Any) -> Any:
+    """Return a copy of a value for JSON in which each string is mended, keys too. Raise RecursionError if too deep."""
+    if isinstance(value, str):
+        return mend_surrogates(value)
+    if isinstance(value, dict):
+        return {mend_all_surrogates(key): mend_all_surrogates(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [mend_all_surrogates(each) for each in value]
+    return value
+
+
+def _encode_text(text: str) -> bytes:
+    return mend_surrogates(text).encode()
 
 
 def _has_few_values(data: bytes) -> bool:
@@ -129,17 +176,22 @@ def _count_values(data: bytes) -> int:
     return len(data) - len(data.translate(None, b",[{"))  # one pass; `count` would take one for each character
 
 
-def _mend_text(data: bytes) -> bytes:
+def mend_json(data: bytes) -> bytes:
     """Replace invalid UTF-8 and half surrogate pairs. Raise ValueError if there are none to replace."""
-    mended = _replace_invalid_utf8(data)
-    # A search for one byte is fast, so that a large text without escapes is not searched for two.
-    if b"\\" in mended and (b"\\ud" in mended or b"\\uD" in mended) and b"\0" not in mended:
-        # With escaped backslashes out of the way, every backslash that is left begins an escape.
-        mended = mended.replace(rb"\\", b"\0\0")
-        mended = _HALF.sub(rb"\\ufffd", mended, count=MOST_HALVES).replace(b"\0\0", rb"\\")
+    mended = _mend_escapes(_replace_invalid_utf8(data))
     if mended is data or mended == data:
         raise ValueError("not JSON")
     return mended
+
+
+def _mend_escapes(data: bytes) -> bytes:
+    """Replace half surrogate pairs that are written as escapes. Return the text itself if there are none."""
+    # A search for one byte is fast, so that a large text without escapes is not searched for two.
+    if b"\\" not in data or not (b"\\ud" in data or b"\\uD" in data) or b"\0" in data:
+        return data
+    # With escaped backslashes out of the way, every backslash that is left begins an escape.
+    mended = data.replace(rb"\\", b"\0\0")
+    return _HALF.sub(rb"\\ufffd", mended, count=MOST_HALVES).replace(b"\0\0", rb"\\")
 
 
 def _replace_invalid_utf8(data: bytes) -> bytes:

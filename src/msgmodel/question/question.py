@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import pairwise
@@ -13,8 +13,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..messages import JSON
+from ..reply_facts import OutputMethod
 from .config import ProviderConfig
+from .key_source import KeySource
 from .lenient_json import as_mapping, load_lenient
+from .token_estimate import estimate_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,8 @@ class Attachment:
     media_type: str
     data: bytes = field(repr=False)
     text: str | None = field(default=None, repr=False)
+    detail: str | None = None
+    """How closely the model looks at an image; None lets the provider decide."""
     _encoded: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def in_base64(self, prefix: str = "") -> msgspec.Raw:
@@ -36,7 +41,11 @@ class Attachment:
         return self._placeholder(prefix, "text")
 
     def _placeholder(self, prefix: str, way: str) -> msgspec.Raw:
-        return msgspec.Raw(b'%b%b%x %b%b"' % (msgspec.json.encode(prefix)[:-1], _MARK, id(self), way.encode(), _MARK))
+        return msgspec.Raw(b'"%b%b"' % (_inside_of_json(prefix), self.mark_in_json(way)))
+
+    def mark_in_json(self, way: str) -> bytes:
+        """Return what stands for the data or the text within a JSON string."""
+        return b"%b%x %b%b" % (_MARK, id(self), way.encode(), _MARK)
 
     def encode_for_json(self, way: str) -> bytes:
         """Return the data or the text as the inside of a JSON string, encoded once for all requests."""
@@ -48,10 +57,39 @@ class Attachment:
         return self._encoded[way]
 
 
+@dataclass(frozen=True, slots=True)
+class FileLink:
+    """A file that the provider fetches from an address. `media_type` ends in `/*` if only the kind is known."""
+
+    name: str
+    media_type: str
+    url: str = field(repr=False)
+    detail: str | None = None
+
+
+INVALID_JSON = "INVALID_JSON"
+"""The key under which arguments that are not a JSON object go back to the model."""
+
 _MARK = b"\xff"
 """Delimits the placeholder of a file in a body. JSON is UTF-8, in which this byte never occurs.
 
 The data itself would be copied each time a request is encoded: 50 MB for each retry and each fallback."""
+
+
+def _inside_of_json(text: str) -> bytes:
+    return msgspec.json.encode(text)[1:-1]
+
+
+def join_texts(parts: Iterable[str | Attachment]) -> msgspec.Raw:
+    """Return texts and text files as one JSON string, with an empty line between them. The files are not copied."""
+    inner = [
+        _inside_of_json(part)
+        if isinstance(part, str)
+        else _inside_of_json(f"File {part.name}:\n\n") + part.mark_in_json("text")
+        for part in parts
+    ]
+    return msgspec.Raw(b'"%b"' % rb"\n\n".join(inner))
+
 
 Effort: TypeAlias = Literal["none", "low", "medium", "high"]
 
@@ -98,11 +136,24 @@ class PastCall:
 
     @property
     def input(self) -> dict[str, Any]:
-        """The arguments for a wire that takes an object; empty if the text is not a JSON object."""
+        """The arguments for a wire that takes an object.
+
+        Text that is not a JSON object stands in it under `INVALID_JSON`, so that the model sees what it wrote.
+        """
         try:
-            return as_mapping(load_lenient(self.arguments))
+            decoded = load_lenient(self.arguments)
         except ValueError:
-            return {}
+            decoded = None
+        return decoded if isinstance(decoded, dict) else {INVALID_JSON: self.arguments}
+
+    @property
+    def arguments_as_json(self) -> str:
+        """The arguments for a wire that takes text: unchanged if they are a JSON object, as servers require."""
+        try:
+            msgspec.json.decode(self.arguments, type=dict[str, Any])
+        except (ValueError, RecursionError):
+            return msgspec.json.encode(self.input).decode()
+        return self.arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +162,10 @@ class PastResult:
 
     call: PastCall
     content: str = field(repr=False)
+    """Its text, in which a file is named in words."""
     is_error: bool = False
+    parts: tuple[str | Attachment | FileLink, ...] = field(default=(), repr=False)
+    """Its texts and files in their order; empty if it has no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +175,9 @@ class OpaqueBlock:
     opaque: JSON = field(repr=False)
 
 
-TurnPart: TypeAlias = str | Attachment | SignedText | PastReasoning | PastRefusal | PastCall | PastResult | OpaqueBlock
+TurnPart: TypeAlias = (
+    str | Attachment | FileLink | SignedText | PastReasoning | PastRefusal | PastCall | PastResult | OpaqueBlock
+)
 Role: TypeAlias = Literal["user", "assistant", "tool"]
 
 
@@ -134,6 +190,23 @@ class ToolDefinition:
     parameters: Mapping[str, Any] = field(repr=False)
     strict: bool | None = None
     """Whether the arguments must match the schema, if the wire has such a switch."""
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """More keys of the function, which only some wires have, such as `cache_control`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTool:
+    """A tool that the provider runs itself, such as its web search, or one of a kind that only its API has."""
+
+    name: str
+    """What `tool_choice` names."""
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The tool as it is sent; empty for a portable name until the provider is known."""
+    choice: JSON = field(default=None, repr=False)
+    """What `tool_choice` sends to choose this tool; None if the API can't."""
+
+
+Tool: TypeAlias = ToolDefinition | ProviderTool
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +215,28 @@ class QuestionTurn:
 
     role: Role
     parts: tuple[TurnPart, ...] = field(repr=False)
+    is_past: bool = False
+    """Whether other turns follow in the messages, so that it is not the question itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedOutput:
+    """The format of `output=`, as one provider is asked for it."""
+
+    method: OutputMethod
+    name: str
+    """At most 64 letters, digits, hyphens and underscores."""
+    schema: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The JSON schema as it is sent; None for any JSON."""
+    unenforced: tuple[str, ...] = field(default=(), repr=False)
+    """What this provider does not enforce: the JSON pointer of each keyword."""
+    more_fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Fields of the body that make this provider keep to the schema."""
+
+    @property
+    def native_schema(self) -> Mapping[str, Any] | None:
+        """The schema for the field that the API has for it; None if nothing is to be sent there."""
+        return self.schema if self.method == "native" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +253,18 @@ class Dialect:
     """Sampling fields to send if the caller does not set them."""
     reasoning: Mapping[Effort, Mapping[str, Any]] = field(default_factory=lambda: EFFORT_FIELDS)
     """The fields that each level of `reasoning=` adds to the body. A missing level is refused."""
+    cache_control: bool = False
+    """Whether the server takes Anthropic's `cache_control` at the top of the body."""
+    fetches_files: bool = True
+    """Whether the server fetches images from addresses."""
+    alternates: bool = False
+    """Whether chat templates decide: some accept no user's turn after the results of tools, and no content of null."""
+    result_files_follow: bool = False
+    """Whether images in the results of tools are sent in a user's message after them."""
+    short_call_ids: bool = False
+    """Whether the id of a call must have nine letters or digits."""
+    prompt_progress: bool = False
+    """Whether the server reports how much of the prompt it has read, if it is asked to by `return_progress`."""
     echo_reasoning: str = ""
     """The field in which an assistant's turn carries its reasoning back; empty if the server does not want it."""
 
@@ -173,15 +280,25 @@ class Question:
     system: str | None = field(default=None, repr=False)
     max_tokens: int | None = None
     temperature: float | None = None
-    tools: tuple[ToolDefinition, ...] = ()
+    dropped_parts: tuple[str, ...] = field(default=(), repr=False)
+    """What of the earlier turns can't be sent to this provider, in a few words each."""
+    tools: tuple[Tool, ...] = ()
     tool_choice: str | None = None
     """"auto", "none", "required" or the name of a tool."""
     reasoning: Effort | None = None
+    output: AskedOutput | None = None
+    """The format that the reply must have, if the caller wants one."""
+    cache_control: Mapping[str, str] | None = None
+    """Anthropic's field that asks for a cache of the prompt; None if nothing is to be sent."""
     config: ProviderConfig = field(repr=False)
     dialect: Dialect = field(default_factory=Dialect, repr=False)
     base_url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: Sequence[str] = field(default=(), repr=False)
+    reports_progress: bool = False
+    """Whether to ask the server how much of the prompt it has read."""
+    key_source: KeySource | None = field(default=None, repr=False)
+    """Brings the key of each attempt, if the caller passed a function; `headers` then holds none."""
 
     @property
     def target_host(self) -> str:
@@ -189,16 +306,41 @@ class Question:
         return urlsplit(self.base_url).hostname or ""
 
     @property
+    def chosen_tool(self) -> JSON:
+        """What chooses the provider's own tool that `tool_choice` names; None if it names a function."""
+        own = (tool for tool in self.tools if isinstance(tool, ProviderTool) and tool.name == self.tool_choice)
+        return next((tool.choice for tool in own), None)
+
+    @property
     def attachments(self) -> list[Attachment]:
-        return [part for turn in self.turns for part in turn.parts if isinstance(part, Attachment)]
+        return [file for file in self.files if isinstance(file, Attachment)]
+
+    @property
+    def files(self) -> list[Attachment | FileLink]:
+        """The files of all turns, also those in the results of tools."""
+        return files_of_turns(self.turns)
 
     @property
     def estimated_tokens(self) -> int | None:
         """The estimated tokens of the question; None if it has a file without text, such as an image."""
-        if any(file.text is None for file in self.attachments):
-            return None
+        return None if self.files_without_text else self.estimate_text_tokens()
+
+    @property
+    def files_without_text(self) -> list[Attachment | FileLink]:
+        """The files whose tokens are unknown, such as images."""
+        return [file for file in self.files if isinstance(file, FileLink) or file.text is None]
+
+    def estimate_text_tokens(self) -> int:
+        """Return the estimated tokens of the question without files that are no text."""
         texts = [self.system or "", *(_text_of_part(part) for turn in self.turns for part in turn.parts)]
         return sum(map(estimate_tokens, texts))
+
+
+def files_of_turns(turns: Iterable[QuestionTurn]) -> list[Attachment | FileLink]:
+    """Return the files of the turns, also those in the results of tools."""
+    parts = [part for turn in turns for part in turn.parts]
+    within = [inner for part in parts if isinstance(part, PastResult) for inner in part.parts]
+    return [part for part in (*parts, *within) if isinstance(part, Attachment | FileLink)]
 
 
 def decode_base64(text: str) -> bytes:
@@ -213,24 +355,6 @@ def decode_base64(text: str) -> bytes:
 
 
 BASE64_PIECE = 1024 * 1024  # a multiple of 4
-_STEP = 8 * 1024
-
-
-def estimate_tokens(text: str) -> int:
-    """Estimate the tokens of a text that the provider did not count: one for every four bytes, rounded up."""
-    return estimate_tokens_of((text,))
-
-
-def estimate_tokens_of(pieces: Iterable[str]) -> int:
-    """Estimate the tokens of a text in pieces. It is not joined, which would take its memory again."""
-    return -(-sum(map(_utf8_length, pieces)) // 4)
-
-
-def _utf8_length(text: str) -> int:
-    if text.isascii():
-        return len(text)
-    # In steps: to encode a text takes up to four bytes for each of its characters at first.
-    return sum(len(text[at : at + _STEP].encode()) for at in range(0, len(text), _STEP))
 
 
 def without_none(**fields: Any) -> dict[str, Any]:
@@ -238,13 +362,31 @@ def without_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+_JOINED_LISTS = ("tools", "include")
+"""Fields of a body that hold what `tools=` and `reasoning=` ask for. One from the caller adds to them."""
+
+
 def merge_body(payload: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the payload with the caller's own fields over it. Objects in both are merged, one level deep."""
+    """Return the payload with the caller's own fields over it.
+
+    Objects in both are merged, one level deep. The lists of tools are joined: `tools=` would be lost otherwise.
+    """
     both = dict(payload)
     for name, value in body.items():
         ours = both.get(name)
-        both[name] = {**ours, **value} if isinstance(ours, Mapping) and isinstance(value, Mapping) else value
+        if isinstance(ours, Mapping) and isinstance(value, Mapping):
+            both[name] = {**ours, **value}
+        elif name in _JOINED_LISTS and isinstance(ours, list) and isinstance(value, list | tuple):
+            both[name] = [*(each for each in ours if _tool_key(each) not in map(_tool_key, value)), *value]
+        else:
+            both[name] = value
     return both
+
+
+def _tool_key(tool: Any) -> Any:
+    """Return what two lists of tools may not have twice: the name of a tool, or else the complete entry."""
+    inner = as_mapping(as_mapping(tool).get("function"))
+    return inner.get("name") or as_mapping(tool).get("name") or tool
 
 
 def append_path(base_url: str, path: str) -> str:

@@ -15,12 +15,14 @@ import msgspec
 
 from ..errors import ConfigurationError
 from ..events import ErrorCode
+from .lenient_json import mend_all_surrogates
 from .question import _MARK, Attachment
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP POST of JSON. The key is in the headers, so its repr shows neither them nor the body."""
+    """One HTTP request, nearly always a POST of JSON. The key is in the headers, so its repr shows neither them nor the
+    body."""
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
@@ -28,6 +30,10 @@ class HttpRequest:
     """The body. Every second piece is the data of a file, which all requests that carry the file share."""
     stored: bool | None = None
     """The value of the provider's storage switch in the body; None where it has none."""
+    method: str = "POST"
+    """Only the transports over httpx2 send another one."""
+    fields: tuple[str, ...] = ()
+    """The names of the fields of the body."""
 
     @classmethod
     def post(
@@ -45,7 +51,10 @@ class HttpRequest:
             ConfigurationError: JSON can't hold a value of the payload.
         """
         try:
-            body = msgspec.json.encode(payload)
+            try:
+                body = msgspec.json.encode(payload)
+            except UnicodeEncodeError:
+                body = msgspec.json.encode(mend_all_surrogates(payload))
         except (TypeError, ValueError, RecursionError) as error:
             raise ConfigurationError(f"the request can't be written as JSON: {error}") from None
         pieces = body.split(_MARK) if files else [body]
@@ -53,7 +62,7 @@ class HttpRequest:
         for number in range(1, len(pieces), 2):
             id_of_file, _, way = pieces[number].partition(b" ")
             pieces[number] = by_id[id_of_file].encode_for_json(way.decode())
-        return cls(url, headers, tuple(pieces), payload.get("store"))
+        return cls(url, headers, tuple(pieces), payload.get("store"), fields=tuple(payload))
 
     @property
     def body(self) -> bytes:
@@ -77,12 +86,12 @@ class ConnectionBroken(Exception):
 
 
 class OpenResponse(Protocol):
-    """An open response. `read` waits at most `patience` seconds for bytes; it returns b"" at the end of the body."""
+    """An open response. `read` waits at most so many seconds for bytes; it returns b"" at the end of the body."""
 
     status: int
     headers: Mapping[str, str]
 
-    def read(self, patience: float) -> bytes: ...
+    def read(self, seconds_to_wait: float) -> bytes: ...
 
 
 class AsyncOpenResponse(Protocol):
@@ -91,23 +100,26 @@ class AsyncOpenResponse(Protocol):
     status: int
     headers: Mapping[str, str]
 
-    async def read(self, patience: float) -> bytes: ...
+    async def read(self, seconds_to_wait: float) -> bytes: ...
 
 
 class Transport(Protocol):
     """Opens responses. `open`, and `read` of the response, raise ConnectionBroken.
 
-    `patience`: maximum seconds until the response begins. `silence`: the longest wait that a later `read` may ask for.
+    `seconds_to_wait`: maximum seconds until the response begins. `longest_wait`: the longest wait of a later `read`, in
+    seconds.
     """
 
-    def open(self, request: HttpRequest, patience: float, silence: float) -> AbstractContextManager[OpenResponse]: ...
+    def open(
+        self, request: HttpRequest, seconds_to_wait: float, longest_wait: float
+    ) -> AbstractContextManager[OpenResponse]: ...
 
 
 class AsyncTransport(Protocol):
     """The same for asyncio."""
 
     def open(
-        self, request: HttpRequest, patience: float, silence: float
+        self, request: HttpRequest, seconds_to_wait: float, longest_wait: float
     ) -> AbstractAsyncContextManager[AsyncOpenResponse]: ...
 
 
