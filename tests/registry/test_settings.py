@@ -18,6 +18,7 @@ from conftest import KEY, PROVIDER, Async, Sync, config
 from msgmodel import AnthropicConfig, AuthenticationError, ConfigurationError, GeminiConfig, OpenAIConfig
 from msgmodel.http import tls_and_proxies
 from msgmodel.providers import PROVIDERS
+from msgmodel.registry.privacy import host_for_clients
 from msgmodel.testing import wires as replies
 from msgmodel.testing.server import Script, ScriptedServer
 
@@ -66,7 +67,7 @@ def test_a_key_that_cannot_be_sent(key: str) -> None:
 
 
 def test_a_key_of_the_wrong_type() -> None:
-    with pytest.raises(ConfigurationError, match="must be a string, not int"):
+    with pytest.raises(ConfigurationError, match="must be a string or a function, not int"):
         msgmodel.stream_panels("openai", "hi", 5)  # type: ignore[arg-type]
 
 
@@ -183,9 +184,9 @@ def test_addresses_that_no_request_can_hold(address: str, words: str, monkeypatc
         (
             "HTTPS_PROXY",
             "socks5://me:secret@127.0.0.1:1",
-            "the proxy 127.0.0.1:1 (HTTPS_PROXY) can't be used: for a SOCKS",
+            "the proxy 127.0.0.1:1 (HTTPS_PROXY) can't be used: a SOCKS proxy needs",
         ),
-        ("HTTPS_PROXY", "http://me:secret@[::1", "the proxy [::1 (HTTPS_PROXY) can't be used: its URL is none"),
+        ("HTTPS_PROXY", "http://me:secret@[::1", "the proxy [::1 (HTTPS_PROXY) can't be used: its URL is not valid"),
         ("HTTPS_PROXY", "http://me:secret@127.0.0.1:x", "the proxy 127.0.0.1:x (HTTPS_PROXY) can't be used"),
         ("SSL_CERT_FILE", "/nonexistent", "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names can't be used"),
     ],
@@ -293,3 +294,24 @@ def test_a_coroutine_function_is_no_callback() -> None:
 
     with pytest.raises(ConfigurationError, match="plain function"):
         msgmodel.stream("openai", "hi", KEY, on_chunk=on_chunk)
+
+
+@pytest.mark.parametrize(
+    ("provider", "host", "public_host"),
+    [
+        ("openai", "api.openai.com", "api.openai.com"),
+        ("openai", "eu.api.openai.com", "eu.api.openai.com"),
+        ("openai", "llm.corp.example", "private server"),
+        ("openai", "api.openai.com.corp.example", "private server"),
+        ("openai", "::1", "private server"),
+        ("azure", "our-company.openai.azure.com", "openai.azure.com"),
+        ("azure", "azure.corp.example", "private server"),
+        ("alibaba", "dashscope-intl.aliyuncs.com", "dashscope-intl.aliyuncs.com"),
+        ("alibaba", "our-company.aliyuncs.com", "aliyuncs.com"),
+        ("ollama", "localhost", "private server"),
+        ("a registered one", "api.openai.com", "private server"),
+        ("local", "", ""),
+    ],
+)
+def test_the_host_that_a_client_may_see(provider: str, host: str, public_host: str) -> None:
+    assert host_for_clients(provider, host) == public_host

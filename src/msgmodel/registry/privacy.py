@@ -11,8 +11,15 @@ from urllib.parse import urlsplit
 from ..events import Privacy
 from ..question.question import Question
 from ..question.transport import HttpRequest
+from . import rows
 from .provider import Policy, Provider
 from .registry import PROVIDERS
+
+HIDDEN_HOST: Final = "private server"
+"""The host that clients of a server see instead of an internal name."""
+
+_BUILT_IN_ROWS: Final = {row.name: row for row in rows.ROWS}
+"""The rows of this library. A row that a program registers may have an internal address."""
 
 _NO_POLICY: Final = Policy(
     training_retention=None,
@@ -25,7 +32,7 @@ _NO_POLICY: Final = Policy(
 
 _ELSEWHERE: Final = Policy(
     training_retention=None,
-    data_retention="unknown: depends on whoever runs the server",
+    data_retention="unknown: depends on who runs the server",
     provider_policy="Unknown: the request went to a server that is not the provider's own.",
     special_conditions="",
     reference="",
@@ -70,3 +77,24 @@ def stated_privacy(row: Provider) -> dict[str, Any]:
         "reference": policy.reference,
         "checked": policy.checked,
     }
+
+
+def host_for_clients(provider: str, host: str) -> str:
+    """Return the host of a request as the clients of a server may see it.
+
+    A provider's own host is public. If each customer has an own host there, only the provider's domain is returned. Any
+    other host is an internal name, such as the one of a gateway.
+
+    Args:
+        provider: The name of the provider.
+        host: The host that the request went to; empty for the embedded model.
+    """
+    row = _BUILT_IN_ROWS.get(provider)
+    if not host:
+        return ""
+    if row is None or urlsplit(row.base_url).scheme != "https":
+        return HIDDEN_HOST
+    own = urlsplit(row.base_url).hostname if row.has_fixed_address else None
+    if host == own or (own and not row.host and host.endswith(f".{own}")):
+        return host
+    return row.host if row.host and row.is_official_host(f"https://{host}") else HIDDEN_HOST

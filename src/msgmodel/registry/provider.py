@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from ..question.config import OpenAIConfig, ProviderConfig
 from ..question.question import Dialect
+from . import base_urls
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,20 @@ class Provider:
     """None if we have not read the terms."""
 
     @property
+    def key_header(self) -> str:
+        """The header that carries a key of the caller's."""
+        return next(iter(self.keys.values()), "authorization")
+
+    @property
     def has_fixed_address(self) -> bool:
         """Whether `base_url` is a complete address, not a template."""
         return "{" not in self.base_url
+
+    def dialect_at(self, base_url: str) -> Dialect:
+        """Return what the server at an address accepts."""
+        if self.dialect_elsewhere is None or self.is_official_host(base_url):
+            return self.dialect
+        return self.dialect_elsewhere
 
     def is_official_host(self, base_url: str) -> bool:
         """Return whether a base URL is on one of the provider's own servers."""
@@ -66,9 +78,19 @@ class Provider:
     def complete_url(self, address: str) -> str:
         """Return a complete base URL for the value of `base_url_variable`.
 
-        The value may lack the path and, for a local server, the scheme and the port: `OLLAMA_HOST=127.0.0.1` is valid.
+        The value may lack the path and, for a local server, the scheme, the host and the port: `OLLAMA_HOST=:11434` is
+        valid. It may also be the address of an endpoint, such as Azure's target URI, which is complete.
         """
-        own, address = urlsplit(self.base_url), address.rstrip("/")
-        if "://" not in address and own.scheme == "http":
-            address = f"http://{address}" + ("" if ":" in address else f":{own.port}")
-        return address.removesuffix(self.base_url_path) + self.base_url_path
+        own = urlsplit(self.base_url)
+        if own.scheme == "http":
+            address = base_urls.complete_local_address(address, own.port)
+        if base_urls.split_endpoint(address)[1] is not None:
+            return address
+        return base_urls.add_path(address, self.base_url_path)
+
+    def with_own_path(self, base_url: str) -> str:
+        """Return a base URL of the caller; one that is only a host gets the provider's own path."""
+        is_host = urlsplit(base_url).path in ("", "/")
+        if is_host and (self.base_url_path or (self.is_official_host(base_url) and self.has_fixed_address)):
+            return base_urls.add_path(base_url, urlsplit(self.base_url).path)
+        return base_url

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError, quoted
 from ..question.config import AnthropicConfig, GeminiConfig, OpenAIConfig, ProviderConfig
+from ..question.nearest_names import nearest_names
 from ..question.question import EFFORT_FIELDS, Dialect, Effort
 from . import rows
 from .provider import Policy as Policy
@@ -153,15 +154,63 @@ def find_provider(name: str) -> Provider:
         raise ConfigurationError(f"provider must be a name such as 'openai', not {type(name).__name__}")
     row = look_up_provider(name)
     if row is None:
-        from difflib import get_close_matches
-
-        similar = get_close_matches(_normalized_name(name)[:64], [*_rows_by_name, *_names_by_alias], cutoff=0.5)
-        suggestion = f"did you mean {' or '.join(map(repr, similar))}? " if similar else ""
         raise ConfigurationError(
-            f"there is no provider {quoted(name)}; {suggestion}`msgmodel providers` lists all; for any other server "
-            "that speaks OpenAI's API, use OpenAIConfig(base_url=...) or register_provider(...)"
+            f"there is no provider {quoted(name)}; {_cure_for_unknown_provider(name)}`msgmodel providers` lists all; "
+            "for any other server that speaks OpenAI's API, use OpenAIConfig(base_url=...) or register_provider(...)"
         )
     return row
+
+
+def find_provider_and_model(name: str, model: str | None) -> tuple[Provider, str | None]:
+    """Return the provider and the model of a call. "openai/gpt-4o" names both.
+
+    Raises:
+        ConfigurationError: There is no such provider, or the model is named twice.
+    """
+    if isinstance(name, str) and "/" in name and look_up_provider(name) is None:
+        head, _, named_model = name.partition("/")
+        row = look_up_provider(head)
+        if row is not None and named_model:
+            if model is not None:
+                raise ConfigurationError(f"{quoted(name)} names the model already: leave out model={quoted(model)}")
+            return row, named_model
+    return find_provider(name), model
+
+
+def _cure_for_unknown_provider(name: str) -> str:
+    """Return what a caller may have meant by the name of a provider that does not exist."""
+    words = _normalized_name(name)[:64]
+    owner = owner_of_model(words)
+    if owner is not None:
+        return f"it looks like a model: write {f'{owner}/{words}'!r}, or {owner!r} with model={words!r}; "
+    if ":" in words and look_up_provider(words.partition(":")[0]):
+        return f"write {words.replace(':', '/', 1)!r}; "
+    similar = nearest_names(words.partition("/")[0], [*_rows_by_name, *_names_by_alias], cutoff=0.5)
+    return f"did you mean {' or '.join(map(repr, similar))}? " if similar else ""
+
+
+def owner_of_model(name: str) -> str | None:
+    """Return the provider that serves models of such a name; None if the name does not tell."""
+    return next((owner for pattern, owner in _OWNER_BY_MODEL.items() if re.match(pattern, name.lower())), None)
+
+
+_OWNER_BY_MODEL: Final = MappingProxyType(
+    {
+        r"(chat)?gpt-|o[1-9](-|$)|codex": "openai",
+        r"claude-": "anthropic",
+        r"gemini-|gemma": "gemini",
+        r"(mi(ni|x)?stral|codestral|magistral|devstral)-": "mistral",
+        r"deepseek-": "deepseek",
+        r"grok-": "xai",
+        r"sonar-": "perplexity",
+        r"command-": "cohere",
+        r"kimi-": "moonshot",
+        r"glm-": "zai",
+        r"qw(en|q)[\d-]": "alibaba",
+        r"(llama|phi|smollm)-?\d": "ollama",
+    }
+)
+"""How the names of models begin, and a provider that serves them; read for an error and for a server's list."""
 
 
 def look_up_provider(name: str) -> Provider | None:

@@ -75,8 +75,14 @@ MAIN_ROWS: Final = (
         keys={"OPENAI_API_KEY": _BEARER_HEADER},
         key_file="openai-api.key",
         header_variables={"openai-organization": "OPENAI_ORG_ID", "openai-project": "OPENAI_PROJECT_ID"},
-        dialect=Dialect(max_tokens="max_completion_tokens", system_role="developer", store=False, include_usage=True),
-        dialect_elsewhere=Dialect(),
+        dialect=Dialect(
+            max_tokens="max_completion_tokens",
+            system_role="developer",
+            store=False,
+            include_usage=True,
+            result_files_follow=True,
+        ),
+        dialect_elsewhere=Dialect(alternates=True),
         website="https://developers.openai.com",
         policy=Policy(
             training_retention=False,
@@ -147,6 +153,8 @@ MAIN_ROWS: Final = (
             system="You are a helpful assistant.",
             sampling={"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1},
             reasoning=_TEMPLATE_LEVELS,
+            alternates=True,
+            prompt_progress=True,
         ),
         website="https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct",
         policy=Policy(
@@ -196,7 +204,7 @@ HOSTED: Final = (
         base_url_variable="AZURE_OPENAI_ENDPOINT",
         base_url_path="/openai/v1",
         host="openai.azure.com",
-        dialect=Dialect(max_tokens="max_completion_tokens", include_usage=True),
+        dialect=Dialect(max_tokens="max_completion_tokens", include_usage=True, result_files_follow=True),
         website="https://learn.microsoft.com/azure/ai-foundry/openai",
     ),
     Provider(
@@ -295,7 +303,9 @@ HOSTED: Final = (
         "https://api.mistral.ai/v1",
         "MISTRAL_API_KEY",
         default_model="mistral-small-latest",
-        dialect=Dialect(reasoning={level: EFFORT_FIELDS[level] for level in ("none", "high")}),
+        dialect=Dialect(
+            reasoning={level: EFFORT_FIELDS[level] for level in ("none", "high")}, alternates=True, short_call_ids=True
+        ),
         website="https://docs.mistral.ai",
     ),
     _compatible_provider(
@@ -315,7 +325,10 @@ HOSTED: Final = (
         "OPENROUTER_API_KEY",
         default_model="openrouter/auto",
         dialect=Dialect(
-            include_usage=True, reasoning={level: {"reasoning": {"effort": level}} for level in EFFORT_FIELDS}
+            include_usage=True,
+            result_files_follow=True,
+            cache_control=True,
+            reasoning={level: {"reasoning": {"effort": level}} for level in EFFORT_FIELDS},
         ),
         website="https://openrouter.ai/docs",
     ),
@@ -324,6 +337,7 @@ HOSTED: Final = (
         "https://api.perplexity.ai",
         "PERPLEXITY_API_KEY",
         default_model="sonar",
+        dialect=Dialect(alternates=True),
         website="https://docs.perplexity.ai",
     ),
     _compatible_provider(
@@ -386,7 +400,7 @@ SERVERS: Final = (
         "LLAMA_API_KEY",
         aliases=("llama.cpp", "llama-cpp"),
         needs_key=False,
-        dialect=Dialect(include_usage=True, reasoning=_TEMPLATE_LEVELS),
+        dialect=Dialect(include_usage=True, reasoning=_TEMPLATE_LEVELS, alternates=True, prompt_progress=True),
         website="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
     ),
     _compatible_provider(
@@ -395,6 +409,7 @@ SERVERS: Final = (
         "LMSTUDIO_API_KEY",
         aliases=("lm-studio",),
         needs_key=False,
+        dialect=Dialect(alternates=True),
         website="https://lmstudio.ai/docs",
     ),
     _compatible_provider(
@@ -404,7 +419,8 @@ SERVERS: Final = (
         base_url_variable="OLLAMA_HOST",
         base_url_path="/v1",
         needs_key=False,
-        dialect=_SENDS_USAGE,
+        # Its OpenAI endpoint refuses the URL of an image, unless it is a data: URL.
+        dialect=Dialect(include_usage=True, fetches_files=False, alternates=True),
         website="https://docs.ollama.com",
     ),
     _compatible_provider(
@@ -412,7 +428,7 @@ SERVERS: Final = (
         "http://localhost:8000/v1",
         "VLLM_API_KEY",
         needs_key=False,
-        dialect=Dialect(include_usage=True, reasoning=_TEMPLATE_LEVELS),
+        dialect=Dialect(include_usage=True, reasoning=_TEMPLATE_LEVELS, alternates=True),
         website="https://docs.vllm.ai",
     ),
 )
