@@ -46,9 +46,9 @@ def test_unknown_is_none() -> None:
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    cost._prices.cache_clear()
+    cost._price_library.cache_clear()
     assert cost.price_in_dollars("openai", "gpt-6-luna", usage(input_tokens=1, output_tokens=1)) is None
-    cost._prices.cache_clear()
+    cost._price_library.cache_clear()
 
 
 def test_cost_of_a_reply_that_two_have_worked_on() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import aclosing, closing
 from itertools import pairwise
 from typing import Any
 
@@ -14,8 +15,7 @@ from hypothesis import strategies as st
 import msgmodel
 from conftest import Async, Sync
 from msgmodel import ConfigurationError
-from msgmodel.reply.exchange import GO_ON
-from msgmodel.reply.repetition import RepetitionFilter
+from msgmodel.reply.repetition import GO_ON, RepetitionFilter
 from msgmodel.testing import Pause, Repeat, Reply, Script, ScriptedProvider, Send, Stall
 from msgmodel.testing.wires import (
     CONTINUATION_TOKEN,
@@ -29,12 +29,6 @@ from msgmodel.testing.wires import (
 
 NAME = {"openai_chat": "openai", "openai_responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
 WHOLE = "Once upon a time there was a small fox, and it was the quickest of them all."
-
-
-@pytest.fixture
-def provider() -> Iterator[ScriptedProvider]:
-    with ScriptedProvider() as running:
-        yield running
 
 
 @pytest.fixture
@@ -283,6 +277,55 @@ def test_overlap_in_any_pieces(said: str, more: str, data: st.DataObject) -> Non
     assert more.endswith(kept)
 
 
+# --- retries ---
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_retry_is_announced(colour: Sync | Async, provider: ScriptedProvider, wire: Wire) -> None:
+    """With the pause that the provider asks for, and with our own; as often as it happens."""
+    provider.say(Reply(error=503, retry_after=0.01), Reply("one two", cut_after=0), Reply("here"))
+    found = ask(colour, provider, wire, max_retries=2, model="m-1")
+    assert [event["event"] for event in found] == ["panel_retry", "panel_retry", "panel_delta", "panel_final"]
+    first, second, *_ = found
+    assert first | {"error": ""} == {
+        "event": "panel_retry",
+        "panel_id": "p",
+        "reason": "retry",
+        "provider": NAME[wire],
+        "model": "m-1",
+        "code": "overloaded",
+        "error": "",
+        "attempt": 2,
+        "seconds_to_wait": 0.01,
+    }
+    assert "503" in first["error"]
+    assert (second["reason"], second["code"], second["attempt"]) == ("retry", "interrupted", 3)
+    assert 0.75 <= second["seconds_to_wait"] <= 1
+    assert found[-1]["timing"]["attempts"] == 3
+
+
+def test_a_retry_is_announced_before_its_pause(colour: Sync | Async, provider: ScriptedProvider) -> None:
+    provider.say(Reply(error=503, retry_after=4), "here")
+    options: dict[str, Any] = {"config": provider.config("openai"), "timeout": 9}
+
+    async def first() -> Any:
+        async with aclosing(msgmodel.astream_panels("openai", "hi", **options)) as stream:
+            return await anext(stream)
+
+    if isinstance(colour, Async):
+        event = colour.run(first())
+    else:
+        with closing(msgmodel.stream_panels("openai", "hi", **options)) as blocking:
+            event = next(blocking)
+    assert (event["event"], event["reason"], event["seconds_to_wait"]) == ("panel_retry", "retry", 4)
+    assert len(provider.requests) == 1
+
+
+def test_a_retry_that_is_not_made_is_not_announced(provider: ScriptedProvider) -> None:
+    provider.say(Reply(error=503, retry_after=60))
+    assert [event["event"] for event in ask(Sync(), provider, "openai_chat", max_retries=2)] == ["panel_error"]
+
+
 # --- resumption ---
 
 
@@ -326,6 +369,35 @@ def test_a_silence_while_text_is_held(provider: ScriptedProvider) -> None:
     asking = {"config": provider.config("openai"), "continue_truncated": 1, "on_end": heard.append, "timeout": 0.3}
     last = list(msgmodel.stream_panels("openai", "hi", max_retries=0, **asking))[-1]
     assert (last["event"], last["content"], heard) == ("panel_final", "one two three", [last])
+
+
+@pytest.mark.parametrize("wire", ["openai_chat", "anthropic"])
+def test_the_usage_of_a_broken_part_is_estimated(provider: ScriptedProvider, wire: Wire) -> None:
+    """What the provider counted before the break is no last word: Anthropic begins with one token of output."""
+    broken = Reply("Once upon a time there was a small fox", cut_after=8)
+    provider.say(broken, broken, Reply(", and it was quick."))
+    alone = ask(Sync(), provider, wire)[-1]["usage"]
+    assert (alone["source"], alone["output_tokens"] > 5) == ("estimated", True)
+    last = ask(Sync(), provider, wire, resume_interrupted=True, max_retries=1)[-1]
+    assert (last["status"], last["timing"]["attempts"]) == ("complete", 2)
+    assert last["usage"]["output_tokens"] == alone["output_tokens"] + OUTPUT_TOKENS
+    assert last["usage"]["source"] == "estimated"
+
+
+def test_the_usage_of_shown_reasoning_is_estimated_before_a_fallback(
+    provider: ScriptedProvider, other: ScriptedProvider
+) -> None:
+    body = b"".join(events("anthropic", ["one"], reasoning="Once upon a time there was a small fox"))
+    broken = Script.body(body[: body.index(b'"one"')])
+    provider.say(broken, broken)
+    other.say("here")
+    alone = ask(Sync(), provider, "anthropic")[-1]["usage"]
+    assert (alone["source"], alone["output_tokens"] > 5) == ("estimated", True)
+    back: Any = {"provider": "openai", "config": other.config("openai")}
+    last = ask(Sync(), provider, "anthropic", fallbacks=[back])[-1]
+    assert (last["provider"], last["status"], last["content"]) == ("openai", "complete", "here")
+    assert last["usage"]["output_tokens"] == alone["output_tokens"] + OUTPUT_TOKENS
+    assert last["usage"]["source"] == "estimated"
 
 
 # --- fallback ---

@@ -7,7 +7,6 @@ import gc
 import json
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,12 +21,6 @@ NAME = {"openai_chat": "openai", "openai_responses": "openai", "anthropic": "ant
 ONE = {"role": "user", "content": "one"}
 BROKEN = {"role": "assistant", "content": "a", "partial": True}
 TWO = {"role": "user", "content": "two"}
-
-
-@pytest.fixture
-def provider() -> Iterator[ScriptedProvider]:
-    with ScriptedProvider() as running:
-        yield running
 
 
 def last_of(colour: Sync | Async, conversation: Conversation, *args: Any, **kwargs: Any) -> Any:
@@ -188,7 +181,8 @@ def test_nothing_is_lost_where_asking_again_fails_too(colour: Sync | Async, prov
     chat = Conversation("openai", config=provider.config("openai"), max_retries=0)
     last_of(colour, chat, "one")
     last_of(colour, chat)
-    assert chat.messages == [ONE, BROKEN]  # the refusal said nothing that could take its place
+    # The refusal said nothing that could take its place.
+    assert chat.messages == [ONE, BROKEN | {"failed": "invalid_request"}]
     last_of(colour, chat)
     assert chat.messages == [ONE, BROKEN | {"content": "x"}]
     last_of(colour, chat)
@@ -250,12 +244,14 @@ def test_reasoning_of_a_turn_that_broke_off_is_not_sent(colour: Sync | Async, pr
     last_of(colour, chat, "one")
     assert "SIG" in str(chat.messages)
     last_of(colour, chat, "two")
-    assert [item["role"] for item in provider.requests[-1].json["input"]] == ["user", "user"]
+    assert [item["role"] for item in provider.requests[-1].json["input"]] == ["user"], (
+        "servers want roles that alternate"
+    )
     last_of(colour, chat, "three")
     chat.add_tool_result("c", 5)
     last_of(colour, chat)
     assert [item["type"] for item in provider.requests[-1].json["input"]] == [
-        *("message", "message", "message", "message", "reasoning", "function_call", "function_call_output")
+        *("message", "message", "message", "reasoning", "function_call", "function_call_output")
     ]
 
 
@@ -341,7 +337,7 @@ def test_who_was_given_up_after_reasoning_is_counted(
     assert (given_up["provider"], given_up["characters"], given_up["status"]) == (NAME[wire], 0, "interrupted")
     assert (answered["provider"], answered["characters"], answered["status"]) == ("openai", 2, "complete")
     assert last["usage"]["source"] == "estimated"
-    assert last["usage"]["output_tokens"] >= OUTPUT_TOKENS + 60
+    assert last["usage"]["output_tokens"] >= OUTPUT_TOKENS + 40
     assert last["usage"]["input_tokens"] > INPUT_TOKENS
     assert "reasoning" not in last
     assert (last["content"], last["provider"]) == ("ok", "openai")

@@ -53,12 +53,6 @@ def spans() -> Iterator[Spans]:
     assert observers.OBSERVER_FACTORIES == []
 
 
-@pytest.fixture
-def provider() -> Iterator[ScriptedProvider]:
-    with ScriptedProvider() as running:
-        yield running
-
-
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_span(wire: str, spans: Spans, provider: ScriptedProvider, colour: Sync | Async) -> None:
     provider.say(Reply(ANSWER))

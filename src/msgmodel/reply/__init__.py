@@ -1,5 +1,5 @@
 """One reply, from the first request to its one terminal event.
 
-`exchange` decides (retry, continue, resume, fall back, stop), `panel` turns deltas into events, `shells` drive both.
-Pure but for the shells: the clock is passed in.
+`shells` drive an `exchange`: it makes requests (`route`), reads a response (`attempt`), waits (`clock`), decides what
+follows (`next_request`), and turns deltas into events (`panel`). Pure but for the shells: the time is passed in.
 """

@@ -1,6 +1,6 @@
 """What a reply costs by the provider's price list, from genai-prices (extra `[cost]`).
 
-Rule: a price that is not surely known is None, never a guess and never zero.
+Rule: a price that is not certain is None, never a guess and never zero.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from ..events import Usage
 
 
 def price_in_dollars(provider: str, model: str, usage: Usage) -> float | None:
-    """US dollars; None without the extra, and for a model that the list does not have."""
+    """Return US dollars; None without the extra, and for a model that is not in the list."""
     if provider == "local":
         return 0.0
     if usage["input_tokens"] is None or usage["output_tokens"] is None:
         return None
-    prices = _prices()
+    prices = _price_library()
     if prices is None:
         return None
     try:
@@ -29,14 +29,14 @@ def price_in_dollars(provider: str, model: str, usage: Usage) -> float | None:
                 cache_write_tokens=usage["cache_write_tokens"],
             ),
             model_ref=model,
-            provider_id=_IDS.get(provider, provider),
+            provider_id=_LISTED_NAMES.get(provider, provider),
         )
     except (LookupError, ValueError):
         return None
     return float(found.total_price)
 
 
-_IDS = {
+_LISTED_NAMES = {
     "gemini": "google",
     "vertex": "google",
     "xai": "x-ai",
@@ -44,15 +44,20 @@ _IDS = {
     "bedrock": "aws",
     "moonshot": "moonshotai",
 }
-"""Our names of providers to theirs, where they differ."""
+"""The names of providers in the list, by our names, if they differ."""
+
+
+def has_price_list() -> bool:
+    """Return whether the extra `[cost]` is installed."""
+    return _price_library() is not None
 
 
 def load_prices() -> None:
-    """Reads the price list now, which takes some 0.3 seconds, and not at the first price."""
-    price_in_dollars("openai", "gpt-4o", _NOTHING)
+    """Load the price list, which takes 0.3 seconds, before the first reply needs it."""
+    price_in_dollars("openai", "gpt-4o", NO_TOKENS)
 
 
-_NOTHING: Usage = {
+NO_TOKENS: Usage = {
     "input_tokens": 0,
     "output_tokens": 0,
     "reasoning_tokens": None,
@@ -63,7 +68,7 @@ _NOTHING: Usage = {
 
 
 @cache
-def _prices() -> Any:
+def _price_library() -> Any:
     try:
         import genai_prices
     except ImportError:

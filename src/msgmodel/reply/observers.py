@@ -8,23 +8,70 @@ reports how each panel ended: provider, model, status or code, seconds, tokens, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, Protocol, TypeVar
 
 from ..events import PanelEnd
 from ..question.question import Question
-from .exchange import Observer
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _log = logging.getLogger("msgmodel")
 
+
+class Observer(Protocol):
+    """Watches one panel."""
+
+    def on_start(self) -> None:
+        """The first request is about to be sent."""
+
+    def on_fallback(self, question: Question) -> None:
+        """The panel asks another provider from now on."""
+
+    def on_first_event(self) -> None:
+        """The panel delivers its first event."""
+
+    def on_end(self, event: PanelEnd) -> None:
+        """The panel ended, or the caller left it. `event` is its terminal event."""
+
+
+class ObserverGroup:
+    """The observers of one panel, in their order."""
+
+    __slots__ = ("_observers", "saw_event")
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = observers
+        self.saw_event = False
+        """Whether the first event was reported."""
+
+    def __bool__(self) -> bool:
+        return bool(self._observers)
+
+    def on_start(self) -> None:
+        for observer in self._observers:
+            observer.on_start()
+
+    def on_fallback(self, question: Question) -> None:
+        for observer in self._observers:
+            observer.on_fallback(question)
+
+    def on_first_event(self) -> None:
+        self.saw_event = True
+        for observer in self._observers:
+            observer.on_first_event()
+
+    def on_end(self, event: PanelEnd) -> None:
+        for observer in self._observers:
+            observer.on_end(event)
+
+
 OBSERVER_FACTORIES: list[Callable[[Question, str], Observer]] = []
 """Each makes an observer for a panel, from the question and the panel's id."""
 
 
-def _call_harmlessly(role: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+def call_harmlessly(role: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
     """Call a function of an observer. If it raises an exception, log that and return None."""
     try:
         return function(*args, **kwargs)
@@ -39,7 +86,7 @@ class _SilentObserver:
     def on_start(self) -> None:
         pass
 
-    def on_fallback(self, ask: Question) -> None:
+    def on_fallback(self, question: Question) -> None:
         pass
 
     def on_first_event(self) -> None:
@@ -56,27 +103,27 @@ class _CallbackObserver(_SilentObserver):
         self._callback = callback
 
     def on_end(self, event: PanelEnd) -> None:
-        _call_harmlessly("on_end", self._callback, event)
+        call_harmlessly("on_end", self._callback, event)
 
 
 class _GuardedObserver:
     """A registered observer, whose exceptions harm no stream."""
 
     def __init__(self, factory: Callable[[Question, str], Observer], question: Question, panel_id: str) -> None:
-        made = _call_harmlessly("an observer", factory, question, panel_id)
+        made = call_harmlessly("an observer", factory, question, panel_id)
         self._observer: Observer = _SilentObserver() if made is None else made
 
     def on_start(self) -> None:
-        _call_harmlessly("an observer", self._observer.on_start)
+        call_harmlessly("an observer", self._observer.on_start)
 
-    def on_fallback(self, ask: Question) -> None:
-        _call_harmlessly("an observer", self._observer.on_fallback, ask)
+    def on_fallback(self, question: Question) -> None:
+        call_harmlessly("an observer", self._observer.on_fallback, question)
 
     def on_first_event(self) -> None:
-        _call_harmlessly("an observer", self._observer.on_first_event)
+        call_harmlessly("an observer", self._observer.on_first_event)
 
     def on_end(self, event: PanelEnd) -> None:
-        _call_harmlessly("an observer", self._observer.on_end, event)
+        call_harmlessly("an observer", self._observer.on_end, event)
 
 
 class _LoggingObserver(_SilentObserver):
