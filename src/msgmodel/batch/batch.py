@@ -20,7 +20,7 @@ class Batch:
     def __init__(self, merged: PanelsOnLoop) -> None:
         self._merged = merged
         self._ready: deque[BatchEvent] = deque()
-        self._loop: LoopThread | None = None
+        self._loop: LoopThread[BatchEvent] | None = None
         self._closed = False
 
     @property
@@ -141,6 +141,10 @@ class AsyncBatch:
         """
         return max(job.exchange.text_characters() for job in self._merged.jobs)
 
+    def kept_bytes(self) -> int:
+        """Return the bytes of memory that the replies of all panels take now, counted as for `max_reply_bytes`."""
+        return sum(job.exchange.kept_bytes for job in self._merged.jobs)
+
     def limit_requests(self, most: int) -> None:
         """Limit the requests of all panels together, with retries, fallbacks and continuations.
 
@@ -155,7 +159,7 @@ class AsyncBatch:
         if sum(wanted) > most:
             raise ConfigurationError(
                 f"this may take up to {sum(wanted)} requests to providers, and {most} are allowed: ask fewer "
-                "panels, or lower max_retries, fallbacks or continue_truncated"
+                "panels, or lower max_retries, fallbacks, continue_truncated or repair"
             )
         for job, own in zip(jobs, wanted, strict=True):
             job.exchange.max_requests = own + (most - sum(wanted)) // len(jobs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
-from ..conversation import AsyncSettings
+from .._options import AsyncSettings
 from ..errors import ConfigurationError
 from .batch import AsyncBatch, Batch
 from .panels import PanelLike, prepare_panels
@@ -37,7 +37,8 @@ def stream_many(
         file_like: An attachment for all panels: an open binary file, bytes or a `pathlib.Path`. It is read once.
         filename: The name of the attachment, which tells its type. Default: the file's own name.
         **settings: Any keyword of `stream_panels` for all panels, except `api_key`, `config` and `model`, which belong
-            to a `Panel`, and `http_client`, for which you need `astream_many`.
+            to a `Panel`, and `http_client`, for which you need `astream_many`. `max_cost` and `max_total_tokens` hold
+            for all panels together; a `Panel` may have its own as well.
 
     Returns:
         The running batch, an iterator over the events.
@@ -67,7 +68,8 @@ def astream_many(
         file_like: An attachment for all panels: an open binary file, bytes or a `pathlib.Path`. It is read once.
         filename: The name of the attachment, which tells its type. Default: the file's own name.
         **settings: Any keyword of `astream_panels` for all panels, except `api_key`, `config` and `model`, which belong
-            to a `Panel`.
+            to a `Panel`. `max_cost` and `max_total_tokens` hold for all panels together; a `Panel` may have its own
+            as well.
 
     Returns:
         The running batch, an async iterator over the events.

@@ -1,4 +1,4 @@
-"""An event loop in a thread, on which `Batch` runs its panels for blocking code."""
+"""An event loop in a thread, on which `Batch` and `map_prompts` run for blocking code."""
 
 from __future__ import annotations
 
@@ -8,10 +8,22 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
-from ..events import BatchEvent
-from .panels_on_loop import PanelsOnLoop
+T = TypeVar("T")
+
+
+class LoopWork(Protocol[T]):
+    """What runs on the loop."""
+
+    async def next_events(self) -> list[T]:
+        """Wait for an event, and return all that are ready. Return none at the end."""
+
+    def events_after_fork(self) -> list[T]:
+        """Return what is left in a process forked from the one with the loop."""
+
+    async def aclose(self) -> None:
+        """End what runs."""
 
 
 class AbandoningExecutor(ThreadPoolExecutor):
@@ -21,10 +33,10 @@ class AbandoningExecutor(ThreadPoolExecutor):
         super().shutdown(wait=False, cancel_futures=True)
 
 
-class LoopThread:
+class LoopThread(Generic[T]):
     """An event loop in a thread, for the lifetime of one batch."""
 
-    def __init__(self, merged: PanelsOnLoop) -> None:
+    def __init__(self, merged: LoopWork[T]) -> None:
         self._merged = merged
         self._process = os.getpid()
         self._started = threading.Event()
@@ -43,7 +55,7 @@ class LoopThread:
         if self.fault is not None:  # the loop could not be created
             raise self.fault
 
-    def next_events(self) -> list[BatchEvent]:
+    def next_events(self) -> list[T]:
         """Wait for an event, and return all that are ready. Return none at the end of the events or of the loop."""
         if self._process != os.getpid():  # after a fork: the thread runs in the parent only
             return self._merged.events_after_fork()
@@ -55,7 +67,7 @@ class LoopThread:
         while not taken.done() and not self._over:
             self._news.get()
         if taken.done() and not taken.cancelled():
-            events: list[BatchEvent] = taken.result()
+            events: list[T] = taken.result()
             return events
         coming.close()
         return []
@@ -64,8 +76,9 @@ class LoopThread:
         self._closed = True  # for a thread that has not started its loop yet
         if self._thread.is_alive():
             self._started.wait()
-            with suppress(RuntimeError):  # the loop was closed meanwhile
-                self._runs.call_soon_threadsafe(self._stop.set)
+            if not self._over:  # the thread may still end after a loop that could not be made
+                with suppress(RuntimeError):  # the loop was closed meanwhile
+                    self._runs.call_soon_threadsafe(self._stop.set)
             if threading.current_thread() is not self._thread:
                 self._thread.join()
 

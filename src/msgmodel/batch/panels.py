@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, cast
 
-from .. import _arguments, _calls
-from ..conversation import AsyncSettings
+from .. import _calls
+from .._input_cache import InputCache
+from .._options import AsyncSettings
 from ..errors import ConfigurationError, MsgModelError, quoted
 from ..question.files import read_attachments
 from ..registry import registry
@@ -70,14 +71,16 @@ def prepare_panels(
     files: list[Any] = [*read_attachments(file_like, filename, common.pop("files", ()))]
     common["filename"], common["file_like"] = None, None if file_like is None else files.pop(0)
     common["files"] = files
-    readings = _arguments.InputCache()
+    budget = _calls.read_budget({name: common.pop(name, None) for name in ("max_cost", "max_total_tokens")})
+    budgets = () if budget is None else (budget,)
+    readings = InputCache()
     chosen = [_read_panel(number, panel) for number, panel in enumerate(panels)]
     jobs = []
     for number, (panel, panel_id) in enumerate(zip(chosen, _choose_panel_ids(chosen), strict=True)):
         arguments: dict[str, Any] = common | dict(panel.settings)
         arguments |= {"provider": panel.provider, "prompt": prompt if panel.prompt is None else panel.prompt}
         try:
-            questions, exchange = _calls.begin_exchange_by_name(panel_id, arguments, readings)
+            questions, exchange = _calls.begin_exchange_by_name(panel_id, arguments, readings, budgets)
             events = _calls.start_async_panels(questions, exchange, arguments.get("http_client"))
             jobs.append(RunningPanel(panel_id, exchange, events))
         except MsgModelError as error:
@@ -110,7 +113,7 @@ def _choose_panel_ids(panels: list[Panel]) -> list[str]:
         id = panel.panel_id
         if id is None:
             try:
-                name = id = registry.find_provider(panel.provider).name
+                name = id = registry.find_provider_and_model(panel.provider, None)[0].name
             except MsgModelError as error:
                 raise type(error)(f"panels[{number}]: {error.message}") from None
             count = 2

@@ -244,6 +244,7 @@ def batch_summary(ends: Sequence[tuple[str, PanelEnd]], total_seconds: float) ->
             "total_seconds": end["timing"]["total_seconds"],
             "usage": end["usage"],
             "cost": end["cost"],
+            **({"has_object": not end.get("errors")} if "object" in end else {}),  # type: ignore[typeddict-item]
         }
         for panel_id, end in ends
     ]
