@@ -8,6 +8,7 @@ import contextlib
 import copy
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any, get_args
 
 import pytest
@@ -58,6 +59,7 @@ def truth(status: str = "complete", panel: str = "p", **more: Any) -> dict[str, 
         "request_id": "req_1",
         "usage": USAGE,
         "cost": 0.001,
+        "cost_source": "price_list",
         "timing": TIMING,
         **({} if status == "error" else {"privacy": PRIVACY}),
         **more,
@@ -72,7 +74,7 @@ BROKEN_OFF = truth(
     "error",
     code="interrupted",
     error="the stream ended before its last event",
-    **dict.fromkeys(("provider", "model", "request_id", "usage", "cost", "timing")),
+    **dict.fromkeys(("provider", "model", "request_id", "usage", "cost", "cost_source", "timing")),
 )
 ENDS = {
     "complete": truth(),
@@ -318,6 +320,59 @@ def test_ai_sdk_a_call_that_only_began() -> None:
     assert found[5] == {**NOT_WHOLE, "toolCallId": "c", "input": ""}
 
 
+@pytest.mark.parametrize(
+    "adapter",
+    [ai_sdk.Chunks, partial(ag_ui.Chunks, "t", "r"), partial(openai_chat.Chunks, id="i", created=1, model="m")],
+)
+def test_progress_is_not_sent_and_closes_nothing(adapter: Any) -> None:
+    text = {"event": "panel_delta", "panel_id": "p", "delta": "a"}
+    thought = {"event": "panel_reasoning", "panel_id": "p", "delta": "b"}
+    wait = {"event": "panel_progress", "panel_id": "p", "phase": "silent", "seconds": 4.0}
+    assert chunks(adapter(), [wait, text, wait, text, thought, wait, thought]) == chunks(
+        adapter(), [text, text, thought, thought]
+    )
+
+
+def test_values_of_a_typed_reply() -> None:
+    """They come within the text; at the end stands what was checked, also after a value that was not valid."""
+    text = [delta('{"a"'), delta(": 1}")]
+    so_far: dict[str, Any] = {"event": "panel_object", "panel_id": "p", "value": {}, "open": "/a"}
+    item: dict[str, Any] = {"event": "panel_item", "panel_id": "p", "index": 0, "item": {"a": 1}}
+    errors = [{"path": "/a", "message": "The value is 1.", "wanted": "a string"}]
+    for found, mistakes in ({"a": 1}, {}), (None, {"errors": errors}):
+        last = final('{"a": 1}', object=found, **mistakes)
+        made = chunks(ai_sdk.Chunks(), [text[0], so_far, text[1], item, last])
+        data = [chunk for chunk in made if chunk["type"] in ("data-object", "data-item")]
+        value = {"panel_id": "p", "value": {}, "open": "/a", "checked": False}
+        assert data == [
+            {"type": "data-object", "id": "p", "data": value},
+            {"type": "data-item", "transient": True, "data": {"panel_id": "p", "index": 0, "item": {"a": 1}}},
+            {"type": "data-object", "id": "p", "data": value | {"value": found, "open": None, "checked": True}},
+        ]
+        assert [chunk["type"] for chunk in made].count("text-start") == 1
+        (outcome,) = [chunk["data"] for chunk in made if chunk["type"] == "data-panel" and "usage" in chunk["data"]]
+        assert (outcome["object"], outcome.get("errors", [])) == (found, mistakes.get("errors", []))
+        made = chunks(ag_ui.Chunks("t", "r"), [text[0], so_far, text[1], item, last])
+        states = [chunk["delta"] for chunk in made if chunk["type"] == "STATE_DELTA"]
+        assert states == [[{"op": "add", "path": "/object", "value": value}] for value in ({}, found)]
+        assert [chunk["name"] for chunk in made if chunk["type"] == "CUSTOM"] == ["msgmodel.item", "msgmodel.finish"]
+        made = chunks(openai_chat.Chunks(id="i", created=1, model="m"), [text[0], so_far, text[1], item, last])
+        assert len(made) == 4
+    two = [{**event, "panel_id": panel} for panel in ("p", "q") for event in (so_far, last)]
+    made = chunks(ag_ui.Chunks("t", "r", panels=2), two)
+    assert [chunk["name"] for chunk in made if chunk["type"] == "CUSTOM"][::2] == ["msgmodel.object"] * 2
+
+
+def test_a_repaired_reply_is_one_answer_in_a_completion() -> None:
+    answer = {"role": "assistant", "content": [{"type": "reasoning", "text": "Hm"}, {"type": "text", "text": "{}"}]}
+    for message in (answer, {"role": "assistant", "content": "{}"}):
+        last = final("[]\n\n{}", object={}, message=message)
+        made = openai_chat.completion(last, id="i", created=1, model="m")
+        assert made["choices"][0]["message"]["content"] == "{}"
+    made = chunks(ai_sdk.Chunks(target="v7"), [delta("[]"), retry("repair"), delta("{}"), final("[]{}", object={})])
+    assert [chunk["type"] for chunk in made].count("reset-step") == 1
+
+
 def test_ai_sdk_unknown_target() -> None:
     with pytest.raises(ConfigurationError, match="target must be v5, v6, v7, not 'v4'"):
         ai_sdk.Chunks(target="v4")  # type: ignore[arg-type]
@@ -494,6 +549,10 @@ def choice(finish_reason: str | None = None, **part: Any) -> dict[str, Any]:
     return {**HEAD, "choices": [{"index": 0, "delta": part, "finish_reason": finish_reason}]}
 
 
+def piece_of_call(arguments: str, name: str | None = None, **head: str) -> dict[str, Any]:
+    return {**head, "function": {"arguments": arguments} | ({"name": name} if name else {})}
+
+
 def openai_error(kind: str, code: str, found: dict[str, Any]) -> dict[str, Any]:
     return {"error": {"message": found["error"], "type": kind, "param": None, "code": code}, "msgmodel": found}
 
@@ -507,7 +566,7 @@ OPENAI: dict[str, list[Any]] = {
     "truncated": [choice(content="Hel"), *openai_end("length", ENDS["truncated"])],
     "filtered": [
         choice(content="I will "),
-        choice(refusal="I can't."),
+        choice(content="\n\nI can't.", refusal="I can't."),
         *openai_end("content_filter", ENDS["filtered"]),
     ],
     "tool_calls": [choice(tool_calls=[{"index": 0, **FUNCTION}]), *openai_end("tool_calls", ENDS["tool_calls"])],
@@ -529,8 +588,11 @@ OPENAI: dict[str, list[Any]] = {
         choice(reasoning_content="see."),
         choice(content="Sunny."),
         choice(annotations=cited(6)),
-        choice(tool_calls=[{"index": 0, **FUNCTION}]),
-        *openai_end("tool_calls", ENDS["rich"]),
+        choice(tool_calls=[{"index": 0, **piece_of_call('{"city"', id="c1", type="function", name="weather")}]),
+        choice(tool_calls=[{"index": 0, **piece_of_call(': "Oslo"')}]),
+        choice(tool_calls=[{"index": 0, **piece_of_call("}")}]),
+        choice(tool_calls=[{"index": 1, **piece_of_call('{"c', id="c2", type="function", name="weather")}]),
+        *openai_end("length", ENDS["rich"]),  # the second call was cut
     ],
 }
 
@@ -551,7 +613,7 @@ def test_openai_without_usage() -> None:
     [
         ("complete", {"content": "Hello", "refusal": None}, "stop"),
         ("truncated", {"content": "Hel", "refusal": None}, "length"),
-        ("filtered", {"content": "I will ", "refusal": "I can't."}, "content_filter"),
+        ("filtered", {"content": "I will \n\nI can't.", "refusal": "I can't."}, "content_filter"),
         ("tool_calls", {"content": None, "refusal": None, "tool_calls": [FUNCTION]}, "tool_calls"),
         (
             "rich",
@@ -580,6 +642,30 @@ def test_openai_completion(name: str, message: dict[str, Any], reason: str) -> N
     }
 
 
+@pytest.mark.parametrize(("arguments", "value"), [("[1]", [1]), ('"x"', "x"), ("{city", None)])
+def test_openai_passes_on_a_complete_call_without_an_object(arguments: str, value: Any) -> None:
+    sent = call("c1", arguments, value)
+    function = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": arguments}}
+    assert chunks(openai_chat.Chunks(**ARGUMENTS), [sent])[1] == choice(tool_calls=[{"index": 0, **function}])
+    bare = {name: item for name, item in sent.items() if name not in ("event", "panel_id")}
+    done = openai_chat.completion(final("", "tool_calls", "tool_use", tool_calls=[bare]), **ARGUMENTS)
+    assert done["choices"][0]["message"] == {
+        "role": "assistant",
+        "content": None,
+        "refusal": None,
+        "tool_calls": [function],
+    }
+
+
+def test_openai_a_refusal_alone_is_text() -> None:
+    pieces = [delta("I ", kind="refusal"), delta("can't.", kind="refusal")]
+    found = chunks(openai_chat.Chunks(**ARGUMENTS), pieces)[1:3]
+    assert found == [choice(content="I ", refusal="I "), choice(content="can't.", refusal="can't.")]
+    end = final("", "filtered", "refusal", refusal="I can't.")
+    message = openai_chat.completion(end, **ARGUMENTS)["choices"][0]["message"]
+    assert message == {"role": "assistant", "content": "I can't.", "refusal": "I can't."}
+
+
 def test_openai_every_error_has_a_status() -> None:
     statuses = {code: openai_chat.status_of(error(code)) for code in get_args(msgmodel.ErrorCode)}
     assert statuses == {
@@ -605,7 +691,7 @@ def test_openai_every_error_has_a_status() -> None:
 
 def test_openai_what_is_wrong_with_a_request() -> None:
     assert openai_chat.bad_request(ConfigurationError("n: no")) == {
-        "error": {"message": "n: no", "type": "invalid_request_error", "param": None, "code": "invalid_request"}
+        "error": {"message": "n: no", "type": "invalid_request_error", "param": "n", "code": "invalid_request"}
     }
 
 
@@ -704,6 +790,8 @@ PIECES = st.one_of(
     st.builds(lambda id, how: call(id, *how), TOOL_IDS, st.sampled_from(CALLS)),
     st.builds(source, st.sampled_from([None, "https://a.test"]), st.none() | TEXT, st.none() | TEXT),
     st.just(retry("resume")),
+    st.just({"event": "panel_object", "panel_id": "p", "value": {}, "open": ""}),
+    st.just({"event": "panel_item", "panel_id": "p", "index": 0, "item": 1}),
 )
 
 
@@ -839,7 +927,9 @@ def test_openai_any_events(drawn: tuple[int, list[Any], dict[str, str]], include
         assert not finished
         assert last["error"]["message"]
     deltas = [choice["delta"] for chunk in found for choice in chunk.get("choices", [])]
-    assert "".join(part.get("content", "") for part in deltas) == contents["p0"]
+    assert "".join(part.get("content", "") for part in deltas if "refusal" not in part) == contents["p0"]
+    refused = [part for part in deltas if "refusal" in part]
+    assert all(part["content"].removeprefix("\n\n" * (part is refused[0])) == part["refusal"] for part in refused)
 
 
 # --- requests ---
@@ -976,7 +1066,7 @@ BAD_CHATS: list[tuple[Any, str]] = [
     ({"messages": [{"role": "user", "parts": "Hi"}]}, r"messages\[0\]: parts must be a list"),
     ({"messages": [{"role": "user", "parts": [{"type": "text"}]}]}, r"parts\[0\]: text must be a string"),
     ({"messages": [{"role": "user", "parts": [{"type": "video"}]}]}, "can't hold 'video'"),
-    ({"messages": [{"role": "assistant", "parts": [{"type": "file"}]}]}, "can't hold 'file'"),
+    ({"messages": [{"role": "assistant", "parts": [{"type": "hologram"}]}]}, "can't hold 'hologram'"),
     ({"messages": [{"role": "user", "parts": []}]}, "body: id must be a string"),
     *(
         ({"messages": [{"role": "user", "parts": [{"type": "file", "url": url}]}]}, message)
@@ -1141,7 +1231,7 @@ COMPLETION: dict[str, Any] = {
             "role": "user",
             "content": [
                 {"type": "text", "text": "Weather?"},
-                {"type": "image_url", "image_url": {"url": PICTURE, "detail": "low"}},
+                {"type": "image_url", "image_url": {"url": PICTURE, "detail": "auto"}},
                 {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}},
                 {"type": "file", "file": {"filename": "a.txt", "file_data": "data:text/plain;base64,aGk="}},
                 {"type": "file", "file": {"file_data": "aGk="}},
@@ -1158,7 +1248,7 @@ COMPLETION: dict[str, Any] = {
     "temperature": 0.5,
     "top_p": 0.9,
     "stop": "END",
-    "reasoning_effort": "minimal",
+    "reasoning_effort": "low",
     "stream": True,
     "stream_options": {"include_usage": True},
     "n": 1,
@@ -1196,7 +1286,8 @@ def test_openai_reads() -> None:
             "reasoning": "low",
             "tools": [{"name": "weather", "description": "", "parameters": {"type": "object"}}],
             "tool_choice": "weather",
-            "config": AnthropicConfig(stop=("END",), top_p=0.9),
+            "tool_deltas": True,
+            "config": AnthropicConfig(stop=("END",), top_p=0.9, body={"metadata": {"user_id": "me"}}),
         },
         stream=True,
         include_usage=True,
@@ -1232,20 +1323,25 @@ BAD_COMPLETIONS: list[tuple[Any, str]] = [
     ({**HI, "model": "gpt-6-luna"}, "model must be provider/model"),
     ({**HI, "model": " "}, "model must be provider/model"),
     ({**HI, "messages": []}, "messages must not be empty"),
-    ({**HI, "n": 2}, "n=2 can't be asked of every provider"),
-    ({**HI, "logprobs": True}, "logprobs=True"),
-    ({**HI, "response_format": {"type": "json_object"}}, "response_format="),
-    ({**HI, "functions": [{}]}, "functions="),
-    ({**HI, "parallel_tool_calls": False}, "parallel_tool_calls=False"),
-    ({**HI, "frequency_penalty": 1.5}, "frequency_penalty=1.5"),
+    ({**HI, "n": 0}, "n must be a whole number from 1 to 128"),
+    ({**HI, "n": True}, "n must be a whole number"),
+    ({**HI, "logprobs": 1}, "logprobs must be true or false"),
+    ({**HI, "functions": [{}]}, "functions is not taken here: use tools"),
+    ({**HI, "web_search_options": {}}, "web_search_options is not taken here"),
+    ({**HI, "frequency_penalty": 3}, "frequency_penalty must be a number from -2 to 2"),
     ({**HI, "temperature": "hot"}, "temperature must be a number"),
+    ({**HI, "temprature": 1}, "'temprature' is not a field of this API"),
     ({**HI, "max_tokens": True}, "max_tokens must be a number"),
     ({**HI, "stop": [3]}, "stop must be a string or a list of strings"),
     ({**HI, "top_p": 3}, "top_p must be a number from 0 to 1"),
     ({**HI, "reasoning_effort": "vast"}, "reasoning_effort must be none"),
     ({**HI, "stream": "yes"}, "stream must be true or false"),
     ({**HI, "stream_options": 3}, "stream_options: must be an object"),
-    ({**HI, "tools": [{"type": "web_search"}]}, "only tools of type function"),
+    ({**HI, "tools": [{"type": "web_search"}]}, "type must be function or custom"),
+    ({**HI, "tool_choice": "required"}, "tool_choice needs tools"),
+    ({**HI, "options": {"tools": []}}, "options: 'tools' can't be set here"),
+    ({**HI, "options": {"fallbacks": ["nobody"]}}, r"fallbacks\[0\]: there is no provider 'nobody'"),
+    ({**HI, "seed": 1, "options": {"fallbacks": ["anthropic"]}}, r"fallbacks\[0\]: seed=1 can't be sent to anthropic"),
     (
         {**HI, "tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": 3},
         "tool_choice: must be an object",
@@ -1257,7 +1353,7 @@ BAD_COMPLETIONS: list[tuple[Any, str]] = [
             ({"role": "tool", "content": "x"}, "tool_call_id must be a string"),
             ({"role": "system", "content": [{"type": "image_url"}]}, "must be of type text"),
             ({"role": "user", "content": [{"type": "poem"}]}, "can't hold 'poem'"),
-            ({"role": "assistant", "tool_calls": [{"id": 3}]}, "name must be a string"),
+            ({"role": "assistant", "tool_calls": [{"id": "c"}]}, "name must be a string"),
             ({"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}, "must come as file_data"),
             (
                 {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a.test/b.png"}}]},

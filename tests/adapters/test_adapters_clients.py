@@ -14,7 +14,7 @@ from typing import Any, get_args
 import pytest
 
 from clients import install
-from clients.scenarios import BOOK, CALL, HALF, ONE, SUN, TURN, TWO, delta, final, retry
+from clients.scenarios import BOOK, CALL, HALF, MEDIA, ONE, SUN, TURN, TWO, delta, final, retry
 from msgmodel.adapters import ag_ui, ai_sdk, openai_chat
 from msgmodel.testing import Received, Script, ScriptedServer
 
@@ -227,6 +227,29 @@ def test_why_there_is_a_target(server: ScriptedServer) -> None:
     assert seen["interrupted"]["status"] == "error"
 
 
+@pytest.mark.parametrize("target", get_args(ai_sdk.Target))
+def test_ai_sdk_shows_media_and_runs_nothing(target: Any, server: ScriptedServer) -> None:
+    read: list[ai_sdk.Request] = []
+
+    def respond(request: Received) -> bytes:
+        read.append(ai_sdk.read(request.body))
+        events = MEDIA if len(read) == 1 else [delta("Well."), final("Well.")]
+        return b"".join(ai_sdk.encode(events, target=target, message_id="m", call_ids=read[-1].call_ids))
+
+    server.say(serve(respond))
+    seen = run(install.node(), install.CLIENTS / "ai_sdk.mjs", f"ai{target[1:]}", server.url, "media")["media"]
+    assert (seen["onToolCall"], seen["onError"], seen["status"]) == ([], [], "ready")
+    found = {part["type"]: part for message in seen["messages"] for part in message["parts"]}
+    assert found["file"]["url"] == "data:image/png;base64,AAAA"
+    tools = [part for part in seen["messages"][0]["parts"] if part["type"] == "dynamic-tool"]
+    assert (tools[0]["state"], tools[0]["output"], tools[0]["providerExecuted"]) == ("output-available", "Salty.", True)
+    assert found["data-call"]["data"]["kind"] == ("approval" if target == "v5" else "shell")
+    if target != "v5":
+        assert read[1].messages[-1]["content"] == [
+            {"type": "tool_result", "tool_call_id": "a", "content": {"approve": False, "reason": "no"}}
+        ]
+
+
 # --- AG-UI ---
 
 
@@ -378,6 +401,7 @@ def came(content: str | None, reason: str | None, status: str, **more: Any) -> d
 
 
 CALLED = {"calls": [["c1", '{"city": "Oslo"}']]}
+PIECES = [["c1", '{"city"'], [None, ': "Oslo"'], [None, "}"], ["c2", '{"c']]
 RICH = came("Sunny.", "tool_calls", "tool_calls", reasoning="Let me see.", urls=["https://example.test/sun"], **CALLED)
 
 
@@ -388,7 +412,7 @@ def test_openai_streams(server: ScriptedServer) -> None:
     assert ask_openai(server, "stream", list(ONE)) == {
         "complete": came("Hello", "stop", "complete"),
         "truncated": came("Hel", "length", "truncated"),
-        "filtered": came("I will ", "content_filter", "filtered", refusal="I can't."),
+        "filtered": came("I will \n\nI can't.", "content_filter", "filtered", refusal="I can't."),
         "tool_calls": came("", "tool_calls", "tool_calls", **CALLED),
         "interrupted": raised("Hel", "It was interrupted.", "interrupted"),
         "broken_off": raised("Hel", BROKE, "interrupted"),
@@ -396,7 +420,7 @@ def test_openai_streams(server: ScriptedServer) -> None:
         "failed": raised("Hel", "It was overloaded.", "overloaded"),
         "cancelled": raised("Hel", "It was cancelled.", "cancelled"),
         "fallback": came("Hello", "stop", "complete", reasoning="Hm"),
-        "rich": RICH,
+        "rich": RICH | {"finish_reason": "length", "calls": PIECES},  # the second call was cut, and is no JSON
     }
 
 
@@ -407,7 +431,7 @@ def test_openai_completions(server: ScriptedServer) -> None:
     assert ask_openai(server, "whole", [name for name in ONE if name != "broken_off"]) == {
         "complete": came("Hello", "stop", "complete"),
         "truncated": came("Hel", "length", "truncated"),
-        "filtered": came("I will ", "content_filter", "filtered", refusal="I can't."),
+        "filtered": came("I will \n\nI can't.", "content_filter", "filtered", refusal="I can't."),
         "tool_calls": came(None, "tool_calls", "tool_calls", **CALLED),
         "interrupted": raised("InternalServerError", 502, "It was interrupted.", "interrupted"),
         "refused": raised("RateLimitError", 429, "It was rate_limit.", "rate_limit_exceeded"),

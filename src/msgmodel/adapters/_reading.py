@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import Any, NoReturn, TypeAlias, cast
 
-import msgspec
-
 from ..errors import ConfigurationError
 from ..messages import FilePart, Message
+from ..question.lenient_json import decode_request
 from ..question.question import decode_base64
 
 Body: TypeAlias = "bytes | bytearray | str | Mapping[str, Any] | Fields"
@@ -27,7 +26,7 @@ DATA_URL_PIECE = 64 * 1024
 
 ID_CHARACTERS = 1000
 """Longest id that a request may bring: many events repeat it."""
-_TURN_PARTS = ("text", "refusal", "reasoning", "tool_call", "opaque")
+_TURN_PARTS = ("text", "refusal", "reasoning", "tool_call", "media", "opaque")
 
 
 class Fields:
@@ -161,7 +160,7 @@ def read_body(body: Body) -> Fields:
         return body
     if isinstance(body, (bytes, bytearray, str)):
         try:
-            body = msgspec.json.decode(body)
+            body = decode_request(body)
         except (ValueError, RecursionError) as error:
             raise ConfigurationError(f"body: must be JSON: {error}") from None
     return Fields(body, "body")

@@ -51,7 +51,8 @@ def seal_turn(end: PanelEnd, calls: list[tuple[str, str]]) -> Message | None:
     content: list[Any] = []
     for part in turn["content"]:
         if part["type"] == "tool_call":
-            content.append({**part, "id": left[part["id"]].popleft()})
+            ids = left[part["id"]]  # empty for a call that the client can't run: it has the provider's own id
+            content.append({**part, "id": ids.popleft() if ids else part["id"]})
         else:
             content.append(part)
     return {**turn, "content": content}

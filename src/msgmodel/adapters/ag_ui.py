@@ -8,16 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from ..errors import quoted
-from ..events import BatchEvent, PanelEnd, PanelToolCall, Usage
-from ..messages import JSON, FilePart, Message
-from . import _reading, _turns, framing
-from ._outcome import INTERRUPTED_MESSAGE, Outcome, interrupted_outcome, read_outcome, summarize_outcomes
-from ._reading import Body, Fields
+from ..events import BatchEvent, PanelEnd, PanelToolCall, PanelToolResult, Usage
+from ..messages import JSON
+from . import _turns, framing
+from ._ag_ui_requests import REFUSAL_NAME
+from ._ag_ui_requests import Request as Request
+from ._ag_ui_requests import read as read
+from ._outcome import (
+    INTERRUPTED_MESSAGE,
+    Outcome,
+    interrupted_outcome,
+    is_function,
+    read_outcome,
+    summarize_outcomes,
+)
 from ._turns import CallIds
 from .framing import HEADERS as HEADERS
 from .framing import Chunk
@@ -50,6 +58,8 @@ class _AgUiPanel:
     last_reasoning_id: str = ""
     calls: list[tuple[str, str]] = field(default_factory=list)
     """Complete calls: their own id, and the client's id."""
+    step: str = ""
+    """The name of the open step; empty in the first round."""
     outcome: Outcome | None = None
 
 
@@ -76,7 +86,7 @@ class Chunks:
 
     def feed(self, event: BatchEvent) -> list[Chunk]:
         """Return the AG-UI events for an event of ours."""
-        if event["event"] == "batch_final":
+        if event["event"] == "batch_final" or event["event"] == "panel_progress":
             return []
         panel = self._panels.get(event["panel_id"])
         chunks: list[Chunk] = []
@@ -92,14 +102,19 @@ class Chunks:
             return chunks + _feed_refusal(panel, event["delta"])
         if event["event"] == "panel_tool_delta":
             return chunks  # not sent: a call that is never completed could not be taken back
+        if event["event"] == "panel_object" and not panel.owner:
+            return [*chunks, _state_delta(event["value"])]
         chunks += _close_extras(panel)
         if event["event"] == "panel_tool_call":
             return chunks + self._feed_call(panel, event)
-        if event["event"] == "panel_source":
-            return [*chunks, _custom_event(panel, "msgmodel.source", _event_fields(event))]
-        if event["event"] == "panel_retry":
-            return [*chunks, _custom_event(panel, "msgmodel.retry", _event_fields(event))]
-        return chunks + self._finish_panel(panel, event)
+        if event["event"] == "panel_final" or event["event"] == "panel_error":
+            return chunks + self._finish_panel(panel, event)
+        if event["event"] == "panel_tool_result":
+            return chunks + _feed_result(panel, event)
+        if event["event"] == "panel_round":
+            return chunks + self._next_step(panel, event["round"])
+        name = _CUSTOM_EVENTS.get(event["event"])
+        return [*chunks, _custom_event(panel, name, _event_fields(event))] if name else chunks
 
     def end(self) -> list[Chunk]:
         """Return the last events. A panel without a terminal event counts as interrupted."""
@@ -129,6 +144,8 @@ class Chunks:
         return _AgUiPanel(panel_id, message, {} if alone else {"subagentRunId": panel_id})
 
     def _feed_call(self, panel: _AgUiPanel, event: PanelToolCall) -> list[Chunk]:
+        if not is_function(event):
+            return [_custom_event(panel, "msgmodel.waiting_call", _event_fields(event))]
         if not event["complete"] or not isinstance(event["arguments_json"], dict):
             return [_custom_event(panel, "msgmodel.incomplete_tool_call", _event_fields(event))]
         client_id = self._ids.make_id(event["id"])
@@ -142,6 +159,15 @@ class Chunks:
             {"type": "TOOL_CALL_ARGS", "toolCallId": client_id, "delta": arguments, **panel.owner},
             {"type": "TOOL_CALL_END", "toolCallId": client_id, **panel.owner},
         ]
+
+    def _next_step(self, panel: _AgUiPanel, number: int) -> list[Chunk]:
+        """Begin another message for the next round of a run, because the results stand before it."""
+        chunks = _close_message(panel) + _close_step(panel)
+        panel.message_id = f"{self._run['runId']}-{panel.id}-{number}"
+        panel.message_exists = False
+        panel.calls.clear()
+        panel.step = f"round {number}" if not panel.owner else f"{panel.id}: round {number}"
+        return [*chunks, {"type": "STEP_STARTED", "stepName": panel.step, **panel.owner}]
 
     def _finish_panel(self, panel: _AgUiPanel, end: PanelEnd) -> list[Chunk]:
         chunks: list[Chunk] = []
@@ -157,9 +183,9 @@ class Chunks:
         """Close everything open, and report how the panel ended."""
         panel.outcome = found
         chunks = _close_extras(panel)
-        if panel.text_open:
-            chunks.append({"type": "TEXT_MESSAGE_END", "messageId": panel.message_id, **panel.owner})
-            panel.text_open = False
+        chunks += _close_message(panel) + _close_step(panel)
+        if "object" in found and not panel.owner:
+            chunks.append(_state_delta(found["object"]))
         chunks.append(_custom_event(panel, "msgmodel.finish", found))
         if panel.owner and found["status"] == "error":
             failure = {"message": found["error"], "code": found["code"]}
@@ -168,6 +194,32 @@ class Chunks:
             success = {"result": found, "outcome": {"type": "success"}}
             chunks.append({"type": "SUBAGENT_FINISHED", **panel.owner, **success})
         return chunks
+
+
+def _close_message(panel: _AgUiPanel) -> list[Chunk]:
+    if not panel.text_open:
+        return []
+    panel.text_open = False
+    return [{"type": "TEXT_MESSAGE_END", "messageId": panel.message_id, **panel.owner}]
+
+
+def _close_step(panel: _AgUiPanel) -> list[Chunk]:
+    step, panel.step = panel.step, ""
+    return [{"type": "STEP_FINISHED", "stepName": step, **panel.owner}] if step else []
+
+
+def _feed_result(panel: _AgUiPanel, event: PanelToolResult) -> list[Chunk]:
+    """Send the end of a call that a run of tools has executed. A call that was cut was never sent as one."""
+    called = next((call for call in reversed(panel.calls) if call[0] == event["id"]), None)
+    if called is None:
+        return [_custom_event(panel, "msgmodel.tool_result", _event_fields(event))]
+    panel.calls.remove(called)
+    _, client_id = called
+    result = event["result"] if event["status"] == "done" else event["error"]
+    content = result if isinstance(result, str) else msgspec.json.encode(result).decode()
+    about = {"messageId": f"{client_id}-result", "toolCallId": client_id, "role": "tool"}
+    chunk: Chunk = {"type": "TOOL_CALL_RESULT", **about, "content": content, **panel.owner}
+    return [*_close_message(panel), chunk, _custom_event(panel, "msgmodel.tool_result", _event_fields(event))]
 
 
 def _feed_message_text(panel: _AgUiPanel, text: str) -> list[Chunk]:
@@ -207,11 +259,8 @@ def _feed_refusal(panel: _AgUiPanel, text: str) -> list[Chunk]:
         panel.extras_count += 1
         panel.refusal_id = f"{panel.message_id}-refusal-{panel.extras_count}"
         about = {"messageId": panel.refusal_id, **panel.owner}
-        chunks.append({"type": "TEXT_MESSAGE_START", "role": "assistant", "name": _REFUSAL_NAME, **about})
+        chunks.append({"type": "TEXT_MESSAGE_START", "role": "assistant", "name": REFUSAL_NAME, **about})
     return [*chunks, {"type": "TEXT_MESSAGE_CONTENT", "messageId": panel.refusal_id, "delta": text, **panel.owner}]
-
-
-_REFUSAL_NAME: Final = "refusal"
 
 
 def _close_extras(panel: _AgUiPanel) -> list[Chunk]:
@@ -224,6 +273,26 @@ def _close_extras(panel: _AgUiPanel) -> list[Chunk]:
         chunks.append({"type": "TEXT_MESSAGE_END", "messageId": panel.refusal_id, **panel.owner})
     panel.reasoning_id = panel.refusal_id = ""
     return chunks
+
+
+_CUSTOM_EVENTS = {
+    "panel_source": "msgmodel.source",
+    "panel_part": "msgmodel.part",
+    "panel_tool_run": "msgmodel.tool_run",
+    "panel_retry": "msgmodel.retry",
+    "panel_tool_progress": "msgmodel.tool_progress",
+    "panel_object": "msgmodel.object",
+    "panel_item": "msgmodel.item",
+}
+"""The names of events that this protocol has no word for."""
+
+
+def _state_delta(value: JSON) -> Chunk:
+    """Return the change of the shared state that shows the value of `output`: its `object`, None if it is not valid.
+
+    Several panels have no such state: each shows its value in an event `msgmodel.object`.
+    """
+    return {"type": "STATE_DELTA", "delta": [{"op": "add", "path": "/object", "value": value}]}
 
 
 def _custom_event(panel: _AgUiPanel, name: str, value: object) -> Chunk:
@@ -245,152 +314,3 @@ def _ag_ui_usage(found: Outcome) -> dict[str, object]:
 
 encode, async_encode = framing.make_encoders(Chunks)
 """The body of a streamed response: from an iterable of events, and from an asynchronous one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The request of an agent's client."""
-
-    thread_id: str
-    run_id: str
-    messages: list[Message]
-    """For `messages=`; the reply answers the last one."""
-    tools: list[dict[str, Any]]
-    """For `tools=`; the browser runs them."""
-    call_ids: frozenset[str]
-    """For `Chunks`: ids of the calls that the client knows, so that no new call gets one of them."""
-
-
-def read(body: Body, *, panel_id: str | None = None) -> Request:
-    """Read the request of an agent's client.
-
-    Args:
-        body: the JSON body that the client posted.
-        panel_id: the panel whose messages count if several panels answered; the first panel's count if it wrote none.
-
-    Raises:
-        ConfigurationError: the request is malformed, or holds something that providers can't receive.
-    """
-    request = _reading.read_body(body)
-    if request.read_objects("resume"):
-        request.fail("resume answers an interrupt, and no run was interrupted")
-    found = request.read_objects("messages")
-    answered = {message.require_text("toolCallId") for message in found if message.require_text("role") == "tool"}
-    owners = _owners_of_messages(found, panel_id)
-    messages: list[Message] = []
-    context = [
-        f"{item.require_text('description')}: {item.require_text('value')}" for item in request.read_objects("context")
-    ]
-    if context:
-        messages.append({"role": "system", "content": "\n".join(context)})
-    for message, mine in zip(found, owners, strict=True):
-        if message.optional_text("subagentRunId") in (None, mine):
-            messages += _read_ag_ui_message(message, answered)
-    tools = [_read_ag_ui_tool(tool) for tool in request.read_objects("tools")]
-    call_ids = frozenset(call.require_text("id") for message in found for call in message.read_objects("toolCalls"))
-    return Request(request.require_id("threadId"), request.require_id("runId"), messages, tools, call_ids)
-
-
-def _owners_of_messages(found: list[Fields], panel_id: str | None) -> list[str | None]:
-    """Return for each message the panel that counts there: the same for all messages after one question."""
-    owners: list[str | None] = []
-    begin = 0
-    for number, message in enumerate([*found, None]):
-        if message is None or message.require_text("role") == "user":
-            wrote = [owner for before in found[begin:number] if (owner := before.optional_text("subagentRunId"))]
-            mine = panel_id if panel_id in wrote else next(iter(wrote), None)
-            owners += [mine] * (number - begin)
-            begin = number
-    return owners
-
-
-def _read_ag_ui_message(message: Fields, answered: set[str]) -> list[Message]:
-    role = message.require_text("role")
-    if role in ("system", "developer"):
-        return [{"role": "system", "content": message.require_text("content")}]
-    if role == "user":
-        content = _read_user_content(message)
-        return [{"role": "user", "content": content}] if content else []
-    if role == "tool":
-        return [_read_tool_message(message)]
-    if role == "reasoning":
-        sealed = _read_sealed_turn(message)
-        return [sealed] if sealed is not None else []
-    if role == "activity" or (role == "assistant" and message.optional_text("name") == _REFUSAL_NAME):
-        return []
-    if role != "assistant":
-        message.fail("role must be developer, system, user, assistant, tool, reasoning or activity")
-    turn = _read_sealed_turn(message) or _read_assistant_message(message)
-    if not set(_turns.called_ids(turn)) <= answered:
-        turn["partial"] = True  # the other calls were not run: the question leaves them out, as providers refuse them
-    return [turn] if turn["content"] else []
-
-
-def _read_assistant_message(message: Fields) -> Message:
-    text = message.optional_text("content")
-    content: list[Any] = [{"type": "text", "text": text}] if text else []
-    for call in message.read_objects("toolCalls"):
-        function = call.read_object("function")
-        named = {"name": function.require_text("name"), "arguments": function.require_text("arguments")}
-        content.append({"type": "tool_call", "id": call.require_text("id"), **named})
-    return {"role": "assistant", "content": content}
-
-
-def _read_sealed_turn(message: Fields) -> Message | None:
-    """Return the turn that `seal_turn` attached to this message; None if there is none."""
-    try:
-        value = msgspec.json.decode(message.optional_text("encryptedValue") or "null")
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, dict) or "msgmodel" not in value:
-        return None  # another program attached this value
-    return Fields(value["msgmodel"], f"{message.place}: encryptedValue").read_turn()
-
-
-def _read_user_content(message: Fields) -> list[Any]:
-    text = message.values.get("content")
-    if isinstance(text, str):
-        return [{"type": "text", "text": text}] if text else []
-    return [_read_user_part(part) for part in message.read_objects("content")]
-
-
-def _read_user_part(part: Fields) -> Any:
-    kind = part.require_text("type")
-    if kind == "text":
-        return {"type": "text", "text": part.require_text("text")}
-    if kind not in ("image", "audio", "video", "document"):
-        part.fail(f"a message can't hold {quoted(kind)}")
-    return _read_file_part(part)
-
-
-def _read_file_part(part: Fields) -> FilePart:
-    source = part.read_object("source")
-    name = part.read_object("metadata").optional_text("filename") or "file"
-    kind, value = source.require_text("type"), source.require_text("value")
-    if kind not in ("data", "url"):
-        source.fail("a file must come as data, or as a data: URL")
-    return source.read_base64_file(name, value) if kind == "data" else source.read_data_url(name, value)
-
-
-def _read_tool_message(message: Fields) -> Message:
-    content: JSON = message.values.get("content")
-    if not isinstance(content, str):
-        content = "".join(
-            part.require_text("text") for part in message.read_objects("content") if part.require_text("type") == "text"
-        )
-    error = message.optional_text("error")
-    result: Message = {
-        "role": "tool",
-        "tool_call_id": message.require_text("toolCallId"),
-        "content": content if error is None else content or error,
-    }
-    if error is not None:
-        result["is_error"] = True
-    return result
-
-
-def _read_ag_ui_tool(tool: Fields) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": tool.require_text("name"), "description": tool.optional_text("description") or ""}
-    if tool.values.get("parameters") is not None:
-        found["parameters"] = dict(tool.read_object("parameters").values)
-    return found

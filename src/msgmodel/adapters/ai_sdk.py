@@ -8,14 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
-from ..errors import ConfigurationError, quoted
-from ..events import BatchEvent, PanelEnd, PanelRetry, PanelSource, PanelToolCall, PanelToolDelta, Status
-from ..messages import Message, ToolResultPart
-from . import _reading, _turns, framing
-from ._outcome import Outcome, interrupted_outcome, read_outcome, summarize_outcomes
-from ._reading import Body, Fields
+from ..errors import ConfigurationError
+from ..events import (
+    BatchEvent,
+    PanelEnd,
+    PanelItem,
+    PanelObject,
+    PanelPart,
+    PanelRetry,
+    PanelSource,
+    PanelToolCall,
+    PanelToolDelta,
+    PanelToolProgress,
+    PanelToolResult,
+    PanelToolRun,
+    PendingCall,
+    Status,
+)
+from ..messages import JSON
+from . import _turns, framing
+from ._ai_sdk_requests import Request as Request
+from ._ai_sdk_requests import read as read
+from ._media import address_and_type
+from ._outcome import Outcome, interrupted_outcome, is_function, read_outcome, summarize_outcomes
 from ._turns import CallIds
 from .framing import DONE, Chunk
 
@@ -29,6 +46,7 @@ _FINISH_REASONS: Final[dict[Status, str]] = {
     "truncated": "length",
     "filtered": "content-filter",
     "tool_calls": "tool-calls",
+    "waiting": "tool-calls",
     "paused": "other",
     "unknown": "other",
 }
@@ -46,8 +64,14 @@ class _AiSdkPanel:
     """Whether the user has seen text."""
     open_calls: dict[tuple[str, str], str] = field(default_factory=dict)
     """Calls whose arguments are arriving: the client's id by the call's own id and name."""
+    runs: dict[str, tuple[str, JSON]] = field(default_factory=dict)
+    """Tools of the provider: the client's id and the input that it shows, by the run's own id."""
+    open_runs: set[str] = field(default_factory=set)
+    """The client's ids of those that have not ended."""
     calls: list[tuple[str, str]] = field(default_factory=list)
-    """Calls that may be executed: their own id, and the client's id."""
+    """Calls of this round that may be executed: their own id, and the client's id."""
+    progress: dict[str, str] = field(default_factory=dict)
+    """The output so far of functions that run, by the client's id of the call."""
     outcome: Outcome | None = None
     finish: str = "error"
     """A finish reason of v7, or `abort`."""
@@ -95,7 +119,7 @@ class Chunks:
 
     def feed(self, event: BatchEvent) -> list[Chunk]:
         """Return the chunks for an event."""
-        if event["event"] == "batch_final":
+        if event["event"] == "batch_final" or event["event"] == "panel_progress":
             return []
         chunks: list[Chunk] = []
         panel = self._panels.get(event["panel_id"])
@@ -109,23 +133,35 @@ class Chunks:
             return chunks + _feed_text(panel, "reasoning", event["delta"])
         if event["event"] == "panel_refusal":
             return chunks + _feed_text(panel, "refusal", event["delta"])
+        if event["event"] == "panel_object" or event["event"] == "panel_item":  # within the text, which goes on
+            return [*chunks, _value_chunk(panel, event)]
         chunks += _close_part(panel)
         if event["event"] == "panel_source":
             return [*chunks, self._source_chunk(panel, event)]
         if event["event"] == "panel_tool_delta":
             return chunks + self._feed_arguments(panel, event)
         if event["event"] == "panel_tool_call":
-            return [*chunks, self._call_chunk(panel, event)]
+            return chunks + (self._feed_call(panel, event) if is_function(event) else self._feed_other(panel, event))
         if event["event"] == "panel_retry":
             return chunks + self._feed_retry(panel, event)
-        return chunks + self._finish_panel(panel, event)
+        if event["event"] == "panel_final" or event["event"] == "panel_error":
+            return chunks + _fail_open_runs(panel) + self._finish_panel(panel, event)
+        if event["event"] == "panel_part":
+            return [*chunks, _media_chunk(panel, event)]
+        if event["event"] == "panel_tool_run":
+            return chunks + self._feed_run(panel, event)
+        if event["event"] == "panel_tool_progress" or event["event"] == "panel_tool_result":
+            return chunks + _result_chunks(panel, event)
+        if event["event"] == "panel_round":
+            return chunks + _next_step(panel, alone=self._panel_count == 1)
+        return chunks
 
     def end(self) -> list[Chunk]:
         """Return the last chunks. A panel without a terminal event counts as interrupted."""
         chunks: list[Chunk] = []
         for panel in self._panels.values():
             if panel.outcome is None:
-                chunks += _close_part(panel) + _fail_open_calls(panel)
+                chunks += _close_part(panel) + _fail_open_runs(panel) + _fail_open_calls(panel)
                 panel.outcome = interrupted_outcome(panel.id)
                 panel.finish = "interrupted" if panel.has_text else "error"
                 chunks.append({"type": "data-panel", "id": panel.id, "data": panel.outcome})
@@ -154,7 +190,8 @@ class Chunks:
     def _source_chunk(self, panel: _AiSdkPanel, event: PanelSource) -> Chunk:
         source_id = f"{panel.part_id}-source"
         panel.parts += 1
-        text = {} if event["text"] is None else {"text": event["text"]}
+        names = ("text", "start", "end", "date")
+        text = {name: event[name] for name in names if event.get(name) is not None}  # type: ignore[literal-required]
         if event["url"] is None:
             return {
                 "type": "source-document",
@@ -175,31 +212,80 @@ class Chunks:
             chunks.append({"type": "tool-input-start", **_tool_fields(client_id, event["name"])})
         return [*chunks, {"type": "tool-input-delta", "toolCallId": client_id, "inputTextDelta": event["delta"]}]
 
-    def _call_chunk(self, panel: _AiSdkPanel, event: PanelToolCall) -> Chunk:
+    def _feed_run(self, panel: _AiSdkPanel, run: PanelToolRun) -> list[Chunk]:
+        """Send a tool of the provider as one that it has executed, so that no client runs it."""
+        metadata = {"providerMetadata": panel.provider_metadata()}
+        chunks: list[Chunk] = []
+        client_id, shown = panel.runs.get(run["id"], ("", None))
+        if not client_id or (run["input"] is not None and run["input"] != shown):
+            client_id = client_id or self._ids.make_id(run["id"])
+            tool = _tool_fields(client_id, run["name"])
+            asked = {} if run["input"] is None else run["input"]
+            chunks.append(
+                {"type": "tool-input-available", **tool, "providerExecuted": True, "input": asked, **metadata}
+            )
+        panel.runs[run["id"]] = client_id, run["input"]
+        ended = {"toolCallId": client_id, "providerExecuted": True, "dynamic": True}
+        if run["status"] == "done":
+            chunks.append({"type": "tool-output-available", **ended, "output": run["output"]})
+        elif run["status"] == "failed":
+            chunks.append({"type": "tool-output-error", **ended, "errorText": run["output"] or _FAILED_RUN})
+        panel.open_runs.discard(client_id)
+        if run["status"] == "started":
+            panel.open_runs.add(client_id)
+        return chunks
+
+    def _feed_other(self, panel: _AiSdkPanel, event: PanelToolCall) -> list[Chunk]:
+        """Send a call that is not a function: as a request for an approval, or as data. No client runs either."""
+        if event["kind"] != "approval" or self._target == "v5" or not event["complete"]:
+            fields = {name: value for name, value in event.items() if name != "event"}
+            return [{"type": "data-call", "id": self._ids.make_id(event["id"]), "data": fields}]
+        client_id = self._ids.make_id(event["id"])
+        panel.calls.append((event["id"], client_id))
+        tool = {**_tool_fields(client_id, event["name"]), "providerExecuted": True}
+        metadata = {"providerMetadata": panel.provider_metadata(kind="approval")}
+        return [
+            {"type": "tool-input-available", **tool, "input": event["arguments_json"], **metadata},
+            {"type": "tool-approval-request", "approvalId": client_id, "toolCallId": client_id},
+        ]
+
+    def _feed_call(self, panel: _AiSdkPanel, event: PanelToolCall) -> list[Chunk]:
         client_id = panel.open_calls.pop((event["id"], event["name"]), None) or self._ids.make_id(event["id"])
         tool = _tool_fields(client_id, event["name"])
         if not event["complete"]:
-            return {"type": "tool-input-error", **tool, "input": event["arguments"], "errorText": _INCOMPLETE_CALL}
+            return [{"type": "tool-input-error", **tool, "input": event["arguments"], "errorText": _INCOMPLETE_CALL}]
         if not isinstance(event["arguments_json"], dict):
-            return {"type": "tool-input-error", **tool, "input": event["arguments"], "errorText": _ARGUMENTS_NO_OBJECT}
+            return [
+                {"type": "tool-input-error", **tool, "input": event["arguments"], "errorText": _ARGUMENTS_NO_OBJECT}
+            ]
         panel.calls.append((event["id"], client_id))
         metadata = {"providerMetadata": panel.provider_metadata()}
-        return {"type": "tool-input-available", **tool, "input": event["arguments_json"], **metadata}
+        return [{"type": "tool-input-available", **tool, "input": event["arguments_json"], **metadata}]
 
     def _feed_retry(self, panel: _AiSdkPanel, event: PanelRetry) -> list[Chunk]:
         chunks: list[Chunk] = []
-        if event["reason"] == "fallback" and self._target == "v7" and self._panel_count == 1:
-            # The text of the first provider no longer counts. Other targets keep it, in a part of its own.
+        if event["reason"] in ("fallback", "repair") and self._target == "v7" and self._panel_count == 1:
+            # The text of the first answer no longer counts. Other targets keep it, in a part of its own.
             chunks = [{"type": "reset-step"}, _streaming_chunk(panel)]
         retry = {name: value for name, value in event.items() if name != "event"}
         return [*chunks, {"type": "data-retry", "transient": True, "data": retry}]
 
     def _finish_panel(self, panel: _AiSdkPanel, end: PanelEnd) -> list[Chunk]:
         chunks = _fail_open_calls(panel)
+        if self._target != "v5":
+            waiting = {call["id"] for call in _pending_calls(end) if call["reason"] == "approval"}
+            chunks += [
+                {"type": "tool-approval-request", "approvalId": client_id, "toolCallId": client_id}
+                for id, client_id in panel.calls
+                if id in waiting
+            ]
         turn = _turns.seal_turn(end, panel.calls)
         if turn is not None:
             chunks.append({"type": "data-turn", "data": {"panel_id": panel.id, "message": turn}})
         panel.outcome = read_outcome(end)
+        if "object" in panel.outcome:
+            value = {"panel_id": panel.id, "value": panel.outcome["object"], "open": None, "checked": True}
+            chunks.append({"type": "data-object", "id": panel.id, "data": value})
         if end["event"] == "panel_final":
             panel.finish = _FINISH_REASONS[end["status"]]
         elif end["code"] == "cancelled":
@@ -209,6 +295,8 @@ class Chunks:
         return [*chunks, {"type": "data-panel", "id": panel.id, "data": panel.outcome}]
 
 
+_FAILED_RUN: Final = "The provider's tool failed."
+_OPEN_RUN: Final = "The reply ended before this tool of the provider did."
 _INCOMPLETE_CALL: Final = "The tool call is incomplete."
 _ARGUMENTS_NO_OBJECT: Final = "The arguments of the call are not a JSON object."
 
@@ -250,6 +338,65 @@ def _fail_open_calls(panel: _AiSdkPanel) -> list[Chunk]:
     return chunks
 
 
+def _result_chunks(panel: _AiSdkPanel, event: PanelToolProgress | PanelToolResult) -> list[Chunk]:
+    """Return the chunk for the end of a call that a run of tools has executed, or for its output so far.
+
+    A call that was cut has one already, and so has none here.
+    """
+    client_id = next((client_id for id, client_id in reversed(panel.calls) if id == event["id"]), None)
+    if client_id is None:
+        return []
+    about = {"toolCallId": client_id, "dynamic": True}
+    if event["event"] == "panel_tool_progress":
+        panel.progress[client_id] = panel.progress.get(client_id, "") + event["delta"]
+        return [{"type": "tool-output-available", **about, "output": panel.progress[client_id], "preliminary": True}]
+    if event["status"] == "done":
+        return [{"type": "tool-output-available", **about, "output": event["result"]}]
+    return [{"type": "tool-output-error", **about, "errorText": event["error"] or event["status"]}]
+
+
+def _next_step(panel: _AiSdkPanel, *, alone: bool) -> list[Chunk]:
+    """Return the chunks before the next request of a run. Several panels share the steps of one message."""
+    panel.calls.clear()
+    return [{"type": "finish-step"}, {"type": "start-step"}] if alone else []
+
+
+def _pending_calls(end: PanelEnd) -> list[PendingCall]:
+    return end["run"]["pending"] if "run" in end else []
+
+
+def _fail_open_runs(panel: _AiSdkPanel) -> list[Chunk]:
+    """Report each tool of the provider that has no end as an error, so that the client shows none as running."""
+    ended = {"providerExecuted": True, "dynamic": True, "errorText": _OPEN_RUN}
+    chunks: list[Chunk] = [{"type": "tool-output-error", "toolCallId": id, **ended} for id in sorted(panel.open_runs)]
+    panel.open_runs.clear()
+    return chunks
+
+
+def _media_chunk(panel: _AiSdkPanel, part: PanelPart) -> Chunk:
+    """Return a part that is not text: a file if the client can show it, else a data part that names it.
+
+    A data part with the id of an earlier one replaces it (AI SDK, "Streaming Custom Data").
+    """
+    found = address_and_type(part) if part["complete"] else None
+    if found is not None:
+        more = {name: part[name] for name in ("kind", "size", "name", "text") if part.get(name) is not None}
+        url, media_type = found
+        metadata = panel.provider_metadata(**more)
+        return {"type": "file", "url": url, "mediaType": media_type, "providerMetadata": metadata}
+    fields = {name: value for name, value in part.items() if name not in ("event", "data")}
+    return {"type": "data-part", "id": part["id"], "data": fields}
+
+
+def _value_chunk(panel: _AiSdkPanel, event: PanelObject | PanelItem) -> Chunk:
+    """Return the value so far, in the place of the one before, or an item for `onData`, which is not kept."""
+    if event["event"] == "panel_item":
+        item = {"panel_id": panel.id, "index": event["index"], "item": event["item"]}
+        return {"type": "data-item", "transient": True, "data": item}
+    value = {"panel_id": panel.id, "value": event["value"], "open": event["open"], "checked": False}
+    return {"type": "data-object", "id": panel.id, "data": value}
+
+
 def _tool_fields(client_id: str, name: str) -> Chunk:
     return {"toolCallId": client_id, "toolName": name, "dynamic": True}
 
@@ -265,169 +412,3 @@ _NO_LAST_EVENT: Final = "The stream ended before its last event."
 
 encode, async_encode = framing.make_encoders(Chunks)
 """The body of a streamed response: from an iterable of events, and from an asynchronous one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The request of `useChat`."""
-
-    chat_id: str
-    messages: list[Message]
-    """For `messages=`; the reply answers the last one."""
-    trigger: str
-    """`submit-message` or `regenerate-message`."""
-    message_id: str | None
-    """For `Chunks`: id of the message that the reply continues after a tool call; None for a new message."""
-    call_ids: frozenset[str]
-    """For `Chunks`: ids of the calls that the client knows, so that no new call gets one of them."""
-
-
-def read(body: Body, *, panel_id: str | None = None) -> Request:
-    """Read the request of `useChat`.
-
-    Args:
-        body: the JSON body that the client posted.
-        panel_id: the panel whose parts count in a message of several panels; the first panel's count if it wrote none.
-
-    Raises:
-        ConfigurationError: the request is malformed, or holds something that providers can't receive.
-    """
-    request = _reading.read_body(body)
-    found = request.read_objects("messages")
-    if not found:
-        request.fail("messages must not be empty")
-    messages = [turn for message in found for turn in _read_ai_sdk_message(message, panel_id)]
-    last = found[-1]
-    return Request(
-        chat_id=request.require_text("id"),
-        messages=messages,
-        trigger=request.optional_text("trigger") or "submit-message",
-        message_id=last.require_text("id") if last.require_text("role") == "assistant" else None,
-        call_ids=frozenset(
-            part.require_text("toolCallId")
-            for message in found
-            for part in message.read_objects("parts")
-            if "toolCallId" in part.values
-        ),
-    )
-
-
-def _read_ai_sdk_message(message: Fields, panel_id: str | None) -> list[Message]:
-    role = message.require_text("role")
-    if role == "assistant":
-        return [turn for step in _split_steps(message) for turn in _read_assistant_step(step, panel_id)]
-    if role == "user":
-        return _read_user_message(message)
-    if role != "system":
-        message.fail("role must be system, user or assistant")
-    texts = [part.require_text("text") for part in message.read_objects("parts") if part.require_text("type") == "text"]
-    return [{"role": "system", "content": "".join(texts)}]
-
-
-def _read_user_message(message: Fields) -> list[Message]:
-    content: list[Any] = []
-    for part in message.read_objects("parts"):
-        kind = part.require_text("type")
-        if kind == "text":
-            content.append({"type": "text", "text": part.require_text("text")})
-        elif kind == "file":
-            content.append(part.read_data_url(part.optional_text("filename") or "file", part.require_text("url")))
-        elif not kind.startswith("data-"):
-            part.fail(f"a message of the user can't hold {quoted(kind)}")
-    return [{"role": "user", "content": content}] if content else []
-
-
-def _split_steps(message: Fields) -> list[list[Fields]]:
-    """Return the parts of each reply in a message: a message goes on with a new reply after tool calls."""
-    steps: list[list[Fields]] = [[]]
-    for part in message.read_objects("parts"):
-        if part.require_text("type") == "step-start":
-            steps.append([])
-        else:
-            steps[-1].append(part)
-    return steps
-
-
-_DISPLAY_ONLY: Final = ("source-url", "source-document")
-
-
-def _read_assistant_step(step: list[Fields], panel_id: str | None) -> list[Message]:
-    """Return the turn of the one panel that counts, and the results of its calls."""
-    owners = [_owner_of_part(part) for part in step]
-    wrote = [owner for owner in owners if owner is not None]
-    mine = panel_id if panel_id in wrote else next(iter(wrote), None)
-    turn: Message | None = None
-    content: list[Any] = []
-    results: list[ToolResultPart] = []
-    for part, owner in zip(step, owners, strict=True):
-        if owner not in (None, mine):
-            continue
-        if part.require_text("type") == "data-turn":
-            turn = part.read_object("data").read_object("message").read_turn()
-            continue
-        content += _read_assistant_part(part)
-        if _is_tool_part(part):
-            results += _read_result(part)
-    if turn is None:
-        turn = {"role": "assistant", "content": content}
-    if not turn["content"]:
-        return []
-    calls = _turns.called_ids(turn)
-    known = frozenset(calls)
-    results = [result for result in results if result["tool_call_id"] in known]
-    if len(results) < len(calls):
-        turn["partial"] = True  # the other calls were not run: the question leaves them out, as providers refuse them
-    return [turn, {"role": "tool", "content": results}] if results else [turn]
-
-
-def _read_assistant_part(part: Fields) -> list[Any]:
-    """Return what one part adds to the turn: nothing for what we only show."""
-    kind = part.require_text("type")
-    if kind in _DISPLAY_ONLY or kind.startswith("data-"):
-        return []
-    if kind == "text":
-        refused = _our_metadata(part, "providerMetadata").read_flag("refusal")
-        return [] if refused else [{"type": "text", "text": part.require_text("text")}]
-    if kind == "reasoning":
-        return [{"type": "reasoning", "text": part.require_text("text")}]
-    if not _is_tool_part(part):
-        part.fail(f"a message of the assistant can't hold {quoted(kind)}")
-    return _read_call(part, kind)
-
-
-def _is_tool_part(part: Fields) -> bool:
-    kind = part.require_text("type")
-    return kind == "dynamic-tool" or kind.startswith("tool-")
-
-
-def _our_metadata(part: Fields, name: str) -> Fields:
-    return part.read_object(name).read_object("msgmodel")
-
-
-def _owner_of_part(part: Fields) -> str | None:
-    """Return the panel that wrote a part; None for parts of no panel."""
-    if part.require_text("type").startswith("data-"):
-        data = part.values.get("data")
-        return Fields(data, part.place).optional_text("panel_id") if part.require_text("type") == "data-turn" else None
-    name = "callProviderMetadata" if "toolCallId" in part.values else "providerMetadata"
-    return _our_metadata(part, name).optional_text("panel_id")
-
-
-def _read_call(part: Fields, kind: str) -> list[Any]:
-    """Return the call of a tool part if it is complete."""
-    arguments = part.values.get("input")
-    if not isinstance(arguments, dict) or part.require_text("state") == "input-streaming":
-        return []
-    name = part.require_text("toolName") if kind == "dynamic-tool" else kind.removeprefix("tool-")
-    return [{"type": "tool_call", "id": part.require_text("toolCallId"), "name": name, "arguments": arguments}]
-
-
-def _read_result(part: Fields) -> list[ToolResultPart]:
-    """Return the result of a call if it ran."""
-    state, id = part.require_text("state"), part.require_text("toolCallId")
-    if state == "output-available":
-        return [{"type": "tool_result", "tool_call_id": id, "content": part.values.get("output")}]
-    if state not in ("output-error", "output-denied"):
-        return []
-    reason = part.require_text("errorText") if state == "output-error" else "The user denied this call."
-    return [{"type": "tool_result", "tool_call_id": id, "content": reason, "is_error": True}]
