@@ -36,7 +36,7 @@ pytest.importorskip("redis")
 
 from msgmodel.server.log import StopCommand, StreamHeader
 from msgmodel.server.redis_log import RedisLog
-from msgmodel.server.redis_store import log as redis_log
+from msgmodel.server.redis_store import timing
 
 module_provider, provider = serving.module_provider, serving.provider  # fixtures
 pytestmark = [
@@ -203,9 +203,22 @@ def workers(store: Redis, provider: ScriptedProvider, tmp_path: Path) -> Iterato
         yield start
 
 
+@pytest.fixture
+def impatient(
+    store: Redis, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Uvicorn, Uvicorn]]:
+    """Two workers in this process, which wait for Redis for two seconds."""
+    monkeypatch.setattr(timing, "PATIENCE_SECONDS", 2.0)
+    provider.say(answer)
+    with ExitStack() as stack:
+        one, two = (stack.enter_context(Uvicorn(create_app(Settings(), RedisLog(store.url)))) for _ in range(2))
+        yield one, two
+
+
 # --- workers ---
 
 
+@pytest.mark.long
 def test_all_workers_are_killed(store: Redis, workers: Callable[..., list[Serving]]) -> None:
     """At the same instant, so that nobody is left who could end their streams; another one does, when it is asked."""
     one, two = workers()
@@ -297,27 +310,23 @@ def test_redis_comes_back_empty(store: Redis, workers: Callable[..., list[Servin
     works(one.url, two.url)
 
 
-def test_redis_stays_away(store: Redis, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redis_stays_away(store: Redis, provider: ScriptedProvider, impatient: tuple[Uvicorn, Uvicorn]) -> None:
     """Nobody is left waiting: the streams break off, and who asks again is told why."""
-    monkeypatch.setattr(redis_log, "PATIENCE_SECONDS", 2.0)
-    provider.say(answer)
-    with ExitStack() as stack:
-        apps = [create_app(Settings(), RedisLog(store.url)) for _ in range(2)]
-        one, two = (stack.enter_context(Uvicorn(app)) for app in apps)
-        readers = [Reader([server.url], "2000 40 0").has(20) for server in (one, two)]
-        readers.append(Reader([two.url], id=readers[0].id).has(20))
-        hangups = len(provider.server.hangups)
-        store.close()
-        provider.server.wait_hangup(timeout=20.0, count=hangups + 2)  # nobody pays for what can't be kept
-        for reader in readers:
-            wait_for(lambda reader=reader: 503 in reader.statuses, what="a reader waits, and is told nothing")
-        for server in (one, two):
-            refused(server.url, "unavailable")
-        store.start()
-        for reader in readers:
-            assert text(2000).startswith(joined(reader.all()))
-            assert reader.statuses[-1] == 404
-        works(one.url, two.url)
+    one, two = impatient
+    readers = [Reader([server.url], "2000 40 0").has(20) for server in (one, two)]
+    readers.append(Reader([two.url], id=readers[0].id).has(20))
+    hangups = len(provider.server.hangups)
+    store.close()
+    provider.server.wait_hangup(timeout=20.0, count=hangups + 2)  # nobody pays for what can't be kept
+    for reader in readers:
+        wait_for(lambda reader=reader: 503 in reader.statuses, what="a reader waits, and is told nothing")
+    for server in (one, two):
+        refused(server.url, "unavailable")
+    store.start()
+    for reader in readers:
+        assert text(2000).startswith(joined(reader.all()))
+        assert reader.statuses[-1] == 404
+    works(one.url, two.url)
 
 
 def test_redis_drops_a_stream(store: Redis, workers: Callable[..., list[Serving]]) -> None:
@@ -336,6 +345,7 @@ def test_redis_drops_a_stream(store: Redis, workers: Callable[..., list[Serving]
     works(one.url, two.url)
 
 
+@pytest.mark.long
 def test_redis_says_nothing_for_ten_seconds(store: Redis, workers: Callable[..., list[Serving]]) -> None:
     """Streams go on after it, whole; a new one waits, or is refused."""
     one, two = workers()
@@ -353,6 +363,7 @@ def test_redis_says_nothing_for_ten_seconds(store: Redis, workers: Callable[...,
     works(one.url, two.url)
 
 
+@pytest.mark.long
 def test_redis_is_full_for_a_while(store: Redis, workers: Callable[..., list[Serving]]) -> None:
     """Longer than a lease. New streams are refused, those that run wait, and are then whole."""
     one, two = workers()
@@ -372,28 +383,24 @@ def test_redis_is_full_for_a_while(store: Redis, workers: Callable[..., list[Ser
     works(one.url, two.url)
 
 
-def test_redis_stays_full(store: Redis, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redis_stays_full(store: Redis, provider: ScriptedProvider, impatient: tuple[Uvicorn, Uvicorn]) -> None:
     """There is always room for an end: the streams are interrupted, and nothing of their text is missing."""
-    monkeypatch.setattr(redis_log, "PATIENCE_SECONDS", 2.0)
-    provider.say(answer)
-    with ExitStack() as stack:
-        apps = [create_app(Settings(), RedisLog(store.url)) for _ in range(2)]
-        one, two = (stack.enter_context(Uvicorn(app)) for app in apps)
-        readers = [Reader([server.url], "2000 40 0").has(20) for server in (one, two)]
-        readers.append(Reader([two.url], id=readers[0].id).has(20))
-        hangups = len(provider.server.hangups)
-        store.ask("CONFIG", "SET", "maxmemory", "1")
-        full = time.monotonic()
-        ended = [reader.interrupted(2000) for reader in readers]
-        assert ended[0] == ended[2]
-        assert all(len(found) > 60 for found in ended), "what came while it was full is missing"
-        assert time.monotonic() - full < 15.0
-        provider.server.wait_hangup(count=hangups + 2)
-        refused(one.url, "busy", 5.0)
-        store.ask("CONFIG", "SET", "maxmemory", "0")
-        for reader in readers:
-            assert replayed(two.url, reader.id) == reader.found
-        works(one.url, two.url)
+    one, two = impatient
+    readers = [Reader([server.url], "2000 40 0").has(20) for server in (one, two)]
+    readers.append(Reader([two.url], id=readers[0].id).has(20))
+    hangups = len(provider.server.hangups)
+    store.ask("CONFIG", "SET", "maxmemory", "1")
+    full = time.monotonic()
+    ended = [reader.interrupted(2000) for reader in readers]
+    assert ended[0] == ended[2]
+    assert all(len(found) > 60 for found in ended), "what came while it was full is missing"
+    assert time.monotonic() - full < 15.0
+    provider.server.wait_hangup(count=hangups + 2)
+    refused(one.url, "busy", 5.0)
+    store.ask("CONFIG", "SET", "maxmemory", "0")
+    for reader in readers:
+        assert replayed(two.url, reader.id) == reader.found
+    works(one.url, two.url)
 
 
 def test_a_reader_who_leaves_elsewhere_is_heard_first(store: Redis) -> None:
@@ -441,7 +448,7 @@ def test_what_is_kept_is_read_together(store: Redis) -> None:
             await writer.append(b'{"event":"panel_delta","panel_id":"a","delta":"Hello"}')
             await asyncio.sleep(0.05)  # longer than lines are collected for
         await writer.end([b'{"event":"panel_final","panel_id":"a"}'])
-        assert store.ask("XLEN", log.keys("x")[1]) > 20
+        assert store.ask("XLEN", log.keys_of_stream("x")[1]) > 20
         pieces = [lines async for lines in log.read("x", 0)]
         assert sum(len(lines.lines) for lines in pieces) == 31
         assert len(pieces) < 5
@@ -484,6 +491,7 @@ def clock(server: Serving) -> float:
     return parsedate_to_datetime(request("GET", f"{server.url}/healthz").headers["date"]).timestamp()
 
 
+@pytest.mark.long
 def test_clocks_that_disagree(store: Redis, workers: Callable[..., list[Serving]], tmp_path: Path) -> None:
     """By two hours, and they step while streams run: leases and readers are counted by Redis' clock alone."""
     ahead, behind = (tmp_path / name for name in ("ahead", "behind"))

@@ -28,7 +28,7 @@ import serving
 from msgmodel.errors import StreamingError
 from msgmodel.http import watchdog
 from msgmodel.server import heartbeat, panel_response
-from msgmodel.server.blocking_iterator import BUFFER, _Pump
+from msgmodel.server.blocking_iterator import MAX_ITEMS_AHEAD, _IteratorThread
 from msgmodel.testing import KEY, Flood, Reply, Script, ScriptedProvider, wires
 from serving import (
     READER,
@@ -169,8 +169,9 @@ def test_what_goes_on_the_wire(serve: Any, provider: ScriptedProvider, ask: str,
     assert stream.comments == 1
     assert not any(character in stream.raw for character in (b"\r", b"\xe2\x80\xa8", b"\xe2\x80\xa9", b"\xc2\x85"))
     assert numbers(got) == list(range(1, len(got) + 1))
-    expected = list(msgmodel.stream_panels(name, "hi"))
+    expected: list[Any] = list(msgmodel.stream_panels(name, "hi"))
     told = [event for event in got if event.kind != "batch_final"]
+    expected[-1]["privacy"]["endpoint"] = expected[-1]["receipt"]["host"] = "private server"  # no internal host
     assert [comparable(event.data) for event in told] == [comparable(event) for event in expected]
     assert joined(got) == told[-1].data["content"] == "One two\u2028three \u2029\u0085 \r\n\r four 🙂"
 
@@ -216,7 +217,7 @@ def test_no_silence_is_longer_than_fifteen_seconds(
     url = serve(lambda: msgmodel.astream_panels("openai", "hi"), heartbeat_seconds=60.0)
     with opened("GET", url) as stream:
         assert len(stream.take(1)) == 1
-        passed = 15.0 - heartbeat.EVERY_SECONDS  # what is sent at the next walk over all responses is not late
+        passed = 15.0 - heartbeat.WALK_SECONDS  # what is sent at the next walk over all responses is not late
         assert stream.frame() == b": "
 
 
@@ -232,7 +233,7 @@ def test_what_the_docstring_shows(servers: dict[str, Uvicorn], provider: Scripte
     documented = inspect.getdoc(panel_response) or ""
     app = FastAPI()
     space = {"app": app, "panel_response": panel_response, "astream_panels": msgmodel.astream_panels}
-    code = textwrap.dedent(documented[documented.index("@app.post") : documented.index("events:")])
+    code = textwrap.dedent(documented.partition("```python\n")[2].partition("```")[0])
     exec(compile(code, "<docstring>", "exec", dont_inherit=True), space)
     with Uvicorn(app) as server, opened("POST", f"{server.url}/chat?prompt=hi") as stream:
         assert joined(stream.rest()) == "Hello"
@@ -380,7 +381,7 @@ def test_nothing_is_read_far_ahead_of_a_slow_reader(serve: Any, colour: str) -> 
         time.sleep(0.5)
         before = said
         time.sleep(0.5)
-        assert said == before < 4 * BUFFER + 200  # what sockets hold, and what the thread may be ahead
+        assert said == before < 4 * MAX_ITEMS_AHEAD + 200  # what sockets hold, and what the thread may be ahead
 
 
 def test_a_generator_that_never_waits(serve: Any) -> None:
@@ -408,7 +409,7 @@ def test_a_thread_that_has_ended_is_not_stopped() -> None:
     """Its number comes again: the next reply in a thread of that number would be cancelled."""
 
     async def leave() -> None:
-        pump = _Pump(iter([final()]))
+        pump = _IteratorThread(iter([final()]))
         pump._thread.join()  # and the event loop has not heard of it yet
         await pump.close()
 
@@ -519,6 +520,27 @@ def test_errors_are_fit_for_a_browser(serve: Any, provider: ScriptedProvider) ->
         (end,) = stream.rest()
     assert (end.kind, end.data["code"]) == ("panel_error", "authentication")
     assert KEY.encode() not in stream.raw
+
+
+@BOTH
+def test_no_internal_name_reaches_a_browser(serve: Any, of: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The same rule as the server's, for events and for what an iterator raises."""
+    text = "the connection to llm.corp.example:8080 broke in the middle of the reply: reset"
+    privacy = {"provider": "openai", "endpoint": "llm.corp.example", "local": False}
+    opaque = {"provider": "openai", "wire": "openai_responses", "host": "llm.corp.example", "data": {}}
+    error = {"event": "panel_error", "panel_id": "b", "error": text}
+    message = {"role": "assistant", "content": [{"type": "reasoning", "text": "", "opaque": opaque}]}
+    got = read(serve(of(final() | {"privacy": privacy, "message": message}, error, StreamingError(text))))
+    public_text = "the connection to the provider broke in the middle of the reply"
+    public_message = {
+        "role": "assistant",
+        "content": [{"type": "reasoning", "text": "", "opaque": opaque | {"host": "private server"}}],
+    }
+    public_final = final() | {"privacy": privacy | {"endpoint": "private server"}, "message": public_message}
+    assert [event.data for event in got] == [public_final, error | {"error": public_text}]
+    assert caplog.text.count(text) == 2
+    raised = read(serve(of(delta("x"), StreamingError(text))))
+    assert raised[-1].data["error"] == public_text
 
 
 # --- an EventSource that comes back ---

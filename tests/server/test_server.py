@@ -26,7 +26,8 @@ import serving
 from msgmodel import ConfigurationError, Panel, astream_many
 from msgmodel.server import MemoryLog, Settings, create_app
 from msgmodel.server.log import StreamHeader
-from msgmodel.server.streams import Streams, grace
+from msgmodel.server.memory import MemoryBudget
+from msgmodel.server.streams import RunningStreams, grace_of
 from msgmodel.testing import KEY, Reply, Script, ScriptedProvider
 from serving import (
     READER,
@@ -83,7 +84,7 @@ def refused(response: httpx2.Response) -> tuple[int, str]:
     assert response.headers["content-type"] == "application/json"
     error = response.json()["error"]
     assert set(response.json()) == {"error"}
-    assert set(error) == {"code", "message"}
+    assert set(error) in ({"code", "message"}, {"code", "message", "type", "param"})  # ours, and as OpenAI's API
     assert error["message"]
     return response.status_code, error["code"]
 
@@ -175,6 +176,8 @@ def test_reading_from_anywhere(serve: Any, provider: ScriptedProvider, count: in
                 "refusal": "",
                 "tool_calls": [],
                 "sources": [],
+                "parts": [],
+                "tool_runs": [],
                 "provider": "openai",
                 "model": ends[panel["panel_id"]]["model"],
                 "end": ends[panel["panel_id"]],
@@ -361,7 +364,7 @@ def test_a_post_that_comes_back_does_not_ask_again(memory: Any, provider: Script
 
 
 @pytest.mark.parametrize("path", ["/chat/stream?prompt=hi", "/v1/streams/x"])
-def test_head_asks_nobody(memory: Any, provider: ScriptedProvider, path: str) -> None:
+def test_head_asks_no_provider(memory: Any, provider: ScriptedProvider, path: str) -> None:
     before = len(provider.requests)
     assert 400 <= request("HEAD", memory().url + path).status_code < 500
     time.sleep(0.1)
@@ -494,7 +497,7 @@ def test_it_goes_on_without_a_reader(serve: Any, provider: ScriptedProvider) -> 
 @pytest.mark.parametrize("said", ["", "never", "grace", "grace:", "grace:-1", "grace:x", "grace:inf", "grace:nan"])
 def test_what_becomes_of_a_stream_must_be_said_clearly(said: str) -> None:
     with pytest.raises(ConfigurationError, match="on_disconnect"):
-        grace(said)
+        grace_of(said)
 
 
 # --- how long, and how much ---
@@ -553,7 +556,7 @@ def test_what_comes_while_a_server_is_late_goes_together(
 
 def test_a_stop_while_a_server_is_late(serve: Any, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("msgmodel.server.streams.LATE_SECONDS", -1.0)
-    monkeypatch.setattr("msgmodel.server.streams.TOGETHER_SECONDS", 60.0)
+    monkeypatch.setattr("msgmodel.server.streams.MERGE_SECONDS", 60.0)
     provider.say(Reply(TEXT, speed=100))
     server = serve()
     with ask(server) as stream:
@@ -815,6 +818,20 @@ def test_what_needs_no_token(shared: Uvicorn, path: str) -> None:
     assert request("GET", shared.url + path).status_code in (200, 404 if path == "/" else 200)
 
 
+def test_the_list_of_running_streams_is_the_owners(serve: Any, provider: ScriptedProvider) -> None:
+    provider.say(Reply("Hello there", stall_after=1))
+    server = serve(tokens=TOKENS)
+    url = f"{server.url}/v1/streams"
+    with ask(server, headers=ALICE) as stream:
+        stream.take(1)
+        id = stream.response.headers["x-stream-id"]
+        assert request("GET", url, headers=ALICE).json() == {"streams": [{"id": id, "panels": ["openai"]}]}
+        assert request("GET", url, headers=BOB).json() == {"streams": []}
+        assert request("DELETE", f"{url}/{id}", headers=ALICE).status_code == 204
+        stream.rest()
+    wait_for(lambda: not request("GET", url, headers=ALICE).json()["streams"], 5.0)
+
+
 def test_streams_are_their_owners(serve: Any, provider: ScriptedProvider) -> None:
     provider.say(Reply("Hello there", stall_after=1))
     server = serve(tokens=TOKENS)
@@ -866,6 +883,7 @@ def test_a_host_by_its_name(memory: Any) -> None:
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
         {"sec-fetch-site": "nonsense"},
+        {"sec-fetch-site": "Same-Origin", "origin": "http://localhost:5173"},
     ],
 )
 @pytest.mark.parametrize(("method", "path"), [("GET", "/chat/stream?prompt=hi"), ("POST", "/v1/panels")])
@@ -879,9 +897,11 @@ def test_pages_of_others(
     assert len(provider.requests) == before
 
 
-def test_our_own_page(shared: Uvicorn, provider: ScriptedProvider) -> None:
+@pytest.mark.parametrize("origin", [None, "http://localhost:5173"])
+def test_our_own_page(shared: Uvicorn, provider: ScriptedProvider, origin: str | None) -> None:
+    """Also behind a development proxy, whose page has another origin than the server."""
     provider.say("Hello")
-    headers = ALICE | {"origin": shared.url, "sec-fetch-site": "same-origin"}
+    headers = ALICE | {"origin": origin or shared.url, "sec-fetch-site": "same-origin"}
     response = request("POST", f"{shared.url}/v1/panels", headers=headers, json={"prompt": "hi"})
     assert response.status_code == 200
     assert not [name for name in response.headers if name.startswith("access-control")]
@@ -912,7 +932,7 @@ def test_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (folder / "index.html").write_text("<p>hello")
     (folder / "assets" / "a-1.js").write_text("1")
     (tmp_path / "secret").write_text("a secret")
-    monkeypatch.setattr(page, "FOLDER", folder)
+    monkeypatch.setattr(page, "PAGE_FOLDER", folder)
     with Uvicorn(create_app(Settings(tokens=TOKENS))) as server:
         response = request("GET", server.url, headers={"sec-fetch-site": "cross-site"})  # a link may lead here
         assert response.text == "<p>hello"
@@ -943,9 +963,20 @@ def test_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_without_a_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from msgmodel.server import page
 
-    monkeypatch.setattr(page, "FOLDER", tmp_path)
+    monkeypatch.setattr(page, "PAGE_FOLDER", tmp_path)
     with Uvicorn(create_app()) as server:
         assert request("GET", server.url).status_code == 404
+
+
+def test_local_servers_need_no_variable(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They can be chosen, though no variable says that they are there; the server's default stays another."""
+    for name in ("OLLAMA_HOST", "VLLM_BASE_URL"):
+        monkeypatch.delenv(name)
+    found = request("GET", f"{memory(providers=('ollama', 'vllm', 'openai')).url}/v1/providers").json()
+    assert {row["name"]: (row["ready"], row["needs_key"]) for row in found["providers"]} == {
+        "openai": (True, True), "ollama": (False, False), "vllm": (False, False),
+    }  # fmt: skip
+    assert found["default"] == "openai"
 
 
 def test_providers(memory: Any, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -958,8 +989,11 @@ def test_providers(memory: Any, provider: ScriptedProvider, monkeypatch: pytest.
         ("openai", True, False),
         ("anthropic", False, False),
     ]
-    assert set(found["providers"][0]) == {"name", "default_model", "wire", "ready", "local"}
+    assert set(found["providers"][0]) == {"name", "default_model", "wire", "ready", "needs_key", "local"}
     assert (found["default"], found["models"]) == ("openai", ["gpt-*"])
+    assert {row["wire"] for row in found["providers"]} <= set(found["files"])
+    assert "video/mp4" in found["files"]["gemini"]["types"]
+    assert found["files"]["local"] == {"text": 10_000_000, "types": {}}
     assert set(found["limits"]) == {"max_panels", "max_prompt_chars", "max_body_bytes", "max_tokens"}
     assert found["limits"]["max_tokens"] == 5
 
@@ -1035,6 +1069,8 @@ def test_nothing_of_what_is_said_is_logged(
         {"max_seconds": float("inf")},
         {"max_reply_bytes": 1000},
         {"max_reply_bytes": 1e9},
+        {"max_memory_bytes": 1_000_000},
+        {"max_memory_bytes": 1e9},
         {"ttl_seconds": float("inf")},
         {"max_tokens": 0},
         {"providers": ("nobody",)},
@@ -1102,9 +1138,9 @@ def test_a_stream_that_begins_while_the_server_closes_is_ended(provider: Scripte
             await super().close()
 
     async def run() -> None:
-        streams = Streams(Late(), grace_seconds=60.0)
+        streams = RunningStreams(Late(), MemoryBudget(1 << 30), grace_seconds=60.0)
         batch = astream_many([Panel("openai", config=provider.config("openai_chat"), panel_id="a")], "hi")
-        starting = asyncio.create_task(streams.start("x", StreamHeader("", ("a",)), "client", batch))
+        starting = asyncio.create_task(streams.start_stream("x", StreamHeader("", ("a",)), "client", batch))
         await asyncio.sleep(0)  # it is under way
         await streams.close(0.0)
         assert await starting

@@ -168,7 +168,7 @@ def test_a_client_of_openai_that_leaves_stops_its_reply(
         ("/adapters/ag-ui", {"threadId": "t"}),
         ("/adapters/ag-ui", {"threadId": "t", "runId": "r", "messages": [], "forwardedProps": {"panels": 3}}),
         ("/v1/chat/completions", {"model": "openai", "messages": []}),
-        ("/v1/chat/completions", {"model": "openai", "messages": [{"role": "user", "content": "x"}], "n": 2}),
+        ("/v1/chat/completions", {"model": "openai", "messages": [{"role": "user", "content": "x"}], "n": 9}),
         ("/v1/chat/completions", {"model": "local//etc/passwd", "messages": [{"role": "user", "content": "x"}]}),
     ],
 )
@@ -177,6 +177,43 @@ def test_what_makes_no_sense_is_said(path: str, body: Any, server: Uvicorn, prov
     assert 400 <= answer.status_code < 500
     assert answer.json()["error"]["message"]
     assert provider.requests == []
+
+
+TOOLS = {"weather": {"description": "The weather.", "parameters": {"type": "object", "properties": {"city": {}}}}}
+
+
+def test_the_ai_sdk_brings_its_tools_and_its_system_text(server: Uvicorn, provider: ScriptedProvider) -> None:
+    body = POSTED | {"provider": "gemini", "system": "Be brief.", "tools": TOOLS}
+    assert request("POST", f"{server.url}/adapters/ai-sdk/chat", json=body).status_code == 200
+    sent = provider.requests[-1].json
+    (declared,) = sent["tools"][0]["functionDeclarations"]
+    assert (declared["name"], declared["description"]) == ("weather", "The weather.")
+    assert declared["parametersJsonSchema"] == TOOLS["weather"]["parameters"]
+    assert sent["systemInstruction"] == {"parts": [{"text": "Be brief."}]}
+
+
+def test_a_stopped_chat_stays_stopped(server: Uvicorn, provider: ScriptedProvider) -> None:
+    """`stop()` of `useChat` leaves, and this request stops the provider: a reload finds nothing to resume."""
+    provider.say(Reply("one two three", stall_after=1))
+    again = f"{server.url}/adapters/ai-sdk/chat/chat-1/stream"
+    with opened("POST", f"{server.url}/adapters/ai-sdk/chat", json=POSTED) as stream:
+        while b"text-delta" not in stream.frame():
+            pass
+    assert request("DELETE", again).status_code == 204
+    wait_for(lambda: provider.server.hangups, 5.0)
+    assert request("GET", again).status_code == 204
+    assert request("DELETE", again).status_code == 204
+    assert len(provider.requests) == 1
+
+
+def test_a_chat_that_is_not_resumed_stops_when_its_client_leaves(server: Uvicorn, provider: ScriptedProvider) -> None:
+    provider.say(Reply("one two three", stall_after=1))
+    url = f"{server.url}/adapters/ai-sdk/chat"
+    with opened("POST", url, params={"resume": "false"}, json=POSTED) as stream:
+        while b"text-delta" not in stream.frame():
+            pass
+    wait_for(lambda: provider.server.hangups, 5.0)  # long before the grace period ends
+    assert request("GET", f"{url}/chat-1/stream").status_code == 204
 
 
 # --- the real clients ---

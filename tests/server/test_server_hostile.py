@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 import serving
 from msgmodel.server import Settings, create_app
 from msgmodel.server.protocol import BoundedProtocol
-from msgmodel.testing import KEY, Reply, ScriptedProvider
+from msgmodel.testing import KEY, Reply, ScriptedProvider, wires
 from msgmodel.testing.server import Cut, Script, ScriptedServer, Send
 from serving import TOKENS, Uvicorn, bearer, exchange, opened, request
 
@@ -392,9 +393,11 @@ def test_many_connections_that_say_nothing(server: Target) -> None:
         connection.close()
 
 
+@pytest.mark.long
 def test_schemathesis(shared: Target, provider: ScriptedProvider, tmp_path: Path) -> None:
     """All that the description promises, asked in all ways that it allows, and in some that it does not."""
-    pytest.importorskip("schemathesis")
+    if find_spec("schemathesis") is None:
+        pytest.skip("needs schemathesis")
     provider.say("Hello Bob")
     ran = subprocess.run(
         [
@@ -457,3 +460,77 @@ def test_an_internal_host_is_named_in_the_log_alone(
     assert not [words for words in error if port in words or "127.0.0.1" in words or "corp" in words]
     assert any(word in caplog.text for word in (port, "llm.corp.example"))
     assert "secret" not in said + caplog.text
+
+
+ASKED = {"role": "user", "content": "hi"}
+ANTHROPIC = [{"provider": "anthropic"}]
+
+
+def _signed_reply() -> Script:
+    """Return a reply with an opaque part: reasoning with its signature."""
+    return Script.body(b"".join(wires.events("anthropic", ["Yes"], reasoning=["Well"], signature="s")))
+
+
+ENTRIES: list[tuple[str, dict[str, Any]]] = [
+    ("/v1/panels", {"prompt": "hi", "panels": ANTHROPIC}),
+    ("/v1/chat/completions", {"model": "anthropic/x", "messages": [ASKED]}),
+    ("/v1/chat/completions", {"model": "anthropic/x", "messages": [ASKED], "stream": True}),
+    (
+        "/adapters/ai-sdk/chat",
+        {
+            "id": "c",
+            "messages": [{"id": "m", "role": "user", "parts": [{"type": "text", "text": "hi"}]}],
+            "panels": ANTHROPIC,
+        },
+    ),
+    (
+        "/adapters/ag-ui",
+        {
+            "threadId": "t",
+            "runId": "r",
+            "messages": [ASKED | {"id": "m"}],
+            "forwardedProps": {"panels": ANTHROPIC},
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), ENTRIES)
+def test_no_event_names_an_internal_host(provider: ScriptedProvider, path: str, body: dict[str, Any]) -> None:
+    provider.say(_signed_reply())
+    with Uvicorn(create_app()) as server:
+        answer = request("POST", f"{server.url}{path}", json=body)
+        snapshot = ""
+        if "x-stream-id" in answer.headers:
+            snapshot = request("GET", f"{server.url}/v1/streams/{answer.headers['x-stream-id']}").text
+    assert "Yes" in answer.text
+    assert "127.0.0.1" not in answer.text + snapshot
+
+
+def test_an_opaque_part_returns_to_a_server_whose_host_is_hidden(provider: ScriptedProvider) -> None:
+    provider.say(_signed_reply())
+    with (
+        Uvicorn(create_app()) as server,
+        opened("POST", f"{server.url}/v1/panels", json={"prompt": "hi", "panels": ANTHROPIC}) as stream,
+    ):
+        final = stream.rest()[-1].data
+        assert final["privacy"]["endpoint"] == "private server"
+        opaque = final["message"]["content"][0]["opaque"]
+        assert opaque["host"] == "private server"
+        body = {"messages": [ASKED, final["message"], ASKED], "panels": ANTHROPIC}
+        assert request("POST", f"{server.url}/v1/panels", json=body).status_code == 200
+    sent = json.loads(provider.requests[-1].body)["messages"][1]["content"]
+    assert sent[0] == opaque["data"] | {"thinking": "Well"}
+
+
+@pytest.mark.parametrize(("path", "body"), ENTRIES)
+def test_a_missing_key_is_explained_in_the_log_alone(
+    path: str, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    with Uvicorn(create_app()) as server:
+        answer = request("POST", f"{server.url}{path}", json=body)
+    assert answer.status_code in (400, 422)
+    assert "the server has no key for this provider" in answer.text
+    assert "ANTHROPIC_API_KEY" not in answer.text
+    assert "ANTHROPIC_API_KEY" in caplog.text

@@ -166,7 +166,7 @@ def test_a_snapshot_says_what_the_events_said(size: int) -> None:
     lines += written({"event": "panel_final", "provider": "p", "model": "m", "content": '"end": null' + "y" * size})
     panels = Transcript(("a", "b", "c"))
     for each in lines:
-        panels.add(json.loads(each))
+        panels.add_event(json.loads(each))
 
     async def run() -> None:
         log = MemoryLog()
@@ -177,10 +177,10 @@ def test_a_snapshot_says_what_the_events_said(size: int) -> None:
         found = await log.find("x")
         assert found is not None
         snapshots = Snapshots(log)
-        taken = await asyncio.gather(*(snapshots.take("x", "x", found) for _ in range(20)))
-        assert json.loads(b"".join(taken[0].parts)) == panels.snapshot()
+        taken = await asyncio.gather(*(snapshots.take_snapshot("x", "x", found) for _ in range(20)))
+        assert json.loads(b"".join(taken[0].parts)) == panels.make_snapshot()
         await writer.append(written({"event": "panel_delta", "panel_id": "c", "delta": "more"})[0])
-        taken.append(await snapshots.take("x", "x", found))  # while it is being sent
+        taken.append(await snapshots.take_snapshot("x", "x", found))  # while it is being sent
         assert len(set(map(id, taken))) == 1
         del taken
         await asyncio.sleep(0)  # the event loop lets go of what it has just handed over
@@ -202,7 +202,7 @@ def test_who_makes_a_snapshot_leaves() -> None:
         found = await log.find("x")
         assert found is not None
         snapshots = Snapshots(log)
-        first, second = (asyncio.create_task(snapshots.take("x", "x", found)) for _ in range(2))
+        first, second = (asyncio.create_task(snapshots.take_snapshot("x", "x", found)) for _ in range(2))
         await asyncio.sleep(0)
         first.cancel()
         assert (await second).last == 20

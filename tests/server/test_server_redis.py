@@ -24,8 +24,8 @@ from serving import Event, Redis, Serving, Uvicorn, joined, kinds, numbers, open
 pytest.importorskip("redis")
 
 from msgmodel.server.redis_log import RedisLog
-from msgmodel.server.redis_store import log as redis_log
-from msgmodel.server.redis_store import tail
+from msgmodel.server.redis_store import tail, timing
+from msgmodel.server.redis_store import writer as redis_writer
 
 module_provider, provider = serving.module_provider, serving.provider  # fixtures
 redis_server, own_redis = serving.redis_server, serving.own_redis
@@ -37,7 +37,7 @@ LEASE = 0.6
 @pytest.fixture
 def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the workers in this process."""
-    monkeypatch.setattr(redis_log, "LEASE_SECONDS", LEASE)
+    monkeypatch.setattr(timing, "LEASE_SECONDS", LEASE)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def worker(provider: ScriptedProvider) -> Iterator[Callable[..., Uvicorn]]:
     with ExitStack() as stack:
 
         def start(redis: Redis, **settings: Any) -> Uvicorn:
-            made = Settings(**settings)
+            made = Settings(**{"grace_seconds": 1.0} | settings)  # at the end, streams that stall are not waited for
             log = RedisLog(redis.url, ttl_seconds=made.ttl_seconds)
             return stack.enter_context(Uvicorn(create_app(made, log)))
 
@@ -283,7 +283,7 @@ def test_a_producer_that_was_thought_dead(redis_server: Redis, short_lease: None
             assert writer is not None
             await writer.append(delta("Hello"))
             await asyncio.sleep(0.1)
-            one._keeper.cancel()  # type: ignore[union-attr]
+            one._keeper_task.cancel()  # type: ignore[union-attr]
             lines = await asyncio.wait_for(all_lines(two, "x"), 10)
             assert [json.loads(line)["event"] for line in lines] == ["panel_delta", "panel_error"]
             assert json.loads(lines[1])["content"] == "Hello"
@@ -305,13 +305,15 @@ def test_the_end_is_written_with_the_last_line(
     redis_server: Redis, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch, panels: int
 ) -> None:
     """So that whoever has read that line waits for nothing more, also where each line is written as it comes."""
-    monkeypatch.setattr(redis_log, "COALESCE_SECONDS", 0.0)
+    monkeypatch.setattr(redis_writer, "COALESCE_SECONDS", 0.0)
     written: list[tuple[list[bytes], bool]] = []
 
     class Watched(RedisLog):
-        async def write(self, keys: list[bytes], token: bytes, last: int, lines: list[bytes], ended: bool) -> None:
+        async def write_entry(
+            self, keys: list[bytes], token: bytes, last: int, lines: list[bytes], ended: bool
+        ) -> None:
             written.append((lines, ended))
-            await super().write(keys, token, last, lines, ended)
+            await super().write_entry(keys, token, last, lines, ended)
 
     provider.say(Reply("One two three", speed=30.0))
     body = {"prompt": "hi", "panels": [{"provider": "openai", "panel_id": f"{each}"} for each in range(panels)]}
@@ -328,13 +330,13 @@ def test_redis_hears_of_a_wait_late(redis_server: Redis, monkeypatch: pytest.Mon
 
     async def run() -> None:
         async with logs(redis_server, 1) as (log,):
-            wait = log._waiting.xread
+            wait = log._waiting_client.xread
 
             async def late(*asked: Any, **how: Any) -> Any:
                 await asyncio.sleep(0.1)
                 return await wait(*asked, **how)
 
-            monkeypatch.setattr(log._waiting, "xread", late)
+            monkeypatch.setattr(log._waiting_client, "xread", late)
             writer = await log.begin("x", StreamHeader("", ("a",)))
             assert writer is not None
             await writer.append(delta("Hello"), at_once=True)
@@ -399,7 +401,7 @@ def test_the_connection_that_waits_is_lost_between_two_waits(
 
 def test_nobody_waits_for_what_is_known(redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """The end of a stream that has ended, and of a log that is closed while a reader is busy."""
-    monkeypatch.setattr(redis_log, "LEASE_SECONDS", 60.0)
+    monkeypatch.setattr(timing, "LEASE_SECONDS", 60.0)
 
     async def run() -> None:
         async with logs(redis_server) as (one, two):
@@ -457,7 +459,7 @@ def test_many_readers_end_a_dead_stream_once(redis_server: Redis, short_lease: N
             assert writer is not None
             await writer.append(delta("Hello"))
             await asyncio.sleep(0.1)
-            one._keeper.cancel()  # type: ignore[union-attr]
+            one._keeper_task.cancel()  # type: ignore[union-attr]
             results = await asyncio.wait_for(asyncio.gather(*(all_lines(log, "x") for log in others * 3)), 20)
             assert results == [results[0]] * 9
             found = [json.loads(line)["event"] for line in results[0]]
@@ -491,7 +493,7 @@ def test_what_is_in_redis(redis_server: Redis) -> None:
                 if b"commands" not in key:
                     assert redis_server.ask("PTTL", key.decode()) > 0
             one.ttl_ms = 1
-            redis_server.ask("PEXPIRE", one.keys("x{y}")[1], "1")
+            redis_server.ask("PEXPIRE", one.keys_of_stream("x{y}")[1], "1")
             await asyncio.sleep(0.05)
             with pytest.raises(StreamExpired):
                 await two.find("x{y}")
@@ -514,7 +516,7 @@ def test_a_slow_reader_holds_nobody_up(redis_server: Redis) -> None:
             await writer.end([b'{"event":"panel_final","panel_id":"a"}'])
             assert len(await asyncio.wait_for(fast, 10)) == 151
             waiting = [len(each.ready) for every in two._tail._subscriptions.values() for each in every]
-            assert max(waiting, default=0) <= tail.AHEAD + 1
+            assert max(waiting, default=0) <= tail.MAX_WAITING_ENTRIES + 1
             got: list[bytes] = [*first.lines]
             lines: Lines
             async for lines in slow:
@@ -536,7 +538,7 @@ def test_who_comes_late_holds_nobody_up(redis_server: Redis) -> None:
                 await writer.append(delta(f"{number} "), at_once=True)
                 await asyncio.sleep(0)
                 await asyncio.wait((writer._flushing,))
-            entries = await two.redis.xlen(two.keys("x")[1])
+            entries = await two.redis.xlen(two.keys_of_stream("x")[1])
             assert entries == 1000
             live = two.read("x", 1000)
             first = asyncio.create_task(anext(live))
@@ -544,14 +546,14 @@ def test_who_comes_late_holds_nobody_up(redis_server: Redis) -> None:
 
             waits: list[str] = []
             waited = asyncio.Event()
-            wait = two._waiting.xread
+            wait = two._waiting_client.xread
 
             async def watched(wanted: dict[str, str], **how: Any) -> Any:
-                waits.append(wanted[two.keys("x")[1]])
+                waits.append(wanted[two.keys_of_stream("x")[1]])
                 waited.set()
                 return await wait(wanted, **how)
 
-            two._waiting.xread = watched
+            two._waiting_client.xread = watched
             late = asyncio.create_task(all_lines(two, "x"))
             await asyncio.wait_for(waited.wait(), 10)
             await writer.append(delta("live"), at_once=True)
@@ -594,8 +596,10 @@ def test_redis_is_away(own_redis: Redis, worker: Any, provider: ScriptedProvider
         complete(stream.rest(), "Hello")
 
 
-def test_redis_is_silent_for_ten_seconds(own_redis: Redis, worker: Any, provider: ScriptedProvider) -> None:
-    """Longer than a lease: the readers wait, and then have all of it."""
+def test_redis_is_silent_for_longer_than_a_lease(
+    own_redis: Redis, worker: Any, provider: ScriptedProvider, short_lease: None
+) -> None:
+    """The readers wait, and then have all of it."""
     provider.say(Reply(TEXT, speed=40.0))
     one, two = worker(own_redis), worker(own_redis)
     before = len(provider.requests)
@@ -605,7 +609,7 @@ def test_redis_is_silent_for_ten_seconds(own_redis: Redis, worker: Any, provider
         there = in_thread(lambda: read_all(two, id, timeout=40.0))
         got += stream.take(5)
         with own_redis.stopped():
-            time.sleep(10.0)
+            time.sleep(2.0)
         got += stream.rest()
     complete(got, TEXT)
     assert got[-1].kind == "panel_final"

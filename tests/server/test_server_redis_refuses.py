@@ -24,7 +24,7 @@ pytest.importorskip("redis")
 
 from msgmodel.server.redis_faults import fault_words
 from msgmodel.server.redis_log import RedisLog
-from msgmodel.server.redis_store import log as redis_log
+from msgmodel.server.redis_store import timing
 
 module_provider, provider = serving.module_provider, serving.provider  # fixtures
 own_redis = serving.own_redis
@@ -147,7 +147,7 @@ def test_a_stream_waits_for_a_redis_that_refuses(
 def test_a_stream_does_not_wait_for_ever(
     own_redis: Redis, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_log, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(timing, "PATIENCE_SECONDS", 1.0)
     provider.say(Reply(TEXT, speed=15.0))
     hangups = len(provider.server.hangups)
     with (

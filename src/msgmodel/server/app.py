@@ -1,7 +1,7 @@
-"""The application that `msgmodel serve` runs; also to be mounted in one of your own.
+"""The application that `msgmodel serve` runs, and that you can mount in your own application.
 
-Rules: every answer that is no stream is JSON, `{"error": {"code", "message"}}` where something is wrong. What was asked
-for is asked once: who lost the stream comes back for the rest.
+Rules: every response that is not a stream is JSON; an error is `{"error": {"code", "message"}}`. A provider is asked
+once for each request: a client that lost its stream comes back for the rest.
 """
 
 from __future__ import annotations
@@ -23,40 +23,51 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..many import AsyncBatch
-from . import framing, openapi
+from . import cors, framing, openapi
 from .adapter_endpoints import AdapterEndpoints
+from .directory import list_file_limits
 from .guard import Guard
 from .log import PAGE_BYTES, Log, StoreLost, StreamExpired, StreamInfo
-from .page import page
-from .positions import read_position, slot_of
-from .readers import ADMITTED, Readers
-from .request_bodies import PanelRequest, PanelsRequest, RequestRefused, batch_for_request, convert, decode
-from .response import DIRECT, Piece
+from .model_list import ModelEndpoints
+from .page import page_routes
+from .positions import read_position, slot_of, stream_name
+from .provider_models import provider_models_endpoint
+from .readers import ADMITTED_READERS, StreamReaders
+from .request_batches import batch_for_request
+from .request_bodies import PanelRequest, PanelsRequest, RequestRefused, convert_query, decode_body
+from .response import DIRECT_SEND, Piece, StreamResponse
 from .safe_traceback import traceback_without_messages
 from .service import Service
 from .settings import Settings
 
-_OPEN = ("/healthz", "/readyz")
-"""Asked by load balancers, by whatever name, without a token."""
+_OPEN_PATHS = ("/healthz", "/readyz")
+"""Paths for load balancers, which use any host name and no token."""
 
 
 def create_app(settings: Settings | None = None, log: Log | None = None) -> Starlette:
-    """The application. settings: limits and tokens. log: where streams are kept, in this process without.
+    """Return the application.
 
-    Raises ConfigurationError for settings that make no sense.
+    Args:
+        settings: Limits and tokens. Default: `Settings()`.
+        log: Where streams are kept. Default: in the memory of this process.
     """
-    return Application(Service(settings or Settings(), log)).asgi()
+    return Application(Service(settings or Settings(), log)).asgi_app()
 
 
 def mounted_lifespan(app: Starlette) -> Callable[[Any], AbstractAsyncContextManager[Any]]:
-    """The lifespan of an application by `create_app`, for the one that it is mounted in: nothing else runs it.
+    """Return the lifespan of an application by `create_app`, for the application that mounts it.
 
+    ```python
     llm = create_app()
     app = FastAPI(lifespan=mounted_lifespan(llm))
     app.mount("/llm", llm)
+    ```
 
-    It ends the running streams, each with a terminal event, when the server is told to end. In a lifespan of your own:
-    `async with mounted_lifespan(llm)(app): yield`.
+    Frameworks do not run the lifespan of a mounted application. This one ends the running streams, each with a terminal
+    event, when the server shuts down. In your own lifespan: `async with mounted_lifespan(llm)(app): yield`.
+
+    Args:
+        app: The application by `create_app`.
     """
     return lambda parent: app.router.lifespan_context(app)
 
@@ -65,17 +76,17 @@ _log = logging.getLogger("msgmodel.server")
 
 
 class Application:
-    """The routes of one service, and how they answer."""
+    """The routes of one service and their endpoints."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def asgi(self) -> Starlette:
+    def asgi_app(self) -> Starlette:
         """Return the ASGI application. Its `state.msgmodel` is the service."""
         service = self._service
         app = Starlette(
-            routes=self._routes(),
-            middleware=[Middleware(_Guarded, guard=service.guard, readers=service.readers)],
+            routes=self._all_routes(),
+            middleware=[Middleware(_GuardedApp, guard=service.guard, readers=service.readers)],
             exception_handlers={
                 **dict.fromkeys((RequestRefused, StreamExpired, StoreLost, RecursionError), _answer_failure),
                 HTTPException: _answer_http_exception,
@@ -85,26 +96,30 @@ class Application:
         app.state.msgmodel = service
         return app
 
-    def _routes(self) -> list[BaseRoute]:
+    def _all_routes(self) -> list[BaseRoute]:
+        models = ModelEndpoints(self._service)
         return [
             Route("/v1/panels", self.post_panels, methods=["POST"]),
+            Route("/v1/streams", self.list_streams, methods=["GET"]),
             Route("/v1/streams/{id}", self.get_or_delete_stream, methods=["GET", "DELETE"]),
             Route("/v1/providers", self.list_providers, methods=["GET"]),
-            Route("/v1/models", self.list_models, methods=["GET"]),
+            Route("/v1/providers/{name}/models", provider_models_endpoint(self._service), methods=["GET"]),
+            Route("/v1/models", models.list_models, methods=["GET"]),
+            Route("/v1/models/{id:path}", models.get_model, methods=["GET"]),
             Route("/chat/stream", self.chat_stream, methods=["GET", "POST"]),
             *AdapterEndpoints(self._service).routes(),
             Route("/healthz", self.report_health, methods=["GET"]),
             Route("/readyz", self.report_readiness, methods=["GET"]),
             Route("/openapi.json", self.get_openapi, methods=["GET"]),
-            *page(),
+            *page_routes(),
         ]
 
     async def post_panels(self, request: Request) -> Response:
         """Answer `POST /v1/panels`: begin a stream, or join the one of the `Idempotency-Key`, and send its events."""
         service = self._service
-        owner = service.guard.owner(request)
-        if "idempotency-key" not in request.headers:  # with one it may join a stream
-            service.check_room(request, owner)
+        owner = service.guard.find_owner(request)
+        if "idempotency-key" not in request.headers:  # a request with a key may join a stream
+            service.check_stream_room(request, owner)
         question, digest, size = await self._read_question(request)
         slot = _slot_of_key(request, owner)
         position = read_position(request)
@@ -112,12 +127,12 @@ class Application:
         if slot is not None:
             name = await service.join_keyed_stream(owner, slot, digest)
             if position is not None and position.stream != name:
-                # Never the tail of another reply.
+                # Never send the tail of another reply.
                 raise _misplaced_position() if not position.stream else StreamExpired(owner)
         elif position is not None:
             raise _misplaced_position()
         if name is None:
-            panels = await service.prepare(size, partial(self._make_batch, question))
+            panels = await service.convert_body(size, partial(self._make_batch, question))
             del question  # its files may be large, and the panels have them
             if slot is None:
                 name = await service.begin_stream(request, owner, panels, digest)
@@ -126,10 +141,10 @@ class Application:
         return self._follow_stream(request, owner, name, 0 if position is None else position.number)
 
     async def _read_question(self, request: Request) -> tuple[PanelsRequest, str, int]:
-        """Return what the body asks, a digest of the body, and its size in bytes. The body itself is released."""
-        body = await self._service.guard.body(request)
-        question, digest = await self._service.prepare(
-            len(body), lambda: (decode(body, PanelsRequest), sha256(body).hexdigest())
+        """Return the question in the body, a digest of the body, and its size in bytes. The body itself is released."""
+        body = await self._service.guard.read_body(request)
+        question, digest = await self._service.convert_body(
+            len(body), lambda: (decode_body(body, PanelsRequest), sha256(body).hexdigest())
         )
         return question, digest, len(body)
 
@@ -137,45 +152,54 @@ class Application:
         return batch_for_request(question, self._service.directory, self._service.settings)
 
     async def get_or_delete_stream(self, request: Request) -> Response:
-        """`GET /v1/streams/{id}`: what comes after a position, or a snapshot and the tail."""
+        """Answer `GET /v1/streams/{id}` with the events after a position, or with a snapshot and the rest."""
         if request.method == "DELETE":
             return await self._delete_stream(request)
-        owner = self._service.guard.owner(request)
+        owner = self._service.guard.find_owner(request)
         id = request.path_params["id"]
         found = await self._require_or_404(owner, id)
         position = read_position(request)
         if position is None:
             self._service.admit_reader(request, owner, id)
-            return self._service.stream_response(self._frame_snapshot(owner, id), headers=_stream_headers(request, id))
+            return self._readable_response(request, id, self._frame_snapshot(owner, id))
         if position.stream not in ("", id):
             raise RequestRefused(400, "invalid_request", "this last-event-id was read from another stream")
         if found.ended and position.number >= found.last:
             return Response(status_code=204)
         return self._follow_stream(request, owner, id, position.number)
 
+    async def list_streams(self, request: Request) -> Response:
+        """Answer `GET /v1/streams` with the running streams of the owner, in this worker."""
+        owner = self._service.guard.find_owner(request)
+        found = [
+            {"id": stream_name(slot, head), "panels": list(head.panel_ids)}
+            for slot, head in self._service.streams.running_streams(owner)
+        ]
+        return JSONResponse({"streams": found})
+
     async def _delete_stream(self, request: Request) -> Response:
-        """`DELETE /v1/streams/{id}`: ends all panels, or the one that `panel_id` names."""
-        owner = self._service.guard.owner(request)
+        """Answer `DELETE /v1/streams/{id}`: end all panels, or the one that `panel_id` names."""
+        owner = self._service.guard.find_owner(request)
         id = request.path_params["id"]
         found = await self._require_or_404(owner, id)
         panel_id = request.query_params.get("panel_id")
         if panel_id is not None and panel_id not in found.head.panel_ids:
             raise RequestRefused(404, "not_found", "there is no such panel in this stream")
         if not found.ended:
-            await self._service.streams.stop(slot_of(id)[0], panel_id)
+            await self._service.streams.stop_stream(slot_of(id)[0], panel_id)
         return Response(status_code=204)
 
     async def chat_stream(self, request: Request) -> Response:
-        """`/chat/stream?prompt=`, as in the guide.
+        """Answer `/chat/stream?prompt=`, as in the guide.
 
-        An `EventSource` knows no address but the one that it asked. The ids of its events therefore name the stream
-        before the number, so that the position which it comes back with names the stream, too.
+        An `EventSource` always uses the same address. So the ids of its events name the stream before the number, and
+        the position that it sends after a lost connection names the stream, too.
         """
-        owner = self._service.guard.owner(request)
+        owner = self._service.guard.find_owner(request)
         if request.method == "HEAD":
-            raise RequestRefused(405, "method_not_allowed", "a HEAD would ask for a reply", {"allow": "GET, POST"})
+            raise RequestRefused(405, "method_not_allowed", "a HEAD would start a reply", {"allow": "GET, POST"})
         query = request.query_params
-        chosen = convert({name: query[name] for name in ("provider", "model") if name in query}, PanelRequest)
+        chosen = convert_query({name: query[name] for name in ("provider", "model") if name in query}, PanelRequest)
         question = PanelsRequest(prompt=query.get("prompt", ""), panels=[chosen])
         digest = _digest_of("chat", *(query.get(name, "") for name in ("prompt", "provider", "model")))
         position = read_position(request)
@@ -188,19 +212,20 @@ class Application:
                 found = None
             asked_here = found is not None and found.head.question == digest
             if found is None or not asked_here or (found.ended and position.number >= found.last):
-                return Response(status_code=204)  # an EventSource gives up at that; it never asks a second time
+                return Response(status_code=204)  # at this status, an EventSource stops reconnecting
             return self._follow_stream(request, owner, position.stream, position.number, named=True)
         name = await self._service.begin_stream(request, owner, self._make_batch(question), digest)
         return self._follow_stream(request, owner, name, 0, named=request.method == "GET")
 
     async def list_providers(self, request: Request) -> Response:
-        """`GET /v1/providers`: who can be asked, and the limits."""
-        self._service.guard.owner(request)
+        """Answer `GET /v1/providers` with the providers that requests may use, and the limits."""
+        self._service.guard.find_owner(request)
         settings = self._service.settings
         return JSONResponse(
             {
-                "providers": self._service.directory.listed(),
-                "default": self._service.directory.default().name,
+                "providers": self._service.directory.list_providers(),
+                "files": list_file_limits(),
+                "default": self._service.directory.default_provider().name,
                 "models": list(settings.models) or None,
                 "limits": {
                     "max_panels": settings.max_panels,
@@ -211,65 +236,71 @@ class Application:
             }
         )
 
-    async def list_models(self, request: Request) -> Response:
-        """`GET /v1/models`: the default model of each provider that is ready, for clients of OpenAI's API, which let
-        their user choose among what is listed. Others can be named all the same."""
-        self._service.guard.owner(request)
-        allows = self._service.settings.allows
-        ready = [row for row in self._service.directory.listed() if row["ready"] and allows(row["default_model"])]
-        models = [
-            {"id": f"{row['name']}/{row['default_model']}", "object": "model", "created": 0, "owned_by": row["name"]}
-            for row in ready
-            if row["default_model"]
-        ]
-        return JSONResponse({"object": "list", "data": models})
-
     async def report_health(self, request: Request) -> Response:
-        """`GET /healthz`: the process lives."""
+        """Answer `GET /healthz`: the process runs."""
         return JSONResponse({"status": "ok", "streams": len(self._service.streams)})
 
     async def report_readiness(self, request: Request) -> Response:
-        """`GET /readyz`: it can take streams."""
+        """Answer `GET /readyz`: whether the server can take streams."""
         ready = not self._service.streams.closing and await self._service.log.ready()
         return JSONResponse({"status": "ok" if ready else "unavailable"}, status_code=200 if ready else 503)
 
     async def get_openapi(self, request: Request) -> Response:
-        """`GET /openapi.json`."""
-        return JSONResponse(openapi.document())
+        """Answer `GET /openapi.json`."""
+        return JSONResponse(openapi.openapi_document())
 
     def _follow_stream(self, request: Request, owner: str, name: str, after: int, *, named: bool = False) -> Response:
-        """A response with the events after that number. named: their ids name the stream, too. Raises Refused."""
+        """Return a response with the events after a position.
+
+        Args:
+            request: The request, which becomes a reader.
+            owner: Whose stream it is.
+            name: The name of the stream.
+            after: The number of the last event that the client has.
+            named: Whether the ids of the events name the stream, too.
+
+        Raises:
+            RequestRefused: The stream or the client has too many readers.
+        """
         self._service.admit_reader(request, owner, name)
         prefix = b"%b:" % name.encode() if named else b""
         opening = framing.OPENING
-        if named:  # so that a connection that is lost before the first event can be taken up, too
+        if named:  # so that the client can come back even before the first event
             opening = b": msgmodel\nid: %b%d\n\n" % (prefix, after)
         pieces = self._frame_stream(owner, name, after, prefix)
-        return self._service.stream_response(pieces, headers=_stream_headers(request, name), opening=opening)
+        return self._readable_response(request, name, pieces, opening=opening)
+
+    def _readable_response(
+        self, request: Request, name: str, pieces: AsyncGenerator[Piece, None], **how: Any
+    ) -> StreamResponse:
+        """Return a response with the events of a stream, and with its progress if there is any."""
+        response = self._service.stream_response(pieces, headers=_stream_headers(request, name), **how)
+        self._service.streams.show_progress(slot_of(name)[0], response)
+        return response
 
     async def _frame_stream(self, owner: str, name: str, after: int, prefix: bytes) -> AsyncGenerator[Piece, None]:
-        # If it is lost, the body ends without a terminal event: the client asks again, and is told.
+        # If the stream is lost, the body ends without a terminal event, and the client comes back for an answer.
         with suppress(StoreLost):
             async with self._service.read_lines(owner, name, after) as pages:
                 async for first, lines in pages:
                     yield _frame_page(first, lines, prefix)
 
     async def _frame_snapshot(self, owner: str, name: str) -> AsyncGenerator[Piece, None]:
-        """What was said so far as one event, then the rest."""
+        """Yield the contents so far as one event, and then the rest."""
         slot, _ = slot_of(name)
         with suppress(StoreLost):
             found = await self._service.require_stream(owner, name)
-            with self._service.streams.reading(slot):
-                snapshot = await self._service.snapshots.take(name, slot, found)
+            with self._service.streams.count_reader(slot):
+                snapshot = await self._service.snapshots.take_snapshot(name, slot, found)
                 after = snapshot.last
-                yield framing.parts(after, *snapshot.parts)
+                yield framing.sse_frame_parts(after, *snapshot.parts)
                 del snapshot
                 async with aclosing(self._service.log.read(slot, after)) as pages:
                     async for first, lines in pages:
                         yield _frame_page(first, lines)
 
     async def _require_or_404(self, owner: str, name: str) -> StreamInfo:
-        """Return the stream of that name. Raises RequestRefused if this owner has none, StreamExpired and StoreLost."""
+        """Return the stream of that name. Raise RequestRefused if this owner has none; StreamExpired or StoreLost."""
         found = await self._service.find_stream(owner, name)
         if found is None:
             raise RequestRefused(404, "not_found", "there is no such stream")
@@ -287,26 +318,26 @@ def _slot_of_key(request: Request, owner: str) -> str | None:
 
 
 def _misplaced_position() -> RequestRefused:
-    """A new one each time: one that is kept would keep every request that it was raised for."""
+    """Return a new exception: a shared one would keep every request that it was raised for."""
     return RequestRefused(
         400,
         "invalid_request",
-        "a POST begins another stream: what comes after last-event-id is at /v1/streams/{id}; with an idempotency-key, "
-        "last-event-id must name the stream: STREAM:NUMBER, by x-stream-id",
+        "a POST starts another stream: read the events after last-event-id at /v1/streams/{id}; with an "
+        "idempotency-key, last-event-id must name the stream: STREAM:NUMBER, from x-stream-id",
     )
 
 
-class _Guarded:
-    """Checks the host and the origin before anything else, and says on every answer how it may be used."""
+class _GuardedApp:
+    """Checks the host and the origin of every request, and adds security headers to every response."""
 
-    def __init__(self, app: ASGIApp, guard: Guard, readers: Readers) -> None:
+    def __init__(self, app: ASGIApp, guard: Guard, readers: StreamReaders) -> None:
         self._app, self._guard, self._readers = app, guard, readers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope["headers"] = list(scope["headers"])  # a server may add the trailers of the body to its own list
+        scope["headers"] = list(scope["headers"])  # the server may add the trailers of the body to its own list
         request = Request(scope)
         begun = False
 
@@ -314,60 +345,67 @@ class _Guarded:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                self._guard.bodies.leave(scope)
-                message["headers"] = [*message["headers"], *_HEADERS]
+                self._guard.bodies.release_body(scope)
+                message["headers"] = [*message["headers"], *_SECURITY_HEADERS, *shared]
             await send(message)
 
+        shared = cors.headers_for_origin(self._guard.allowed_origin(request))
         try:
             path = _path_in_application(scope)
-            if path not in _OPEN:
-                self._guard.single(request)
-                self._guard.host(request)
-                if path not in ("", "/"):  # a link to the page may come from anywhere
-                    self._guard.origin(request)
+            if path not in _OPEN_PATHS:
+                self._guard.check_single_headers(request)
+                self._guard.check_host(request)
+                if path not in ("", "/"):  # a page of any site may link to our page
+                    self._guard.check_origin(request)
+                if self._guard.allowed_origin(request) and cors.is_preflight(request):
+                    await cors.answer_preflight(request)(scope, receive, say)
+                    return
         except RequestRefused as refused:
             await _answer_refusal(request, refused)(scope, receive, say)
             return
 
-        scope[DIRECT] = send
-        scope[ADMITTED] = []
+        scope[DIRECT_SEND] = send
+        scope[ADMITTED_READERS] = []
         try:
             await self._app(scope, receive, say)
-        except ClientDisconnect:  # in the middle of its body: there is nobody to answer, and nothing went wrong here
+        except ClientDisconnect:  # in the middle of its body: no client is left, and nothing is wrong
             pass
-        except Exception as error:  # here, as the framework would hand it on to the log with its words
+        except Exception as error:  # the framework would log its message
             response = await _answer_failure(request, error)
             if begun:
                 raise RuntimeError("a response broke off") from None
             await response(scope, receive, say)
         finally:
-            self._readers.release(scope)
-            self._guard.bodies.leave(scope)
-            del scope[DIRECT]  # which leads back to the scope
+            self._readers.release_reader(scope)
+            self._guard.bodies.release_body(scope)
+            del scope[DIRECT_SEND]  # it refers to the scope: a cycle
 
 
-_HEADERS = [
+_SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
 ]
 
 
 def _frame_page(first: int, lines: list[bytes], prefix: bytes = b"") -> Piece:
     if len(lines) > 1:
-        return b"".join(framing.frame(number, said, prefix) for number, said in enumerate(lines, first))
+        return b"".join(framing.sse_frame(number, said, prefix) for number, said in enumerate(lines, first))
     (said,) = lines
-    return framing.frame(first, said, prefix) if len(said) <= PAGE_BYTES else framing.parts(first, said, prefix=prefix)
+    return (
+        framing.sse_frame(first, said, prefix)
+        if len(said) <= PAGE_BYTES
+        else framing.sse_frame_parts(first, said, prefix=prefix)
+    )
 
 
 def _stream_headers(request: Request, id: str) -> dict[str, str]:
-    """Where the stream can be found again."""
-    root = quote(request.scope.get("root_path", ""), safe="/!$&'()*+,;=:@~")  # it may be what the client wrote
+    """Return the headers that name the stream and its address."""
+    root = quote(request.scope.get("root_path", ""), safe="/!$&'()*+,;=:@~")  # it may contain what the client wrote
     return {"x-stream-id": id, "location": f"{root}/v1/streams/{id}"}
 
 
 def _path_in_application(scope: Scope) -> str:
-    """The path within this application, wherever it is mounted."""
+    """Return the path within this application, which may be mounted."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     return path[len(root) :] if path == root or path.startswith(f"{root}/") else path
@@ -399,7 +437,9 @@ async def _answer_failure(request: Request, error: Exception) -> Response:
     elif isinstance(error, RecursionError):
         refused = RequestRefused(422, "invalid_request", "the body is nested too deeply")
     elif isinstance(error, StoreLost):
-        refused = RequestRefused(503, "unavailable", "the log can't be reached", {"retry-after": "5"})
-    else:  # where, not what: the words of an exception may quote anything
+        refused = RequestRefused(
+            503, "unavailable", "the stream store cannot be reached; try again later", {"retry-after": "5"}
+        )
+    else:  # without the message of the exception, which may quote anything
         _log.error("%s failed: %s", request.method, traceback_without_messages(error))
     return _answer_refusal(request, refused)

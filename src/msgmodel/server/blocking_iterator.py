@@ -1,7 +1,7 @@
-"""A blocking iterator of events as an async one: it runs in a thread of its own, and never on the event loop.
+"""Reads a blocking iterator of events from asyncio, in a thread of its own.
 
-Rules: it is read no further than `BUFFER` items ahead of the reader. When the reader leaves, a reply that the thread
-waits for is ended at once, also before its first text, and the iterator is closed on its own thread.
+Rules: the thread reads at most `BUFFER` items ahead of the reader. When the reader leaves, the reply that the thread
+waits for ends at once, even before its first text, and the iterator is closed on its own thread.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from ..http import watchdog
 
 T = TypeVar("T")
 
-BUFFER = 64
+MAX_ITEMS_AHEAD = 64
+"""Items that may wait for the reader."""
 
 CLOSING_SECONDS = 0.5
-"""How long a reader that leaves waits for the iterator to be closed. Code that blocks elsewhere is left behind."""
+"""How long a reader that leaves waits until the iterator is closed. A thread that blocks elsewhere is abandoned."""
 
 
 async def iterate_in_thread(items: Iterable[T]) -> AsyncGenerator[T, None]:
-    """The items as they come; raises what the iterator raises."""
-    pump = _Pump(items)
+    """Yield the items as they arrive. Raise what the iterator raises."""
+    pump = _IteratorThread(items)
     try:
         while True:
-            batch = await pump.take()
+            batch = await pump.next_items()
             for item in batch:
                 yield item
             if not batch:
@@ -39,7 +40,7 @@ async def iterate_in_thread(items: Iterable[T]) -> AsyncGenerator[T, None]:
         await pump.close()
 
 
-class _Pump(Generic[T]):
+class _IteratorThread(Generic[T]):
     def __init__(self, items: Iterable[T]) -> None:
         self._items = items
         self._loop = asyncio.get_running_loop()
@@ -50,14 +51,14 @@ class _Pump(Generic[T]):
         self._over = threading.Lock()
         self._thread_ended = False
         self._left = False
-        self._room = threading.Semaphore(BUFFER)
+        self._room = threading.Semaphore(MAX_ITEMS_AHEAD)
         self._thread = threading.Thread(
-            target=copy_context().run, args=(self._run,), name="msgmodel reply", daemon=True
+            target=copy_context().run, args=(self._read_items,), name="msgmodel reply", daemon=True
         )
         self._thread.start()
 
-    async def take(self) -> list[T]:
-        """What is there, after waiting for the first; nothing at the end."""
+    async def next_items(self) -> list[T]:
+        """Wait for an item, and return all that are ready; none at the end. Raise what the iterator raised."""
         while not self._ready and not self._ended.is_set():
             self._news.clear()
             await self._news.wait()
@@ -78,11 +79,11 @@ class _Pump(Generic[T]):
         shut = getattr(self._items, "close", None)
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_SECONDS):
-                if shut is not None and not isgenerator(self._items):  # a batch can be closed from any thread
+                if shut is not None and not isgenerator(self._items):  # a batch, which any thread may close
                     await asyncio.to_thread(shut)
                 await self._ended.wait()
 
-    def _run(self) -> None:
+    def _read_items(self) -> None:
         iterator = iter(self._items)
         try:
             for item in iterator:
@@ -90,10 +91,10 @@ class _Pump(Generic[T]):
                 if self._left:
                     break
                 self._ready.append(item)
-                self._tell(self._news.set)
+                self._call_on_loop(self._news.set)
         except Exception as error:
             self._error = error
-        except BaseException as error:  # SystemExit and its kind would end the event loop, and all that runs on it
+        except BaseException as error:  # SystemExit, for example, would end the event loop and everything on it
             self._error = RuntimeError(f"the iterator ended itself: {type(error).__name__}")
         finally:
             close: Any = getattr(iterator, "close", None)
@@ -103,14 +104,14 @@ class _Pump(Generic[T]):
             except Exception as error:
                 self._error = self._error or error
             finally:
-                with self._over:  # from here on the thread's number may be another's
+                with self._over:  # from now on another thread may get this number
                     self._thread_ended = True
                     watchdog.release_thread(threading.get_ident())
-                self._tell(self._ended.set, self._news.set)
+                self._call_on_loop(self._ended.set, self._news.set)
 
-    def _tell(self, *what: Any) -> None:
+    def _call_on_loop(self, *what: Any) -> None:
         try:
             for each in what:
                 self._loop.call_soon_threadsafe(each)
-        except RuntimeError:  # the loop is closed: nobody reads any more
+        except RuntimeError:  # the loop is closed, so there is no reader
             self._left = True

@@ -1,7 +1,7 @@
-"""How many bytes of large bodies each client may have in the server's hands at a time.
+"""Limits the bytes of large bodies that the server holds for one client at a time.
 
-Rule: a body counts from before it is read until its answer begins. What waits for its turn is not read meanwhile, so
-that it costs no more than its socket, however many there are.
+Rule: a body counts from before it is read until its response begins. A body that waits for its turn is not read, so it
+costs only its socket.
 """
 
 from __future__ import annotations
@@ -14,37 +14,46 @@ from starlette.types import Scope
 from .request_bodies import RequestRefused
 
 SMALL_BYTES = 64 * 1024
-"""A body that is no larger does not count: uvicorn reads as much by itself."""
+"""A body up to this size does not count, because uvicorn reads as much on its own."""
+
 MAX_WAITING = 16
-WAIT_SECONDS = 30.0
-TAKEN = "msgmodel.body"
-"""In the scope of a request: for whom its body counts, and with how many bytes."""
+"""Bodies of one client that may wait."""
+
+BODY_TURN_SECONDS = 30.0
+"""How long a body may wait."""
+
+COUNTED_BODY = "msgmodel.body"
+"""The key in a request's scope for the client and the bytes that its body counts."""
 
 
-class Bodies:
-    """Counts the bytes of bodies by client. `limit`: in all at a time, or one body, if it is larger alone."""
+class LargeBodies:
+    """Counts the bytes of bodies by client.
+
+    Args:
+        limit: Bytes of all bodies of one client at a time. A single body may be larger.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._taken: Counter[str] = Counter()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
 
-    async def enter(self, scope: Scope, client: str, size: int) -> None:
-        """Wait until a body of so many bytes may be read. Raises Refused."""
+    async def wait_for_turn(self, scope: Scope, client: str, size: int) -> None:
+        """Wait until a body of `size` bytes may be read. Raise RequestRefused if too many wait, or for too long."""
         if size <= SMALL_BYTES:
             return
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(BODY_TURN_SECONDS):
                 while self._taken[client] and self._taken[client] + size > self._limit:
-                    await self._news(client)
+                    await self._wait_for_release(client)
         except TimeoutError:
             raise _too_many() from None
         self._taken[client] += size
-        scope[TAKEN] = client, size
+        scope[COUNTED_BODY] = client, size
 
-    def leave(self, scope: Scope) -> None:
-        """Count the body of the request no more, if there is one."""
-        client, size = scope.pop(TAKEN, ("", 0))
+    def release_body(self, scope: Scope) -> None:
+        """Stop counting the body of the request, if it has one."""
+        client, size = scope.pop(COUNTED_BODY, ("", 0))
         if size:
             self._taken[client] -= size
             if not self._taken[client]:
@@ -53,8 +62,8 @@ class Bodies:
                 if not news.done():
                     news.set_result(None)
 
-    async def _news(self, client: str) -> None:
-        """Wait until a body of the client's counts no more. Raises Refused."""
+    async def _wait_for_release(self, client: str) -> None:
+        """Wait until the client has one body less. Raise RequestRefused if too many wait."""
         waiting = self._waiting.setdefault(client, [])
         if len(waiting) >= MAX_WAITING:
             raise _too_many()
@@ -70,5 +79,5 @@ class Bodies:
 
 
 def _too_many() -> RequestRefused:
-    words = "too many large requests at a time: wait until the ones before are answered"
+    words = "too many large requests at a time: wait for the responses to the earlier ones"
     return RequestRefused(429, "too_many_bodies", words, {"retry-after": "5", "connection": "close"})

@@ -1,7 +1,7 @@
-"""What was said, kept for a while, so that a reader who lost its connection goes on where it was.
+"""The events of streams, kept for a while, so that a reader that lost its connection can continue where it was.
 
-Rules: a stream is lines of JSON numbered from 1, without gaps; one producer writes it, any number of readers read it,
-each from where it likes; it is gone some time after its end. A log knows nothing of panels or HTTP.
+Rules: a stream consists of lines of JSON, numbered from 1 without gaps. One producer writes it. Any number of readers
+read it, each from any line on. It is dropped some time after its end. A log knows nothing about panels or HTTP.
 """
 
 from __future__ import annotations
@@ -10,52 +10,60 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from math import inf
 from time import monotonic
 from typing import NamedTuple, Protocol
 
 MAX_LINES = 1 << 20
-"""Of one stream: so the numbers of different streams can't meet where one numbering holds several."""
+"""Lines of one stream."""
 
 MAX_STREAM_BYTES = 16 * 1024 * 1024
-TTL_SECONDS = 300.0
-TOMBSTONE_SECONDS = 24 * 3600.0
-"""How long it is known, after that, that there was such a stream, and whose it was; nothing of what it said."""
+"""Bytes of the lines of one stream, without its terminal events."""
 
+TTL_SECONDS = 300.0
+"""How long a stream is kept after its end."""
+
+TOMBSTONE_SECONDS = 24 * 3600.0
+"""How long a log knows, after a stream was dropped, that it existed and whose it was. The lines are gone."""
 
 PAGE_BYTES = 64 * 1024
-"""What a reader is given at a time, and what one that does not read can cost: more only if a single line is larger."""
+"""Bytes that a reader gets at a time, and so the cost of a reader that does not read. A single line may be larger."""
 
 MAX_KNOWN = 100_000
-"""Of streams that are gone, and of second names."""
+"""Maximum number of remembered streams that were dropped, and of aliases."""
 
 
 class StreamHeader(NamedTuple):
-    """What is known of a stream from the start. `owner`: who may read it. `question`: a digest of what was asked.
-    `instance`: which it is of the streams that are kept under this id, one after the other."""
+    """What is known about a stream from its start."""
 
     owner: str
+    """The only one who may read it."""
     panel_ids: tuple[str, ...]
     question: str = ""
+    """A digest of the request."""
     instance: str = ""
+    """Distinguishes the streams that are kept under one id, one after the other."""
 
 
 class StreamInfo(NamedTuple):
-    """A stream that there is. `last`: the number of its last line so far."""
+    """A stream that exists."""
 
     head: StreamHeader
     last: int
+    """The number of its last line so far."""
     ended: bool
 
 
 class Lines(NamedTuple):
-    """Some lines in a row, a page at most; `first`: the number of the first."""
+    """Consecutive lines, at most a page."""
 
     first: int
+    """The number of the first line."""
     lines: list[bytes]
 
 
 def page_after(lines: list[bytes], after: int) -> list[bytes]:
-    """Return the lines from that index on that make up a page: one at least."""
+    """Return the lines from index `after` on that fit in a page, but at least one."""
     end, size, count = after, 0, len(lines)
     while end < count and (size := size + len(lines[end])) <= PAGE_BYTES:
         end += 1
@@ -63,14 +71,14 @@ def page_after(lines: list[bytes], after: int) -> list[bytes]:
 
 
 class StopCommand(NamedTuple):
-    """What a producer is told. `stop`: end this panel, or all; `left`: a reader has left."""
+    """A command for a producer: `stop` ends this panel, or all; `left` says that a reader has left."""
 
     kind: str
     panel_id: str | None = None
 
 
 class StreamExpired(Exception):
-    """There was such a stream, of this owner."""
+    """The stream existed and was dropped. `owner` is whose it was."""
 
     def __init__(self, owner: str) -> None:
         super().__init__()
@@ -78,89 +86,110 @@ class StreamExpired(Exception):
 
 
 class StoreLost(Exception):
-    """The log can't be written, or read, any more: its store lost it, or another producer took it over."""
+    """A stream can no longer be written or read: its store lost it, or another producer took it over."""
 
 
 class StoreFull(Exception):
-    """The stream, or the log, has no room for more."""
+    """The log has no room for more."""
 
 
 class StreamFull(StoreFull):
-    """The stream has as much as is kept of one."""
+    """The stream has reached the maximum size of one stream."""
 
 
 class StreamWriter(Protocol):
-    """Writes one stream. Raises Lost or Full."""
+    """Writes one stream."""
 
     commands: asyncio.Queue[StopCommand]
     late: float
-    """How many seconds it takes to write, on an average of the last times."""
+    """Seconds that a write takes, a moving average."""
 
     async def append(self, line: bytes, *, owed: bool = False, at_once: bool = False) -> None:
-        """The next line. It may be held back for a moment, to be written with those that follow.
+        """Write the next line, perhaps a moment later, together with those that follow.
 
-        owed: it is a terminal event, for which there is always room. at_once: none follows soon.
+        Args:
+            line: JSON without a line break.
+            owed: Whether it is a terminal event, for which there is always room.
+            at_once: Whether no line follows soon.
+
+        Raises:
+            StoreFull: There is no room.
+            StoreLost: The stream can no longer be written.
         """
 
     async def end(self, lines: list[bytes]) -> None:
-        """The last lines, which are owed. They and the end are one write: who reads them waits for nothing more."""
+        """Write the last lines and the end in one step, so that a reader of them waits for nothing more.
+
+        Args:
+            lines: Terminal events and the summary, for which there is always room.
+
+        Raises:
+            StoreFull: There is no room even for them.
+            StoreLost: The stream can no longer be written.
+        """
 
 
 class Log(Protocol):
-    """Keeps streams."""
+    """Keeps streams: `MemoryLog` in this process, `msgmodel.server.redis_log.RedisLog` in Redis."""
 
     async def begin(self, id: str, head: StreamHeader) -> StreamWriter | None:
-        """A new stream; None where there is one of that id."""
+        """Begin a stream; return None if the id is taken. Raise StoreFull or StoreLost."""
 
     async def find(self, id: str) -> StreamInfo | None:
-        """A stream by its id. Raises Expired."""
+        """Return the stream of this id, None if there is none. Raise StreamExpired or StoreLost."""
 
     def read(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
-        """The lines after that number, page by page as they come, until the stream's end. Raises Lost."""
+        """Yield the lines after number `after`, page by page as they arrive, until the stream ends. Raise StoreLost."""
 
     async def read_elsewhere(self, id: str) -> bool:
-        """Whether somebody reads the stream in another process."""
+        """Return whether the stream has readers in another process."""
 
     async def tell(self, id: str, command: StopCommand) -> None:
-        """Tells the stream's producer, wherever it is."""
+        """Send a command to the producer of the stream, in any process. Raise StoreLost."""
 
     async def name(self, alias: str, id: str) -> None:
-        """Gives a stream a second name, which may be another's before."""
+        """Give a stream an alias, and take it from another stream that has it. Raise StoreLost."""
 
     async def named(self, alias: str) -> str | None:
-        """The id of a stream by its second name."""
+        """Return the id of the stream with this alias, None if there is none. Raise StoreLost."""
 
     async def ready(self) -> bool:
-        """Whether streams can be kept now."""
+        """Return whether streams can be kept now."""
 
     async def close(self) -> None:
-        """Lets go of everything."""
+        """Release everything. Readers get StoreLost."""
 
 
 @dataclass(eq=False)
-class _Stream:
+class _KeptStream:
     head: StreamHeader
     lines: list[bytes] = field(default_factory=list)
     size: int = 0
     ended: bool = False
     expires: float = float("inf")
     forgotten: int | None = None
-    """How many lines it had, once they are gone."""
+    """The number of its lines, once they were dropped."""
+    readers: int = 0
+    last_read: float = 0.0
+    """When a reader last asked for a page."""
     waiting: set[asyncio.Future[None]] = field(default_factory=set)
-    """Readers who have read all there is."""
+    """The waits of readers that have read all lines so far."""
     commands: asyncio.Queue[StopCommand] = field(default_factory=asyncio.Queue)
 
-    def wake(self) -> None:
-        """There is news for those who wait."""
+    def wake_readers(self) -> None:
+        """End the waits of readers."""
         for news in self.waiting:
             if not news.done():
                 news.set_result(None)
 
 
 class MemoryLog:
-    """Keeps streams in this process. Where there are more than `max_bytes`, the oldest that ended go first.
+    """Keeps streams in this process.
 
-    ttl_seconds: from a stream's end. max_stream_bytes: a reply may be no larger.
+    Args:
+        ttl_seconds: How long a stream is kept after its end.
+        max_bytes: Bytes of all lines. Above it, streams that have ended are dropped, oldest first.
+        max_stream_bytes: Bytes of the lines of one stream, without its terminal events.
     """
 
     def __init__(
@@ -174,22 +203,22 @@ class MemoryLog:
         self.max_bytes = max_bytes
         self.max_stream_bytes = max_stream_bytes
         self.size = 0
-        self._streams: dict[str, _Stream] = {}
-        self._ended: OrderedDict[str, _Stream] = OrderedDict()
+        self._streams: dict[str, _KeptStream] = {}
+        self._ended: OrderedDict[str, _KeptStream] = OrderedDict()
         self._tombstones: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._names: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
     async def begin(self, id: str, head: StreamHeader) -> _MemoryWriter | None:
-        self.sweep()
+        self.sweep_streams()
         if id in self._streams:
             return None
         if self.size >= self.max_bytes:
             raise StoreFull
-        stream = self._streams[id] = _Stream(head)
+        stream = self._streams[id] = _KeptStream(head)
         return _MemoryWriter(self, id, stream)
 
     async def find(self, id: str) -> StreamInfo | None:
-        self.sweep()
+        self.sweep_streams()
         stream = self._streams.get(id)
         if stream is None:
             if id in self._tombstones:
@@ -202,23 +231,28 @@ class MemoryLog:
         if stream is None:
             raise StoreLost
         loop = asyncio.get_running_loop()
-        while True:
-            if stream.forgotten is not None and after < stream.forgotten:
-                raise StoreLost
-            count = len(stream.lines)
-            if after < count:
-                page = stream.lines[after:] if after + 1 == count else page_after(stream.lines, after)
-                yield Lines(after + 1, page)
-                after += len(page)
-            elif stream.ended:
-                return
-            else:
-                news = loop.create_future()
-                stream.waiting.add(news)
-                try:
-                    await news
-                finally:
-                    stream.waiting.discard(news)
+        stream.readers += 1
+        try:
+            while True:
+                stream.last_read = monotonic()
+                if stream.forgotten is not None and after < stream.forgotten:
+                    raise StoreLost
+                count = len(stream.lines)
+                if after < count:
+                    page = stream.lines[after:] if after + 1 == count else page_after(stream.lines, after)
+                    yield Lines(after + 1, page)
+                    after += len(page)
+                elif stream.ended:
+                    return
+                else:
+                    news = loop.create_future()
+                    stream.waiting.add(news)
+                    try:
+                        await news
+                    finally:
+                        stream.waiting.discard(news)
+        finally:
+            stream.readers -= 1
 
     async def read_elsewhere(self, id: str) -> bool:
         return False
@@ -243,34 +277,53 @@ class MemoryLog:
         self._ended.clear()
         self._names.clear()
 
-    def ended(self, id: str, stream: _Stream) -> None:
+    def keep_ended(self, id: str, stream: _KeptStream) -> None:
         stream.ended = True
         stream.expires = monotonic() + self.ttl_seconds
         self._ended[id] = stream
-        stream.wake()
-        asyncio.get_running_loop().call_later(self.ttl_seconds + 0.1, self.sweep)
+        stream.wake_readers()
+        asyncio.get_running_loop().call_later(self.ttl_seconds + 0.1, self.sweep_streams)
 
-    def sweep(self) -> None:
-        """Forgets what is too old, and what there is no room for."""
+    def sweep_streams(self) -> None:
+        """Drop what is too old, and what there is no room for."""
         now = monotonic()
         while self._ended:
             id, stream = next(iter(self._ended.items()))
-            if stream.expires > now and self.size <= self.max_bytes:
+            if stream.expires > now:
                 break
-            del self._ended[id], self._streams[id]
-            self.size -= stream.size
-            stream.forgotten = len(stream.lines)
-            stream.lines.clear()  # a reader that does not read keeps none of it
-            self._tombstones[id] = now + TOMBSTONE_SECONDS, stream.head.owner
+            self._drop(id, stream)
+        for seconds in (inf, 0.0):
+            self.drop_ended(self.size - self.max_bytes, reader_idle_seconds=seconds)
         for known in (self._tombstones, self._names):
             while known and (len(known) > MAX_KNOWN or next(iter(known.values()))[0] <= now):
                 known.popitem(last=False)
+
+    def drop_ended(self, size: int, *, reader_idle_seconds: float) -> None:
+        """Drop streams that have ended, oldest first, until at least `size` bytes are free.
+
+        Args:
+            size: How many bytes to free; nothing is dropped for 0 or less.
+            reader_idle_seconds: A stream that is being read is dropped only if its readers took nothing for so long.
+        """
+        until, now = self.size - size, monotonic()
+        for id, stream in [*self._ended.items()] if size > 0 else ():
+            if self.size <= until:
+                break
+            if not stream.readers or now - stream.last_read >= reader_idle_seconds:
+                self._drop(id, stream)
+
+    def _drop(self, id: str, stream: _KeptStream) -> None:
+        del self._ended[id], self._streams[id]
+        self.size -= stream.size
+        stream.forgotten = len(stream.lines)
+        stream.lines.clear()  # so that a reader that does not read keeps none of them
+        self._tombstones[id] = monotonic() + TOMBSTONE_SECONDS, stream.head.owner
 
 
 class _MemoryWriter:
     late = 0.0
 
-    def __init__(self, log: MemoryLog, id: str, stream: _Stream) -> None:
+    def __init__(self, log: MemoryLog, id: str, stream: _KeptStream) -> None:
         self.commands = stream.commands
         self._log, self._id, self._stream = log, id, stream
 
@@ -282,11 +335,11 @@ class _MemoryWriter:
         stream.size += size
         log.size += size
         if stream.waiting:
-            stream.wake()
+            stream.wake_readers()
         if log.size > log.max_bytes:
-            log.sweep()
+            log.sweep_streams()
 
     async def end(self, lines: list[bytes]) -> None:
         for each in lines:
             await self.append(each, owed=True)
-        self._log.ended(self._id, self._stream)
+        self._log.keep_ended(self._id, self._stream)

@@ -1,4 +1,4 @@
-"""The chat page: files that were built from `web/`, and the policy under which a browser may run them."""
+"""The chat page: the files built from `web/`, and the content security policy for them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-FOLDER = Path(__file__).parent / "page"
+PAGE_FOLDER = Path(__file__).parent / "page"
 
-POLICY = "; ".join(
+CONTENT_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' data: blob:",
+        "media-src data:",  # the audio of a reply
         "font-src 'self'",
         "connect-src 'self'",
         "manifest-src 'self'",
@@ -26,22 +27,24 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""A reply that smuggles markup past everything else still finds nothing that would run it."""
+"""If a reply smuggled markup past everything else, the browser still would not run it."""
 
 
-def page() -> list[BaseRoute]:
-    """The routes of the page; where it was not built, of a word that says so."""
-    if not (FOLDER / "index.html").is_file():
-        return [Route("/", _missing, methods=["GET"])]
-    return [Route("/", _index, methods=["GET"]), Mount("/assets", _Assets(directory=FOLDER / "assets"))]
+def page_routes() -> list[BaseRoute]:
+    """Return the routes of the page; if it was not built, a route that says so."""
+    if not (PAGE_FOLDER / "index.html").is_file():
+        return [Route("/", _answer_missing, methods=["GET"])]
+    return [Route("/", _answer_index, methods=["GET"]), Mount("/assets", _AssetFiles(directory=PAGE_FOLDER / "assets"))]
 
 
-async def _index(request: Request) -> Response:
-    return FileResponse(FOLDER / "index.html", headers={"content-security-policy": POLICY, "cache-control": "no-cache"})
+async def _answer_index(request: Request) -> Response:
+    return FileResponse(
+        PAGE_FOLDER / "index.html", headers={"content-security-policy": CONTENT_POLICY, "cache-control": "no-cache"}
+    )
 
 
-class _Assets(StaticFiles):
-    """Their names change with their contents."""
+class _AssetFiles(StaticFiles):
+    """Files whose names change with their contents."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -49,5 +52,5 @@ class _Assets(StaticFiles):
         return response
 
 
-async def _missing(request: Request) -> Response:
+async def _answer_missing(request: Request) -> Response:
     return PlainTextResponse("The chat page is not built: run `make web` (it needs Node.js and npm).\n", 404)

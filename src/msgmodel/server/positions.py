@@ -1,9 +1,8 @@
-"""How a stream is named, and a place in it.
+"""The names of streams, and positions in them.
 
-Rules: the name of a stream is never given to a second one, so a place counts only in the stream that it was read from.
-A stream that an `Idempotency-Key` names is kept under a digest of the key, which comes back after a restart; its name
-has a random part of its own besides. A place is the number of an event, after `STREAM:` if the address of the request
-does not name the stream.
+Rules: no two streams have the same name, so a position is valid only in the stream that it was read from. A stream with
+an `Idempotency-Key` is kept under a digest of the key, which is the same after a restart; its name has a random part,
+too. A position is the number of an event, after `STREAM:` if the address of the request does not name the stream.
 """
 
 from __future__ import annotations
@@ -21,9 +20,10 @@ _POSITION = re.compile(r"(?:([A-Za-z0-9_.-]{1,64}):)?([0-9]{1,16})")
 
 
 class Position(NamedTuple):
-    """The last event that a client has. `stream`: the name of its stream, "" if the client gave a number alone."""
+    """The last event that a client has."""
 
     stream: str
+    """The name of its stream; "" if the client sent only a number."""
     number: int
 
 
@@ -33,18 +33,18 @@ def new_id() -> str:
 
 
 def stream_name(slot: str, head: StreamHeader) -> str:
-    """Return the name of the stream that is kept under this key of the log."""
+    """Return the name of the stream that the log keeps under this id."""
     return f"{slot}.{head.instance}" if head.instance else slot
 
 
 def slot_of(name: str) -> tuple[str, str]:
-    """Return the key of the log under which a stream is kept, and which of those that were kept there it is."""
+    """Return the id under which the log keeps a stream of this name, and its instance there."""
     slot, _, instance = name.partition(".")
     return slot, instance
 
 
 def read_position(request: Request) -> Position | None:
-    """Return the last event that the client has, None if it has none. Raises Refused."""
+    """Return the last event that the client has, None if it has none. Raise RequestRefused if it is malformed."""
     given = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
     if not given:
         return None

@@ -1,7 +1,7 @@
-"""What is wrong with Redis, in words for who runs the server.
+"""Explains the faults of Redis to the operator of the server.
 
-Rule: no word of Redis' own is repeated but the code of its error, as an error may quote a command, and an address may
-hold a password.
+Rule: of an error of Redis, only the code is repeated, because its text may quote a command. Of the address, only host
+and port are repeated, because it may contain a password.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from redis.exceptions import AuthenticationError, AuthenticationWrongNumberOfArg
 
 _log = logging.getLogger("msgmodel.server")
 
-FAULTS = (RedisError, OSError, asyncio.TimeoutError)
-"""What may come out of a call to Redis."""
+REDIS_FAULTS = (RedisError, OSError, asyncio.TimeoutError)
+"""Exceptions of a call to Redis."""
 
-AGAIN_SECONDS = 60.0
-"""How often the same fault is logged."""
+LOG_AGAIN_SECONDS = 60.0
+"""The same fault is logged again after so long."""
 
 _MEANINGS = {
     "WRONGPASS": "it does not accept the user or the password: check --redis, or MSGMODEL_REDIS",
@@ -36,13 +36,13 @@ _MEANINGS = {
     "MOVED": "it is a cluster: name a Redis that is none",
     "CROSSSLOT": "it is a cluster: name a Redis that is none",
 }
-"""Of the codes in Redis 7's own source (`shared` in server.c); its documentation has no list of them."""
+"""Codes of errors, from the source of Redis 7 (`shared` in server.c); its documentation has no list of them."""
 
 _PASSING = frozenset(_MEANINGS) - {"MOVED", "CROSSSLOT"}
 
 
 def fault_code(error: BaseException) -> str:
-    """Return the code of what Redis answered; "" if it did not answer."""
+    """Return the code of an error that Redis returned; "" if Redis did not answer."""
     code = getattr(error, "status_code", None)
     if not code and isinstance(error, (AuthenticationError, AuthenticationWrongNumberOfArgsError)):
         code = "NOAUTH" if "without any password" in str(error) or "required" in str(error).lower() else "WRONGPASS"
@@ -51,8 +51,8 @@ def fault_code(error: BaseException) -> str:
     return code if isinstance(code, str) and code.isascii() and code.isalpha() and code.isupper() else ""
 
 
-def may_pass(error: BaseException) -> bool:
-    """Whether the same command may succeed a little later."""
+def is_transient_fault(error: BaseException) -> bool:
+    """Return whether the same command may succeed a little later."""
     return not isinstance(error, ResponseError) or fault_code(error) in _PASSING
 
 
@@ -67,19 +67,24 @@ def fault_words(error: BaseException, address: str) -> str:
 
 
 class FaultLog:
-    """Logs what is wrong, each fault once a minute. `address`: of Redis, without a password."""
+    """Logs faults of Redis, each at most once a minute.
+
+    Args:
+        address: Host and port of Redis, or the path of its socket.
+    """
 
     def __init__(self, address: str) -> None:
         self.address = address
         self._said = ""
         self._when = 0.0
 
-    def say(self, error: BaseException) -> None:
+    def log_fault(self, error: BaseException) -> None:
+        """Log a fault, if it was not logged a moment ago."""
         words = fault_words(error, self.address)
-        if words != self._said or monotonic() - self._when > AGAIN_SECONDS:
+        if words != self._said or monotonic() - self._when > LOG_AGAIN_SECONDS:
             self._said, self._when = words, monotonic()
             _log.warning("%s", words)
 
-    def over(self) -> None:
-        """It works again: the next fault is news."""
+    def note_recovery(self) -> None:
+        """Note that Redis works again, so that the next fault is logged."""
         self._said = ""

@@ -1,7 +1,7 @@
-"""A stream of bytes as an ASGI response that knows when nobody reads it any more.
+"""A stream of bytes as an ASGI response that notices when its client leaves.
 
-Rule: whoever leaves (closes, cancels, vanishes) ends the iteration at once, also before the first event, and that is
-what closes the connection to the provider. What is slow to read is slow to be asked for more.
+Rule: when a client leaves (it closes, cancels or disappears), the iteration ends at once, even before the first event.
+That closes the connection to the provider. A response asks for more only when its client has taken the previous data.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ..wires.sse import encode_json_line
 from . import framing, heartbeat
 from .blocking_iterator import iterate_in_thread
 from .log import PAGE_BYTES
+from .public_events import event_for_client, message_for_client
 from .safe_traceback import traceback_without_messages
 from .transcript import Transcript
 
@@ -33,21 +34,32 @@ _log = logging.getLogger("msgmodel.server")
 HEARTBEAT_SECONDS = 15.0
 DEAD_SECONDS = 2.0
 
-DIRECT = "msgmodel.send"
-"""In the scope of a request: the `send` for the pieces of a body, past what only looks at how a response begins."""
+DIRECT_SEND = "msgmodel.send"
+"""The key in a request's scope for a `send` that bypasses what only looks at the head of a response."""
 
-MAX_DIGITS = 16
-"""Of the number of an event."""
+MAX_POSITION_DIGITS = 16
+"""Digits in the number of an event."""
 
 Piece = bytes | tuple[bytes, ...]
-"""Of a body. A tuple is said as one, and never joined: its parts may be large, and other readers' too."""
+"""A piece of a body. The parts of a tuple are never joined, because they may be large and shared with other readers."""
 
 T = TypeVar("T")
 Events = AsyncIterable[BatchEvent] | Iterable[BatchEvent]
 
 
 class StreamResponse(Response):
-    """Sends pieces of bytes as they come. `opening`: is sent at once; `comment`: where nothing was for a while."""
+    """Sends pieces of bytes as they arrive.
+
+    Args:
+        pieces: The pieces; the response closes them.
+        status_code: The HTTP status.
+        headers: More headers.
+        media_type: The value of `content-type`.
+        opening: The first bytes, sent at once.
+        comment: The bytes of a heartbeat.
+        heartbeat_seconds: A heartbeat is sent after so long a silence.
+        dead_seconds: A client that acknowledges nothing for so long is dropped.
+    """
 
     def __init__(
         self,
@@ -72,75 +84,81 @@ class StreamResponse(Response):
         self._heartbeat_seconds = heartbeat_seconds
         self._dead_seconds = dead_seconds
         self._saying = True
-        """Whether something is being sent: there is no room for a comment."""
+        """Whether a piece is being sent, so that no heartbeat is needed."""
         self._beating: asyncio.Task[None] | None = None
         self._receive: Receive | None = None
-        """Of the request, while it is answered."""
+        """The `receive` of the request, while the response runs."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._send: Send = scope.get(DIRECT, send)
+        self._send: Send = scope.get(DIRECT_SEND, send)
         if scope["method"] == "HEAD":
             await self._pieces.aclose()
-            await self._begin(send)
+            await self._send_head(send)
             await send({"type": "http.response.body", "body": b""})
             return
         self._receive = receive
-        pulse = heartbeat.pulse()
-        self._left = asyncio.ensure_future(_left(receive))
+        pulse = heartbeat.loop_pulse()
+        self._left = asyncio.ensure_future(_client_disconnected(receive))
         sending = asyncio.ensure_future(self._send_all(send))
-        pulse.add(self, self._heartbeat_seconds, heartbeat.peer(receive, self._dead_seconds))
+        pulse.add_response(self, self._heartbeat_seconds, heartbeat.find_peer(receive, self._dead_seconds))
         try:
             await asyncio.wait((self._left, sending), return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._receive = None
-            pulse.remove(self)
-            heartbeat.release(receive)
+            pulse.remove_response(self)
+            heartbeat.release_connection(receive)
             self._left.cancel()
             if not sending.done():
                 sending.cancel()
-            with suppress(asyncio.CancelledError, OSError):  # the client went while we were writing
+            with suppress(asyncio.CancelledError, OSError):  # the client left while we were writing
                 await sending
 
-    def beat(self) -> None:
-        """Sends a comment."""
-        if not self._saying:  # else it is not taken: no reason to add to it
-            self._beating = asyncio.ensure_future(self._say(self._comment))
+    def send_heartbeat(self) -> None:
+        """Send a heartbeat."""
+        if not self._saying:  # otherwise the client does not take it, and more would pile up
+            self._beating = asyncio.ensure_future(self._send_piece(self._comment))
 
-    def gone(self) -> None:
-        """Nobody is there any more, or nobody who reads: what was not sent is dropped."""
-        if self._receive is not None and not heartbeat.abort(self._receive):
+    def send_aside(self, frame: bytes) -> None:
+        """Send a complete frame that is no piece of the stream, unless the client is still taking the last piece."""
+        if self._receive is not None and not self._saying:
+            self._saying = True  # the next heartbeat or frame would wait for this one
+            self._beating = asyncio.ensure_future(self._send_piece(frame))
+
+    def drop_client(self) -> None:
+        """Drop a client that has disappeared or does not read, and what was not sent."""
+        if self._receive is not None and not heartbeat.abort_connection(self._receive):
             self._left.cancel()
 
-    async def _begin(self, send: Send) -> None:
+    async def _send_head(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
     async def _send_all(self, send: Send) -> None:
         try:
-            await self._begin(send)
-            await self._say(self._opening)
+            await self._send_head(send)
+            await self._send_piece(self._opening)
             async for piece in self._pieces:
                 if self._beating is not None:
-                    await self._beaten(self._beating)
-                await self._say(piece)
+                    await self._finish_heartbeat(self._beating)
+                await self._send_piece(piece)
             if self._beating is not None:
-                await self._beaten(self._beating)
+                await self._finish_heartbeat(self._beating)
             self._saying = True
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             await self._pieces.aclose()
 
-    async def _beaten(self, beating: asyncio.Task[None]) -> None:
+    async def _finish_heartbeat(self, beating: asyncio.Task[None]) -> None:
         await asyncio.wait((beating,))
         self._beating = None
 
-    async def _say(self, piece: Piece) -> None:
-        """Sends a piece, no more than a page before the reader has taken what came before it."""
+    async def _send_piece(self, piece: Piece) -> None:
+        """Send a piece, at most a page at a time before the client has taken the previous one."""
         self._saying = True
         try:
             if isinstance(piece, bytes) and len(piece) <= PAGE_BYTES:
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
             else:
-                for page in _pages(piece):
+                for page in _split_in_pages(piece):
                     await self._send({"type": "http.response.body", "body": page, "more_body": True})
         except OSError:
             pass
@@ -148,7 +166,7 @@ class StreamResponse(Response):
         self.last_sent = monotonic()
 
 
-def _pages(piece: Piece) -> Iterator[bytes]:
+def _split_in_pages(piece: Piece) -> Iterator[bytes]:
     for part in (piece,) if isinstance(piece, bytes) else piece:
         for begin in range(0, len(part), PAGE_BYTES):
             yield part[begin : begin + PAGE_BYTES]
@@ -161,38 +179,45 @@ def panel_response(
     heartbeat_seconds: float = HEARTBEAT_SECONDS,
     dead_seconds: float = DEAD_SECONDS,
 ) -> Response:
-    """The events of one or many panels as server-sent events; return it from an endpoint of FastAPI or Starlette.
+    """Return the events of one or many panels as server-sent events, for an endpoint of FastAPI or Starlette.
 
+    ```python
     @app.post("/chat")
     async def chat(prompt: str):
         return panel_response(astream_panels("openai", prompt))
+    ```
 
-    events: what `astream_panels`, `astream_many` or a generator of your own gives; a blocking one runs in a thread.
-    Each panel gets exactly one terminal event, also where your generator raises or forgets it. When the client leaves,
-    the iteration is closed within half a second, and with it the connection to the provider.
-    heartbeat_seconds: a comment is sent after so long a silence, at most 15. dead_seconds: a client that vanished
-    without closing its connection is left after so long (Linux, uvicorn).
+    Each panel gets exactly one terminal event, even if your generator raises or stops early. When the client leaves,
+    the iteration is closed within half a second, and with it the connection to the provider. The browser sees no
+    internal host in an event or in an error; the logger `msgmodel.server` gets the complete text.
 
-    An `EventSource` that lost its connection asks again by itself, with `Last-Event-ID`. Nothing is kept here to go on
-    from, so it is told `interrupted`, and no second reply is begun (and paid for); `msgmodel serve`, or `create_app`
-    mounted in your application, goes on.
+    An `EventSource` that lost its connection sends the request again, with `Last-Event-ID`. This response keeps
+    nothing, so the `EventSource` gets `interrupted`, and no second reply is started and paid for. `msgmodel serve`, or
+    `create_app` mounted in your application, continues the stream.
+
+    Args:
+        events: From `astream_panels`, `astream_many` or your own generator. A blocking iterator runs in a thread.
+        headers: More headers.
+        heartbeat_seconds: A comment is sent after so long a silence; at most 15.
+        dead_seconds: A client that disappears without closing its connection is dropped after so long (on Linux, with
+            uvicorn).
     """
     return PanelResponse(events, headers=headers, heartbeat_seconds=heartbeat_seconds, dead_seconds=dead_seconds)
 
 
 class PanelResponse(StreamResponse):
-    """What `panel_response` returns."""
+    """The response of `panel_response`."""
 
     def __init__(self, events: Events, *, heartbeat_seconds: float, **settings: Any) -> None:
         self._events = events
-        super().__init__(framed(events), heartbeat_seconds=min(heartbeat_seconds, HEARTBEAT_SECONDS), **settings)
+        super().__init__(frame_events(events), heartbeat_seconds=min(heartbeat_seconds, HEARTBEAT_SECONDS), **settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         position = HTTPConnection(scope).headers.get("last-event-id", "")
         if position:
-            await close(self._events)
-            known = position.isascii() and position.isdigit() and len(position) <= MAX_DIGITS
-            self._pieces = _interrupted(int(position) if known else 0)
+            await close_iterator(self._events)
+            known = position.isascii() and position.isdigit() and len(position) <= MAX_POSITION_DIGITS
+            self._pieces = _interrupted_frames(int(position) if known else 0)
         await super().__call__(scope, receive, send)
 
 
@@ -207,49 +232,80 @@ def ai_sdk_response(
     call_ids: Iterable[str] = (),
     panels: int = 1,
 ) -> Response:
-    """The events for `useChat` of the Vercel AI SDK. For the arguments see `msgmodel.adapters.ai_sdk.Chunks`."""
+    """Return the events for `useChat` of the Vercel AI SDK.
+
+    Args:
+        events: As for `panel_response`.
+        target: The major version of the SDK.
+        message_id: The id of the message.
+        call_ids: Ids of the tool calls in the request.
+        panels: How many panels there are. See `msgmodel.adapters.ai_sdk.Chunks`.
+    """
     chunks = ai_sdk.Chunks(target=target, message_id=message_id, call_ids=call_ids, panels=panels)
-    return StreamResponse(encoded(with_terminal_events(events, checked), chunks), headers=AI_SDK_HEADERS)
+    return StreamResponse(
+        encode_for_adapter(with_terminal_events(events, checked_event), chunks), headers=AI_SDK_HEADERS
+    )
 
 
 def ag_ui_response(
     events: Events, thread_id: str, run_id: str, *, call_ids: Iterable[str] = (), panels: int = 1
 ) -> Response:
-    """The events for a client of AG-UI. For the arguments see `msgmodel.adapters.ag_ui.Chunks`."""
+    """Return the events for a client of AG-UI.
+
+    Args:
+        events: As for `panel_response`.
+        thread_id: The id of the thread, from the request.
+        run_id: The id of the run, from the request.
+        call_ids: Ids of the tool calls in the request.
+        panels: How many panels there are. See `msgmodel.adapters.ag_ui.Chunks`.
+    """
     chunks = ag_ui.Chunks(thread_id, run_id, call_ids=call_ids, panels=panels)
-    return StreamResponse(encoded(with_terminal_events(events, checked), chunks))
+    return StreamResponse(encode_for_adapter(with_terminal_events(events, checked_event), chunks))
 
 
 def openai_response(events: Events, *, id: str, created: int, model: str, include_usage: bool = False) -> Response:
-    """The events of one panel as a streamed chat completion. See `msgmodel.adapters.openai_chat.Chunks`."""
+    """Return the events of one panel as a streamed chat completion.
+
+    Args:
+        events: As for `panel_response`.
+        id: The id of the completion.
+        created: The time of its creation, in seconds since 1970.
+        model: The model that the completion names.
+        include_usage: Whether the last chunk has the usage. See `msgmodel.adapters.openai_chat.Chunks`.
+    """
     chunks = openai_chat.Chunks(id=id, created=created, model=model, include_usage=include_usage)
-    return StreamResponse(encoded(with_terminal_events(events, checked), chunks))
+    return StreamResponse(encode_for_adapter(with_terminal_events(events, checked_event), chunks))
 
 
-async def encoded(events: AsyncGenerator[BatchEvent, None], chunks: Adapter) -> AsyncGenerator[bytes, None]:
-    """An adapter's words for the events, and its end, whatever became of them."""
+async def encode_for_adapter(events: AsyncGenerator[BatchEvent, None], chunks: Adapter) -> AsyncGenerator[bytes, None]:
+    """Yield the events in an adapter's protocol, and its end, however the events ended."""
     async with aclosing(events):
         yield encode_chunks(chunks.start())
         async for event in events:
             piece = encode_chunks(chunks.feed(event))
-            del event  # which may be large, while the piece is waiting to be read
+            del event  # it may be large, and the piece may wait for its reader
             if piece:
                 yield piece
     yield encode_chunks(chunks.end()) + chunks.last_frame
 
 
-async def framed(events: Events) -> AsyncGenerator[bytes, None]:
-    """The frames of a stream, held to the grammar."""
+async def frame_events(events: Events) -> AsyncGenerator[bytes, None]:
+    """Yield the frames of a stream that follows the grammar of events."""
     number = 0
     async for said in with_terminal_events(events, encode_json_line):
         number += 1
-        yield framing.frame(number, said)
+        yield framing.sse_frame(number, said)
 
 
 async def with_terminal_events(events: Events, show: Callable[[BatchEvent], T]) -> AsyncGenerator[T, None]:
-    """What `show` makes of the events, and of whatever terminal event is missing at their end, for whatever reason."""
+    """Yield what `show` makes of the events, and of the terminal events that are missing at their end.
+
+    Args:
+        events: The events of an application. Anything may go wrong with them.
+        show: Converts one event. If it raises, the stream ends.
+    """
     panels = Transcript()
-    iterator = _asynchronous(events)
+    iterator = _async_events(events)
     summary: BatchEvent | None = None
     words = "the stream ended before the reply did"
     try:
@@ -257,51 +313,52 @@ async def with_terminal_events(events: Events, show: Callable[[BatchEvent], T]) 
             try:
                 event = await anext(iterator)
                 if event["event"] == "batch_final":
-                    summary = event  # comes last, also after what is missing
+                    summary = event  # comes last, after the missing terminal events
                     continue
-                if not panels.open(event):
+                if not panels.is_open(event):
                     continue
+                event = event_for_client(event)
                 shown = show(event)
-                panels.add(event)
+                panels.add_event(event)
             except StopAsyncIteration:
                 break
-            except MsgModelError as error:  # its message is made to be shown
-                words = error.message
+            except MsgModelError as error:  # its message may be shown, without internal names
+                words = message_for_client(error)
                 _log.warning("a stream of events failed: %s", type(error).__name__)
                 break
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise
-                break  # a task of the application's own was cancelled, not we
-            except (Exception, GeneratorExit) as error:  # not its message, which may quote anything
+                break  # the application cancelled a task of its own, not this one
+            except (Exception, GeneratorExit) as error:  # without its message, which may quote anything
                 words = "the application failed in the middle of the reply"
                 _log.warning("a stream of events failed: %s", traceback_without_messages(error))
                 break
             yield shown
-            await asyncio.sleep(0)  # a generator that never waits would let nobody else run
+            await asyncio.sleep(0)  # otherwise a generator that never waits would block the event loop
     finally:
-        await close(iterator)
-    for end in panels.missing("interrupted", words):
+        await close_iterator(iterator)
+    for end in panels.missing_ends("interrupted", words):
         yield show(end)
     if summary is not None:
         yield show(summary)
 
 
-def checked(event: BatchEvent) -> BatchEvent:
-    """The event, if it can be written. Raises TypeError or ValueError."""
+def checked_event(event: BatchEvent) -> BatchEvent:
+    """Return the event if it can be encoded. Raise TypeError or ValueError otherwise."""
     encode_json_line(event)
     return event
 
 
-def _asynchronous(events: Events) -> AsyncIterator[BatchEvent]:
+def _async_events(events: Events) -> AsyncIterator[BatchEvent]:
     if isinstance(events, AsyncIterable):
         return events.__aiter__()
     return iterate_in_thread(events)
 
 
-async def close(events: object) -> None:
-    """Closes an iterator of either colour, if it can be closed."""
+async def close_iterator(events: object) -> None:
+    """Close a blocking or async iterator, if it can be closed."""
     aclose: Callable[[], Any] | None = getattr(events, "aclose", None)
     if aclose is not None:
         with suppress(Exception):
@@ -313,14 +370,14 @@ async def close(events: object) -> None:
             shut()
 
 
-async def _interrupted(position: int) -> AsyncGenerator[bytes, None]:
+async def _interrupted_frames(position: int) -> AsyncGenerator[bytes, None]:
     panels = Transcript()
-    for end in panels.missing("interrupted", "the connection broke in the middle of the reply"):
-        yield framing.frame(position + 1, encode_json_line(end))
+    for end in panels.missing_ends("interrupted", "the connection broke in the middle of the reply"):
+        yield framing.sse_frame(position + 1, encode_json_line(end))
 
 
-async def _left(receive: Receive) -> None:
-    """Returns when the client has left."""
+async def _client_disconnected(receive: Receive) -> None:
+    """Return when the client has left."""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

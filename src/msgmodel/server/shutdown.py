@@ -1,11 +1,11 @@
-"""Tells the streams that the process is about to end, when it is told so by a signal.
+"""Ends the streams when a signal tells the process to end.
 
-Why: a server such as uvicorn waits for open answers before it ends the application's lifespan, so that a running stream
-would hold it up for as long as the reply takes, and would then be cut.
+Why: a server such as uvicorn waits for open responses before it ends the application's lifespan. So a running stream
+would delay the end for as long as the reply takes, and would then be cut.
 
-Rules: the first signal goes on to the server at once, and streams get their grace (none after Ctrl-C). A second one
-ends them now, each with its terminal event, and then goes on to the server, which may cut what is left. A third goes on
-at once.
+Rules: the server gets the first signal at once, and streams get their grace period (none after Ctrl-C). A second signal
+ends them at once, each with its terminal event; the server gets it afterwards, and may cut what is left. The server
+gets a third signal at once.
 """
 
 from __future__ import annotations
@@ -18,28 +18,29 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
 def end_on_signals(close: Callable[[float | None], Coroutine[Any, Any, None]]) -> Iterator[None]:
-    """Call `close` within the context when the process is told to end. It does nothing outside the main thread.
+    """Call `close` when a signal arrives within the context. Outside the main thread, this does nothing.
 
-    close: takes the seconds that streams may go on; None is the settings' grace.
+    Args:
+        close: Ends the streams. Its argument is the grace period in seconds; None means that of the settings.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    hearing = _Hearing(close)
-    hearing.begin()
+    hearing = _SignalListener(close)
+    hearing.start_listening()
     try:
         yield
     finally:
-        hearing.end()
+        hearing.stop_listening()
 
 
-class _Hearing:
-    """What hears the signals before the server does."""
+class _SignalListener:
+    """Receives the signals before the server does."""
 
     def __init__(self, close: Callable[[float | None], Coroutine[Any, Any, None]]) -> None:
         self._close = close
@@ -47,24 +48,24 @@ class _Hearing:
         self._count = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._server: dict[int, Callable[[int, FrameType | None], Any]] = {}
-        """What was there before us: it still hears of each signal."""
+        """The handlers that were there before. They still get each signal."""
 
-    def begin(self) -> None:
-        for number in SIGNALS:
+    def start_listening(self) -> None:
+        for number in END_SIGNALS:
             server = signal.getsignal(number)
-            if callable(server):  # else no server listens, and the signal keeps its meaning
+            if callable(server):  # otherwise no server listens, and the signal keeps its meaning
                 self._server[number] = server
-                signal.signal(number, self._heard)
+                signal.signal(number, self._receive_signal)
 
-    def end(self) -> None:
+    def stop_listening(self) -> None:
         for number, server in self._server.items():
-            if signal.getsignal(number) == self._heard:
+            if signal.getsignal(number) == self._receive_signal:
                 signal.signal(number, server)
 
-    def _heard(self, number: int, frame: FrameType | None) -> None:
+    def _receive_signal(self, number: int, frame: FrameType | None) -> None:
         self._count += 1
         second = self._count == 2
-        seconds = 0.0 if second or number == signal.SIGINT else None  # who types Ctrl-C is not waiting for anybody
+        seconds = 0.0 if second or number == signal.SIGINT else None  # after Ctrl-C nothing should be waited for
         self._loop.call_soon_threadsafe(self._begin_close, seconds, number if second else None)
         if not second:
             self._server[number](number, frame)

@@ -1,7 +1,7 @@
-"""What a stream has said so far as one event: made once, and shared by all who read it at the time.
+"""The contents of a stream so far as one event, made once and shared by all of its readers.
 
-Rule: of each stream at most one snapshot is in memory, however many read it and however slowly. Who comes while one is
-being sent gets the same, and the events after it.
+Rule: each stream has at most one snapshot in memory, however many readers it has and however slow they are. A reader
+that arrives while a snapshot is being sent gets the same one, and then the events after it.
 """
 
 from __future__ import annotations
@@ -16,23 +16,28 @@ import msgspec
 from ..wires.sse import encode_json_line
 from .log import PAGE_BYTES, Log, StoreLost, StreamInfo
 from .positions import new_id
-from .streams import ENDS
+from .streams import TERMINAL_EVENTS
 from .transcript import Transcript
 
 LARGE_BYTES = 1024 * 1024
-"""What is larger is written in a thread."""
+"""Bytes of lines from which a snapshot is encoded in a thread."""
 
 
 class Snapshot:
-    """All that was said up to an event, as the parts of a line. `last`: the number of that event."""
+    """The contents up to an event, as the parts of a line.
+
+    Args:
+        last: The number of that event.
+        parts: The line in parts, because the terminal events in it are large and belong to the log, too.
+    """
 
     def __init__(self, last: int, parts: tuple[bytes, ...]) -> None:
         self.last = last
         self.parts = parts
 
 
-class _End(msgspec.Struct):
-    """What is read of a large terminal event: all else is taken over as it is."""
+class _TerminalFields(msgspec.Struct):
+    """The fields that we read from a large terminal event. The rest is copied as it is."""
 
     event: str
     panel_id: str | None = None
@@ -41,25 +46,34 @@ class _End(msgspec.Struct):
 
 
 class Snapshots:
-    """The snapshots that are being sent."""
+    """Makes snapshots, and keeps those that are being sent."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._sent: WeakValueDictionary[str, Snapshot] = WeakValueDictionary()
         self._made: dict[str, asyncio.Task[Snapshot]] = {}
 
-    async def take(self, name: str, slot: str, found: StreamInfo) -> Snapshot:
-        """Return a snapshot of the stream of this name, which is kept under `slot`. Raises Lost."""
+    async def take_snapshot(self, name: str, slot: str, found: StreamInfo) -> Snapshot:
+        """Return a snapshot of a stream.
+
+        Args:
+            name: The name of the stream.
+            slot: The id under which the log keeps it.
+            found: What the log knows about it now.
+
+        Raises:
+            StoreLost: The log dropped the stream.
+        """
         sent = self._sent.get(name)
         if sent is not None:
             return sent
         making = self._made.get(name)
         if making is None:
-            making = self._made[name] = asyncio.create_task(self._make(name, slot, found))
-            making.add_done_callback(lambda made: self._forget(name, made))
-        return await asyncio.shield(making)  # who leaves does not end it for the others
+            making = self._made[name] = asyncio.create_task(self._make_snapshot(name, slot, found))
+            making.add_done_callback(lambda made: self._forget_task(name, made))
+        return await asyncio.shield(making)  # a reader that leaves does not end it for the others
 
-    async def _make(self, name: str, slot: str, found: StreamInfo) -> Snapshot:
+    async def _make_snapshot(self, name: str, slot: str, found: StreamInfo) -> Snapshot:
         panels = Transcript(found.head.panel_ids)
         ends: dict[str | None, bytes] = {}
         count = size = 0
@@ -70,15 +84,15 @@ class Snapshots:
                     raise StoreLost
                 for each in page.lines[: found.last - count]:
                     size += len(each)
-                    if len(each) > PAGE_BYTES and (end := _end(each)) is not None:
+                    if len(each) > PAGE_BYTES and (end := _terminal_fields(each)) is not None:
                         ends[end["panel_id"]] = each
-                        panels.add(end)
+                        panels.add_event(end)
                     else:
-                        panels.add(msgspec.json.decode(each))
+                        panels.add_event(msgspec.json.decode(each))
                 count += len(page.lines)
-                await asyncio.sleep(0)  # others have their turn after each page
-        said = panels.snapshot()
-        mark = new_id()  # in the place of a large terminal event, whose line is a part as it is
+                await asyncio.sleep(0)  # other tasks have their turn after each page
+        said = panels.make_snapshot()
+        mark = new_id()  # stands for a large terminal event, whose line becomes a part
         large = []
         for panel in said["panels"]:
             if panel["panel_id"] in ends:
@@ -92,13 +106,13 @@ class Snapshots:
         snapshot = self._sent[name] = Snapshot(found.last, tuple(parts))
         return snapshot
 
-    def _forget(self, name: str, made: asyncio.Task[Snapshot]) -> None:
+    def _forget_task(self, name: str, made: asyncio.Task[Snapshot]) -> None:
         self._made.pop(name, None)
         if not made.cancelled():
-            made.exception()  # those who wait for it are told; if all have left, it is nobody's
+            made.exception()  # the waiting readers get it; if all have left, it is dropped
 
 
-def _end(said: bytes) -> Any:
-    """A terminal event, without what makes it large; None if it is another event."""
-    end = msgspec.json.decode(said, type=_End)
-    return msgspec.structs.asdict(end) if end.event in ENDS else None
+def _terminal_fields(said: bytes) -> Any:
+    """Return the small fields of a terminal event, None for another event."""
+    end = msgspec.json.decode(said, type=_TerminalFields)
+    return msgspec.structs.asdict(end) if end.event in TERMINAL_EVENTS else None

@@ -1,7 +1,8 @@
-"""The streams that this process produces: each runs by itself, writes to the log, and outlives its readers as told.
+"""The streams that this process produces. Each runs on its own, writes to the log, and may outlive its readers.
 
-Rules: leaving is not stopping. A stop ends a panel with the code `cancelled`; what becomes of a stream that nobody
-reads is said by `grace`. Whatever happens, every panel has its one terminal event in the log, unless that is lost.
+Rules: a reader that leaves does not stop its stream. A stop ends a panel with the code `cancelled`. `on_disconnect`
+decides what happens to a stream without readers. Whatever happens, every panel gets its one terminal event in the log,
+unless the log is lost.
 """
 
 from __future__ import annotations
@@ -11,39 +12,56 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
+from weakref import WeakSet
 
 from ..errors import ConfigurationError
-from ..events import BatchEvent, ErrorCode, PanelEvent
+from ..events import BatchEvent, ErrorCode, PanelEnd, PanelEvent
 from ..many import AsyncBatch
 from ..wires.sse import encode_json_line
 from . import heartbeat
+from .framing import unnumbered_frame
+from .large_events import encode_large_event
 from .log import Log, StopCommand, StoreFull, StoreLost, StreamFull, StreamHeader, StreamWriter
-from .safe_traceback import traceback_without_messages, without_host
+from .memory import ROOM_CHECK_SECONDS, MemoryBudget, MemoryShort
+from .public_events import event_for_client
+from .safe_traceback import traceback_without_messages
 from .transcript import Transcript
 
 _log = logging.getLogger("msgmodel.server")
 
-
-AGAIN_SECONDS = 10.0
-"""How often it is asked whether a stream that nobody reads here is still read elsewhere."""
+ABANDON_AGAIN_SECONDS = 10.0
+"""How often a stream without readers in this process is checked for readers in others."""
 
 LATE_SECONDS = 0.02
-TOGETHER_SECONDS = 0.15
-"""How long a panel is left alone after a text where the event loop, or the log, is later than that."""
+"""From so much delay of the event loop or of the log on, panels pause after each text."""
+MERGE_SECONDS = 0.15
+"""That pause. The text that arrives meanwhile is written and sent as one event."""
 
-ENDS = ("panel_final", "panel_error")
+TERMINAL_EVENTS = ("panel_final", "panel_error")
 
 STARTING_SECONDS = 0.05
-"""How often a server that closes looks for streams that have begun meanwhile."""
-SHUT_DOWN = "the server was shut down"
+"""How often a server that closes looks for streams that are about to start."""
+COUNT_BYTES = 64 * 1024
+"""Bytes of lines that a stream writes before its memory is counted again."""
+COUNT_SECONDS = 0.2
+"""How often the memory of all streams is counted, because a tool call may grow without a line."""
+MEMORY_TEXT = "the server has no memory left for more of the reply: ask again later, or for less with max_tokens"
+LARGE_END_BYTES = 1024 * 1024
+"""A stream that takes so much memory encodes its terminal events in pieces."""
+SHUTDOWN_TEXT = "the server was shut down"
 END_SECONDS = 5.0
-"""How long a server that ends waits for the last events to be written, and to be read."""
+"""How long a server that ends waits until the last events are written, and again until they are read."""
 
 
-def grace(on_disconnect: str) -> float:
-    """Seconds that a stream goes on without a reader: "cancel" is 0, "continue" for ever, "grace:30" half a minute.
+def grace_of(on_disconnect: str) -> float:
+    """Return the seconds that a stream may run without readers.
 
-    Raises ConfigurationError.
+    Args:
+        on_disconnect: "cancel" is 0 seconds, "continue" forever, "grace:30" half a minute.
+
+    Raises:
+        ConfigurationError: The value is none of these.
     """
     if on_disconnect == "cancel":
         return 0.0
@@ -61,18 +79,35 @@ def grace(on_disconnect: str) -> float:
     return number
 
 
-class Streams:
-    """Starts streams, knows who reads them, and stops them. `grace_seconds`: how long one goes on without a reader."""
+class ProgressReader(Protocol):
+    """A response that can send what is in no log."""
 
-    def __init__(self, log: Log, *, grace_seconds: float) -> None:
+    def send_aside(self, frame: bytes) -> None:
+        """Send a frame now, or not at all."""
+
+
+class RunningStreams:
+    """Starts streams, counts their readers, and stops them.
+
+    Args:
+        log: Where the streams are kept.
+        memory: Counts the memory of all replies.
+        grace_seconds: How long a stream may run without readers.
+    """
+
+    def __init__(self, log: Log, memory: MemoryBudget, *, grace_seconds: float) -> None:
         self.log = log
+        self.memory = memory
+        self.large_ends = asyncio.Lock()
+        """Held while a large terminal event is encoded: the turns of thirty would follow each other directly."""
+        self._memory_timer: asyncio.TimerHandle | None = None
         self.grace_seconds = grace_seconds
         self.closing = False
-        self._running: dict[str, _Producer] = {}
+        self._running: dict[str, StreamProducer] = {}
         self._starting: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
-        """Whether what runs is ended."""
+        """Whether running streams were ended, so that a new one is ended at once."""
         self._ends_now = False
         self._readers = 0
         self._all_read = asyncio.Event()
@@ -81,14 +116,29 @@ class Streams:
     def __len__(self) -> int:
         return len(self._running) + len(self._starting)
 
-    def of(self, client: str) -> int:
-        """How many streams of one client run here."""
+    def count_of_client(self, client: str) -> int:
+        """Return how many streams of this client run here."""
         running = sum(producer.client == client for producer in self._running.values())
         return running + self._starting.count(client)
 
-    async def start(self, id: str, head: StreamHeader, client: str, batch: AsyncBatch) -> bool:
-        """Begins to produce a stream. False, and nothing is asked, where there is one of that id. Raises Full, Lost."""
-        self._starting.append(client)  # it counts from now on, not when the log has answered
+    def running_streams(self, owner: str) -> list[tuple[str, StreamHeader]]:
+        """Return the slots and the headers of an owner's streams that run here."""
+        return [(id, producer.head) for id, producer in self._running.items() if producer.head.owner == owner]
+
+    async def start_stream(self, id: str, head: StreamHeader, client: str, batch: AsyncBatch) -> bool:
+        """Start a stream. Return False, without a request to a provider, if the id is taken.
+
+        Args:
+            id: The id in the log.
+            head: What is known about the stream.
+            client: Whose stream it is, for the limits.
+            batch: The panels, which have not started.
+
+        Raises:
+            StoreFull: The log has no room.
+            StoreLost: The log cannot be written.
+        """
+        self._starting.append(client)  # counts from now on, not from the answer of the log
         try:
             writer = await self.log.begin(id, head)
         finally:
@@ -97,20 +147,22 @@ class Streams:
             await batch.aclose()
             return False
         if (former := self._running.get(id)) is not None:
-            former.stop(None)  # the log has lost what it wrote, and can't be told of it
-        producer = self._running[id] = _Producer(self, id, head, client, batch, writer)
-        task = producer.begin()
+            former.stop_panel(None)  # the log has lost its lines
+        producer = self._running[id] = StreamProducer(self, id, head, client, batch, writer)
+        task = producer.start_tasks()
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if self._memory_timer is None:
+            self._memory_timer = asyncio.get_running_loop().call_later(COUNT_SECONDS, self._count_memory)
         if self._closed:
-            producer.interrupt(SHUT_DOWN)
+            producer.interrupt_panels(SHUTDOWN_TEXT)
         return True
 
     @contextmanager
-    def reading(self, id: str) -> Iterator[None]:
-        """Counts as a reader of the stream within the context."""
+    def count_reader(self, id: str) -> Iterator[None]:
+        """Count a reader of the stream within the context."""
         producer = self._running.get(id)
-        if producer is None:  # it runs elsewhere, or has ended
+        if producer is None:  # it runs in another process, or has ended
             yield
             return
         producer.readers += 1
@@ -123,35 +175,48 @@ class Streams:
             if not self._readers:
                 self._all_read.set()
             producer.readers -= 1
-            producer.left()
+            producer.reader_left()
 
-    async def stop(self, id: str, panel_id: str | None) -> None:
-        """Ends a panel, or all, of a stream that runs here or elsewhere."""
+    def show_progress(self, id: str, reader: ProgressReader) -> None:
+        """Send the progress of the stream to this reader while it runs here. In another process, there is none."""
         producer = self._running.get(id)
         if producer is not None:
-            producer.stop(panel_id)
+            producer.progress_readers.add(reader)
+
+    async def stop_stream(self, id: str, panel_id: str | None) -> None:
+        """End a panel of a stream, or all if `panel_id` is None, in this or another process."""
+        producer = self._running.get(id)
+        if producer is not None:
+            producer.stop_panel(panel_id)
         else:
             await self.log.tell(id, StopCommand("stop", panel_id))
 
-    def end_now(self) -> None:
-        """Leave what runs no more time, if it was left some."""
+    def end_grace(self) -> None:
+        """Give running streams no more time after `close` has begun."""
         self._ends_now = True
 
     async def close(self, seconds: float) -> None:
-        """Takes no new streams; those that run get so long to finish, and are then ended as interrupted."""
+        """Take no new streams. Running streams get `seconds` to finish, and then end as interrupted."""
         self.closing = True
-        await self._none_runs(seconds, unless_told=True)
+        await self._wait_until_idle(seconds, unless_told=True)
         self._closed = True
         for producer in list(self._running.values()):
-            producer.interrupt(SHUT_DOWN)
-        await self._none_runs(END_SECONDS)
-        with suppress(TimeoutError):  # whoever reads what ran here shall have the last events
+            producer.interrupt_panels(SHUTDOWN_TEXT)
+        await self._wait_until_idle(END_SECONDS)
+        if self._memory_timer is not None:
+            self._memory_timer.cancel()
+        with suppress(TimeoutError):  # so that readers get the last events
             async with asyncio.timeout(END_SECONDS):
                 await self._all_read.wait()
         await self.log.close()
 
-    async def _none_runs(self, seconds: float, *, unless_told: bool = False) -> None:
-        """Waits until no stream runs, nor is about to; no longer than that. unless_told: or until `end_now`."""
+    async def _wait_until_idle(self, seconds: float, *, unless_told: bool = False) -> None:
+        """Wait until no stream runs or is about to.
+
+        Args:
+            seconds: The longest wait.
+            unless_told: Whether `end_now` ends the wait.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while (self._tasks or self._starting) and not (unless_told and self._ends_now):
@@ -160,18 +225,36 @@ class Streams:
                     else:
                         await asyncio.sleep(STARTING_SECONDS)
 
-    def ended(self, id: str, producer: _Producer) -> None:
-        if self._running.get(id) is producer:  # the log may have lost it, and begun another one of that id
+    def _count_memory(self) -> None:
+        """Count the memory of all streams. If there is too much, end the largest one, and count again soon."""
+        self._memory_timer = None
+        if not self._running:
+            return
+        producers = [*self._running.values()]
+        for producer in producers:
+            producer.count_memory()
+        is_short = self.memory.used_bytes > self.memory.limit
+        seconds = ROOM_CHECK_SECONDS if is_short else COUNT_SECONDS
+        self._memory_timer = asyncio.get_running_loop().call_later(seconds, self._count_memory)
+        if is_short:
+            largest = max(producers, key=lambda each: each.panel_bytes)
+            if not self.memory.has_room(largest):
+                largest.end_for_memory()
+
+    def forget_producer(self, id: str, producer: StreamProducer) -> None:
+        """Drop a producer that has ended."""
+        if self._running.get(id) is producer:  # another one may have this id, if the log lost the first
             del self._running[id]
 
 
-class _Producer:
-    """One stream: from the panels to the log."""
+class StreamProducer:
+    """Produces one stream: from its panels to the log."""
 
     def __init__(
-        self, streams: Streams, id: str, head: StreamHeader, client: str, batch: AsyncBatch, writer: StreamWriter
+        self, streams: RunningStreams, id: str, head: StreamHeader, client: str, batch: AsyncBatch, writer: StreamWriter
     ) -> None:
         self.client = client
+        self.head = head
         self.readers = 0
         self.task: asyncio.Task[None] | None = None
         self._streams = streams
@@ -180,72 +263,92 @@ class _Producer:
         self._writer = writer
         self._panels = Transcript(head.panel_ids)
         self._alone = len(head.panel_ids) == 1
+        self.panel_bytes = 0
+        self.line_bytes = 0
+        self._uncounted_bytes = 0
+        """Bytes of lines since its memory was counted."""
+        self.progress_readers: WeakSet[ProgressReader] = WeakSet()
+        """The responses that progress is sent to."""
+        self._waits_for_room = 0
+        """How many of its panels wait for room."""
         self._finishing = False
         self._last: list[bytes] = []
-        """What the stream's end is written with."""
-        self._pulse = heartbeat.pulse()
+        """Lines that are written together with the end of the stream."""
+        self._pulse = heartbeat.loop_pulse()
         self._verdict: tuple[ErrorCode, str] = ("interrupted", "the stream ended before the reply did")
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> asyncio.Task[None]:
-        self._listening = asyncio.create_task(self._listen())  # first, as an eager task may end while it is made
-        self.task = asyncio.create_task(self._run())
-        self.left(at_least=1.0)  # whoever asked is about to read
+    def start_tasks(self) -> asyncio.Task[None]:
+        self._listening = asyncio.create_task(self._follow_commands())  # first: an eager task may end at once
+        self.task = asyncio.create_task(self._write_stream())
+        self.reader_left(at_least=1.0)  # the client is about to read
         return self.task
 
-    def stop(self, panel_id: str | None) -> None:
-        with suppress(ConfigurationError):  # no such panel: there is nothing to stop
+    def stop_panel(self, panel_id: str | None) -> None:
+        with suppress(ConfigurationError):  # there is no such panel
             self._batch.cancel(panel_id)
 
-    def interrupt(self, words: str) -> None:
-        """Ends all panels as interrupted."""
+    def interrupt_panels(self, words: str) -> None:
+        """End all panels as interrupted, with this error text."""
         if self.task is not None and not self._finishing:
             self._verdict = ("interrupted", words)
-            # After its first step: what is cancelled before that never runs, and so ends nothing.
-            asyncio.get_running_loop().call_soon(self._cancel, self.task)
+            # After the first step of the task: a task that is cancelled before it never runs, and would write no end.
+            asyncio.get_running_loop().call_soon(self._cancel_task, self.task)
 
-    def _cancel(self, task: asyncio.Task[None]) -> None:
+    def count_memory(self) -> None:
+        """Count what the stream takes now."""
+        self._uncounted_bytes = 0
+        self.panel_bytes = self._batch.kept_bytes()
+        self._streams.memory.count_reply(self)
+
+    def end_for_memory(self) -> None:
+        """End all panels because the server is short of memory, unless they wait for room already."""
+        if not self._waits_for_room:
+            self.interrupt_panels(MEMORY_TEXT)
+
+    def _cancel_task(self, task: asyncio.Task[None]) -> None:
         if not self._finishing:
             task.cancel()
 
-    def left(self, at_least: float = 0.0) -> None:
-        """A reader has left: where it was the last one, the time runs after which nobody is expected to come back."""
+    def reader_left(self, at_least: float = 0.0) -> None:
+        """Start the grace period if no readers are left. It lasts `at_least` so many seconds."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         seconds = max(at_least, self._streams.grace_seconds)
         if not self.readers and seconds < math.inf:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._abandon)
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._check_abandoned)
 
-    def _abandon(self) -> None:
+    def _check_abandoned(self) -> None:
         self._timer = None
         if not self.readers:
-            self._leaving = asyncio.create_task(self._leave())
+            self._leaving = asyncio.create_task(self._stop_without_readers())
 
-    async def _leave(self) -> None:
+    async def _stop_without_readers(self) -> None:
         elsewhere = await self._streams.log.read_elsewhere(self._id)
-        if self.readers or self._timer is not None:  # somebody came, or left, meanwhile
+        if self.readers or self._timer is not None:  # readers came or left meanwhile
             return
-        if elsewhere:  # whoever leaves there says so, unless it is killed
-            self._timer = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._abandon)
+        if elsewhere:  # that process reports when they leave, unless it is killed
+            self._timer = asyncio.get_running_loop().call_later(ABANDON_AGAIN_SECONDS, self._check_abandoned)
         else:
-            self.stop(None)
+            self.stop_panel(None)
 
-    async def _listen(self) -> None:
+    async def _follow_commands(self) -> None:
         while True:
             command = await self._writer.commands.get()
             if command.kind == "stop":
-                self.stop(command.panel_id)
+                self.stop_panel(command.panel_id)
             else:
-                self.left()
+                self.reader_left()
 
-    async def _run(self) -> None:
+    async def _write_stream(self) -> None:
         try:
-            summary = await self._produce()
+            summary = await self._write_events()
             self._finishing = True
-            self._last += map(encode_json_line, self._panels.missing(*self._verdict))
+            for end in self._panels.missing_ends(*self._verdict):
+                self._last.append(await self._encode_end(end))
             if not self._alone:
-                self._last.append(encode_json_line(summary or self._panels.summary()))
+                self._last.append(encode_json_line(summary or self._panels.make_summary()))
             await self._writer.end(self._last)
         except (StoreFull, StoreLost) as error:
             _log.warning("stream %s can't be written to its end: %s", self._id, type(error).__name__)
@@ -254,17 +357,20 @@ class _Producer:
             del self._listening  # how it was cancelled leads back to here
             if self._timer is not None:
                 self._timer.cancel()
-            self._streams.ended(self._id, self)
+            self._streams.memory.forget_reply(self)
+            self._streams.forget_producer(self._id, self)
             await self._batch.aclose()
 
-    async def _produce(self) -> BatchEvent | None:
-        """Writes all events; returns the summary, which comes after whatever is still missing."""
+    async def _write_events(self) -> BatchEvent | None:
+        """Write all events. Return the summary, which follows the terminal events that are missing."""
         try:
-            return await self._batch.for_each(self._write, together=True)
+            return await self._batch.for_each(self._write_event, together=True)
         except asyncio.CancelledError:
-            pass  # we are told to end: the verdict says why
+            pass  # the verdict says why
+        except MemoryShort:
+            self._verdict = ("interrupted", MEMORY_TEXT)
         except StreamFull:
-            self._verdict = ("reply_too_large", "the reply is larger than the server keeps of one stream")
+            self._verdict = ("reply_too_large", "the reply is larger than the server keeps for one stream")
         except StoreFull:
             self._verdict = ("interrupted", "the server has no room for more of the reply")
         except StoreLost:
@@ -274,29 +380,50 @@ class _Producer:
             self._verdict = ("interrupted", "the server failed in the middle of the reply")
         return None
 
-    async def _write(self, event: PanelEvent) -> None:
-        if not self._panels.open(event):
+    async def _write_event(self, event: PanelEvent) -> None:
+        if not self._panels.is_open(event):
             return
-        if event["event"] == "panel_error" or event["event"] == "panel_retry":
-            words = without_host(event["error"])
-            if words != event["error"]:
-                _log.warning("stream %s, panel %s: %s", self._id, event["panel_id"], event["error"])
-                event["error"] = words
-        said = encode_json_line(event)
-        if event["event"] in ENDS:
-            self._panels.add(event)
-            if self._panels.ended:
+        event = event_for_client(event, self._id)
+        if event["event"] == "panel_progress":  # of this moment, so it is neither kept nor counted
+            frame = unnumbered_frame(encode_json_line(event))
+            for reader in tuple(self.progress_readers):
+                reader.send_aside(frame)
+            return
+        if event["event"] == "panel_final" or event["event"] == "panel_error":
+            said = await self._encode_end(event)
+            self._panels.add_event(event)
+            if self._panels.all_ended:
                 self._last.append(said)
             else:
                 await self._writer.append(said, owed=True)
             return
-        # Where there is too much to do, what comes meanwhile is read, written and sent together, at half the cost.
-        late = event["event"] == "panel_delta" and max(self._pulse.late, self._writer.late) > LATE_SECONDS
+        said = encode_json_line(event)
+        # Under load, the text that arrives during a pause is read, written and sent together, at half the cost.
+        late = event["event"] == "panel_delta" and max(self._pulse.seconds_late, self._writer.late) > LATE_SECONDS
         try:
             await self._writer.append(said, at_once=late)
         except asyncio.CancelledError:
-            self._panels.add(event)  # it was taken, and will be written
+            self._panels.add_event(event)  # the line was taken and will be written
             raise
-        self._panels.add(event)
+        self._panels.add_event(event)
         if late:
-            await asyncio.sleep(TOGETHER_SECONDS)
+            await asyncio.sleep(MERGE_SECONDS)
+        self.line_bytes += len(said)
+        self._uncounted_bytes += len(said)
+        if self._uncounted_bytes >= COUNT_BYTES:
+            await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        self.count_memory()
+        self._waits_for_room += 1
+        try:
+            await self._streams.memory.wait_for_room(self)
+        finally:
+            self._waits_for_room -= 1
+
+    async def _encode_end(self, end: PanelEnd) -> bytes:
+        """Encode a terminal event; a large one in pieces, so that other streams have their turn in between."""
+        if self.line_bytes + self._batch.kept_bytes() < LARGE_END_BYTES:
+            return encode_json_line(end)
+        async with self._streams.large_ends:
+            return await encode_large_event(end)

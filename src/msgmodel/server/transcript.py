@@ -1,17 +1,32 @@
-"""What the panels of one stream have said so far, and the grammar they are held to. Pure but for the clock.
+"""The contents of the panels of one stream, and the grammar that their events must follow. Pure but for the clock.
 
-Rule: whatever the application does, every panel ends in exactly one terminal event, and nothing comes after it.
+Rule: whatever the application does, every panel ends in exactly one terminal event, and no event follows it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from time import monotonic
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
-from ..events import BatchEvent, BatchFinal, ErrorCode, PanelEnd, PanelError, Source, ToolCall
+from ..events import (
+    BatchEvent,
+    BatchFinal,
+    ErrorCode,
+    PanelEnd,
+    PanelError,
+    PanelItem,
+    PanelObject,
+    PanelPart,
+    PanelRetry,
+    Receipt,
+    Source,
+    ToolCall,
+    ToolRun,
+)
 from ..many import batch_summary
-from ..question.question import estimate_tokens
+from ..messages import Part
+from ..question.token_estimate import estimate_tokens_of
 
 
 class PanelState(TypedDict):
@@ -23,19 +38,26 @@ class PanelState(TypedDict):
     refusal: str
     tool_calls: list[ToolCall]
     sources: list[Source]
+    parts: list[PanelPart]
+    """The parts that are not text, each as its latest event."""
+    tool_runs: list[ToolRun]
     provider: str | None
     model: str | None
     end: PanelEnd | None
+    object: NotRequired[PanelObject]
+    """Only with `output`: the value so far, as its latest event."""
+    items: NotRequired[list[PanelItem]]
+    """Only with `output`: the elements of the list so far, as their events."""
 
 
 class StreamSnapshot(TypedDict):
-    """All that was said up to a position, in the place of the events before it."""
+    """The contents up to a position. It replaces all events before that position."""
 
     event: Literal["stream_snapshot"]
     panel_id: None
     panels: list[PanelState]
     batch: BatchFinal | None
-    """The summary, where all of several panels have ended."""
+    """The summary, if all of several panels have ended."""
 
 
 class _PanelTranscript:
@@ -45,26 +67,34 @@ class _PanelTranscript:
         self.refusal: list[str] = []
         self.tool_calls: list[ToolCall] = []
         self.sources: list[Source] = []
+        self.parts: dict[str, PanelPart] = {}
+        self.tool_runs: dict[str, ToolRun] = {}
+        self.object: PanelObject | None = None
+        self.items: list[PanelItem] = []
         self.end: PanelEnd | None = None
 
 
 class Transcript:
-    """Takes the events of a stream in their order. `panel_ids`: the panels that are known beforehand."""
+    """Collects the events of a stream in their order.
+
+    Args:
+        panel_ids: The panels that are known from the start. Others are added by their first event.
+    """
 
     def __init__(self, panel_ids: Iterable[str] = ()) -> None:
         self._begin = monotonic()
         self._batch: BatchFinal | None = None
         self._panels = {panel_id: _PanelTranscript() for panel_id in panel_ids}
 
-    def open(self, event: BatchEvent) -> bool:
-        """Whether the event may be handed on: none of a panel that has ended may."""
+    def is_open(self, event: BatchEvent) -> bool:
+        """Return whether the event may be sent: its panel has not ended."""
         if event["event"] == "batch_final":
             return True
         panel = self._panels.get(event["panel_id"])
         return panel is None or panel.end is None
 
-    def add(self, event: BatchEvent) -> None:
-        """The event was handed on. Raises TypeError for text that is none."""
+    def add_event(self, event: BatchEvent) -> None:
+        """Add an event that was sent. Raise TypeError if its text is not a string."""
         if event["event"] == "batch_final":
             self._batch = event
             return
@@ -72,56 +102,49 @@ class Transcript:
         if panel is None:
             panel = self._panels[event["panel_id"]] = _PanelTranscript()
         if event["event"] == "panel_delta":
-            panel.text.append(_text(event["delta"]))
-        elif event["event"] != "panel_tool_delta":
-            _take(panel, event)
+            panel.text.append(_checked_text(event["delta"]))
+        elif event["event"] not in ("panel_tool_delta", "panel_part_delta"):
+            _take_event(panel, event)
 
-    def missing(self, code: ErrorCode, message: str) -> list[PanelError]:
-        """The terminal events of the panels that have none; of one without a name where no panel is known."""
+    def missing_ends(self, code: ErrorCode, message: str) -> list[PanelError]:
+        """Add the terminal events of the panels that have none, and return them.
+
+        If no panel is known, the event belongs to a panel without a name.
+
+        Args:
+            code: The error code of the events.
+            message: Their error text.
+        """
         if not self._panels:
             self._panels[""] = _PanelTranscript()
         ends = []
         for panel_id, panel in self._panels.items():
             if panel.end is None:
-                panel.end = self._error(panel_id, panel, code, message)
+                panel.end = self._terminal_error(panel_id, panel, code, message)
                 ends.append(panel.end)
         return ends
 
     @property
-    def ended(self) -> bool:
-        """Whether every panel has its terminal event."""
+    def all_ended(self) -> bool:
+        """Whether every panel has its terminal event, and there is at least one panel."""
         return bool(self._panels) and all(panel.end is not None for panel in self._panels.values())
 
-    def snapshot(self) -> StreamSnapshot:
-        """What was said so far."""
+    def make_snapshot(self) -> StreamSnapshot:
+        """Return the contents so far as one event."""
         return {
             "event": "stream_snapshot",
             "panel_id": None,
-            "panels": [
-                {
-                    "panel_id": panel_id,
-                    "content": "".join(panel.text),
-                    "reasoning": "".join(panel.reasoning),
-                    "refusal": "".join(panel.refusal),
-                    "tool_calls": panel.tool_calls,
-                    "sources": panel.sources,
-                    "provider": panel.end["provider"] if panel.end else None,
-                    "model": panel.end["model"] if panel.end else None,
-                    "end": panel.end,
-                }
-                for panel_id, panel in self._panels.items()
-            ],
+            "panels": [_panel_state(panel_id, panel) for panel_id, panel in self._panels.items()],
             "batch": self._batch,
         }
 
-    def summary(self) -> BatchFinal:
-        """The summary of panels that have all ended."""
+    def make_summary(self) -> BatchFinal:
+        """Return the summary. All panels must have ended."""
         ends = [(panel_id, panel.end) for panel_id, panel in self._panels.items() if panel.end is not None]
         return batch_summary(ends, monotonic() - self._begin)
 
-    def _error(self, panel_id: str, panel: _PanelTranscript, code: ErrorCode, message: str) -> PanelError:
+    def _terminal_error(self, panel_id: str, panel: _PanelTranscript, code: ErrorCode, message: str) -> PanelError:
         content = "".join(panel.text)
-        said = "".join((content, *panel.reasoning, *panel.refusal))
         error: PanelError = {
             "event": "panel_error",
             "panel_id": panel_id,
@@ -137,16 +160,20 @@ class Transcript:
             "retry_after": None,
             "usage": {
                 "input_tokens": None,
-                "output_tokens": estimate_tokens(said),
+                "output_tokens": estimate_tokens_of((content, *panel.reasoning, *panel.refusal)),
                 "reasoning_tokens": None,
                 "cached_tokens": None,
                 "cache_write_tokens": None,
                 "source": "estimated",
             },
             "cost": None,
+            "cost_source": None,
             "timing": {"first_delta_seconds": None, "total_seconds": monotonic() - self._begin, "attempts": 1},
             "request_id": None,
-            "message": {"role": "assistant", "content": content, "partial": True},
+            "message": {"role": "assistant", "content": _message_content(content, panel), "partial": True},
+            "untold": [],
+            "receipt": _NO_RECEIPT,
+            "warnings": [],
         }
         if panel.reasoning:
             error["reasoning"] = "".join(panel.reasoning)
@@ -156,29 +183,96 @@ class Transcript:
             error["tool_calls"] = panel.tool_calls
         if panel.sources:
             error["sources"] = panel.sources
+        if panel.tool_runs:
+            error["tool_runs"] = [*panel.tool_runs.values()]
+        if panel.object is not None:
+            error["object"], error["partial"] = None, panel.object["value"]
         return error
 
 
-def _take(panel: _PanelTranscript, event: Any) -> None:
+def _panel_state(panel_id: str, panel: _PanelTranscript) -> PanelState:
+    state: PanelState = {
+        "panel_id": panel_id,
+        "content": "".join(panel.text),
+        "reasoning": "".join(panel.reasoning),
+        "refusal": "".join(panel.refusal),
+        "tool_calls": panel.tool_calls,
+        "sources": panel.sources,
+        "parts": [*panel.parts.values()],
+        "tool_runs": [*panel.tool_runs.values()],
+        "provider": panel.end["provider"] if panel.end else None,
+        "model": panel.end["model"] if panel.end else None,
+        "end": panel.end,
+    }
+    if panel.object is not None:
+        state["object"] = panel.object
+    if panel.items:
+        state["items"] = panel.items
+    return state
+
+
+def _message_content(text: str, panel: _PanelTranscript) -> str | list[Part]:
+    """Return what arrived as the content of a message: the text, and the parts that arrived complete."""
+    media = [part for part in panel.parts.values() if part["complete"]]
+    if not media:
+        return text
+    content: list[Any] = [{"type": "text", "text": text}] if text else []
+    for part in media:
+        fields = {key: value for key, value in part.items() if key not in ("event", "panel_id", "size", "complete")}
+        content.append({"type": "media", **fields})
+    return content
+
+
+def _take_event(panel: _PanelTranscript, event: Any) -> None:
     kind = event["event"]
     if kind == "panel_final" or kind == "panel_error":
         panel.end = event
     elif kind == "panel_reasoning":
-        panel.reasoning.append(_text(event["delta"]))
+        panel.reasoning.append(_checked_text(event["delta"]))
     elif kind == "panel_refusal":
-        panel.refusal.append(_text(event["delta"]))
+        panel.refusal.append(_checked_text(event["delta"]))
     elif kind == "panel_tool_call":
-        panel.tool_calls.append({key: value for key, value in event.items() if key not in _ADDRESS})  # type: ignore[arg-type]
+        panel.tool_calls.append({key: value for key, value in event.items() if key not in _ADDRESS_FIELDS})  # type: ignore[arg-type]
     elif kind == "panel_source":
-        panel.sources.append({key: value for key, value in event.items() if key not in _ADDRESS})  # type: ignore[arg-type]
-    elif kind == "panel_retry" and event["reason"] == "fallback":
-        panel.reasoning.clear()  # it was another model's
+        panel.sources.append({key: value for key, value in event.items() if key not in _ADDRESS_FIELDS})  # type: ignore[arg-type]
+    elif kind == "panel_part":
+        panel.parts[event["id"]] = event
+    elif kind == "panel_tool_run":
+        panel.tool_runs[event["id"]] = {key: value for key, value in event.items() if key not in _ADDRESS_FIELDS}  # type: ignore[assignment]
+    elif kind == "panel_object":
+        panel.object = event
+    elif kind == "panel_item":
+        panel.items.append(event)
+    elif kind == "panel_retry":
+        _take_retry(panel, event)
 
 
-def _text(delta: object) -> str:
+def _take_retry(panel: _PanelTranscript, event: PanelRetry) -> None:
+    if event["reason"] == "fallback":
+        panel.reasoning.clear()  # it came from another model
+    elif event["reason"] == "repair":
+        panel.object, panel.items = None, []  # the next answer begins another value; the text stays in `content`
+
+
+def _checked_text(delta: object) -> str:
     if not isinstance(delta, str):
         raise TypeError("a delta is not a string")
     return delta
 
 
-_ADDRESS = ("event", "panel_id")
+_ADDRESS_FIELDS = ("event", "panel_id")
+_NO_RECEIPT: Receipt = {
+    "provider_asked": "",
+    "provider_served": None,
+    "model_asked": "",
+    "model_served": "",
+    "service_tier_asked": None,
+    "service_tier": None,
+    "host": "",
+    "fields": [],
+    "requests": [],
+    "estimated_input_tokens": None,
+    "input_tokens": None,
+    "stated_cost": None,
+}
+"""The receipt of a panel whose application broke off."""

@@ -8,38 +8,43 @@ from typing import Any, cast
 
 from redis.exceptions import NoScriptError, RedisError
 
-from ..redis_faults import FAULTS
+from ..redis_faults import REDIS_FAULTS
 
 
-class Script:
-    """What is asked while one round trip is under way goes with the next. `keys`: how many of the arguments are keys.
+class BatchedScript:
+    """A script whose calls are collected while a round trip is on its way, and go together with the next one.
 
-    It must change nothing when it runs a second time with the same arguments.
+    The script must change nothing when it runs a second time with the same arguments.
+
+    Args:
+        client: The client of Redis.
+        source: The script.
+        keys: How many of the arguments of a call are keys.
     """
 
     def __init__(self, client: Any, source: str, keys: int) -> None:
         self._client = client
         self._source = source
         self._keys = keys
-        self._sha = sha1(source.encode(), usedforsecurity=False).hexdigest()  # by which Redis knows a script
+        self._sha = sha1(source.encode(), usedforsecurity=False).hexdigest()  # the name by which Redis knows the script
         self._waiting: list[tuple[list[Any], asyncio.Future[Any]]] = []
         self._task: asyncio.Task[None] | None = None
 
     async def run(self, arguments: list[Any]) -> Any:
-        """The script's answer. Raises what Redis says of this one call, or that it can't be reached."""
+        """Return the script's answer. Raise the error of this one call, or the one of the connection."""
         answer = asyncio.get_running_loop().create_future()
         self._waiting.append((arguments, answer))
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._send())
+            self._task = asyncio.create_task(self._send_calls())
         return await answer
 
-    async def _send(self) -> None:
+    async def _send_calls(self) -> None:
         while self._waiting:
             calls, self._waiting = self._waiting, []
             try:
-                answers = await self._ask([arguments for arguments, _ in calls])
-            except BaseException as error:  # a cancellation too: nobody may wait for ever
-                failed = error if isinstance(error, FAULTS) else RedisError(type(error).__name__)
+                answers = await self._call_redis([arguments for arguments, _ in calls])
+            except BaseException as error:  # also a cancellation, so that no call waits forever
+                failed = error if isinstance(error, REDIS_FAULTS) else RedisError(type(error).__name__)
                 answers = [failed] * len(calls)
             for (_, waiting), answer in zip(calls, answers, strict=True):
                 if waiting.done():
@@ -49,7 +54,7 @@ class Script:
                 else:
                     waiting.set_result(answer)
 
-    async def _ask(self, calls: list[list[Any]]) -> list[Any]:
+    async def _call_redis(self, calls: list[list[Any]]) -> list[Any]:
         while True:
             async with self._client.pipeline(transaction=False) as pipe:
                 for arguments in calls:
@@ -57,4 +62,4 @@ class Script:
                 answers = cast(list[Any], await pipe.execute(raise_on_error=False))
             if not any(isinstance(answer, NoScriptError) for answer in answers):
                 return answers
-            await self._client.script_load(self._source)  # Redis is new, or was restarted
+            await self._client.script_load(self._source)  # Redis was restarted, or has never seen the script

@@ -15,7 +15,7 @@ class SharedLines:
     def __init__(self, lines: dict[int, bytes] | None = None) -> None:
         self._lines = lines or {}
 
-    def share(self, number: int, lines: list[bytes], whole: bool) -> SharedLines:
+    def share_lines(self, number: int, lines: list[bytes], whole: bool) -> SharedLines:
         """Replace the lines in place by the equal ones that another reader has as its own.
 
         number: of the first line. whole: share the small ones, too. Return what the reader goes on with: these shared
@@ -27,17 +27,17 @@ class SharedLines:
             if whole or len(each) > PAGE_BYTES:
                 known = shared._lines.setdefault(number + index, each)
                 if known is not each and known != each:
-                    shared = shared._until(number + index)
+                    shared = shared._copy_until(number + index)
                     known = shared._lines.setdefault(number + index, each)
                 lines[index] = known
         return shared
 
-    def _until(self, number: int) -> SharedLines:
+    def _copy_until(self, number: int) -> SharedLines:
         """Return a copy that holds the lines before this number."""
         return SharedLines({known: line for known, line in self._lines.items() if known < number})
 
-    def first(self, count: int) -> list[bytes]:
-        """Return so many lines from the start, which a reader has kept as a whole."""
+    def first_lines(self, count: int) -> list[bytes]:
+        """Return the first `count` lines, all of which a reader has shared."""
         return [self._lines[number] for number in range(1, count + 1)]
 
 
@@ -53,10 +53,11 @@ def missing_ends(lines: list[bytes], panel_ids: tuple[str, ...] = ()) -> list[by
     for each in lines:
         event = json.loads(each)
         summed = summed or event["event"] == "batch_final"
-        panels.add(event)
+        panels.add_event(event)
     ends: list[bytes] = [
-        encode_json_line(end) for end in panels.missing("interrupted", "the worker that produced the reply is gone")
+        encode_json_line(end)
+        for end in panels.missing_ends("interrupted", "the worker that produced the reply is gone")
     ]
     if len(panel_ids) > 1 and not summed:
-        ends.append(encode_json_line(panels.summary()))
+        ends.append(encode_json_line(panels.make_summary()))
     return ends

@@ -1,7 +1,8 @@
-"""One connection to Redis that waits for news of everything that this process reads. See `redis_log`.
+"""One connection to Redis that waits for the news of everything that this process reads.
 
-Rule: nothing is lost between two waits, as each reader's place is part of what is asked. A reader who is behind, as it
-comes late or is slow, reads for itself until it is there: what waits for it is bounded, and nobody waits for it.
+Rule: no entry is lost between two waits, because each wait asks for the entries after the readers' positions. A reader
+that is behind, because it arrived late or is slow, reads on its own until it has caught up. So what waits for it is
+bounded, and no other reader waits for it.
 """
 
 from __future__ import annotations
@@ -14,23 +15,25 @@ from typing import Any
 
 from ...http.loop_alarm import LoopAlarm
 from ..log import PAGE_BYTES, Lines
-from ..redis_faults import FAULTS, FaultLog
+from ..redis_faults import REDIS_FAULTS, FaultLog
 
 COALESCE_SECONDS = 0.03
+"""Lines of so long a time become one entry."""
 KEY_SECONDS = 0.00005
-"""Between two waits, for each stream that is waited for: to ask for many costs more, and finds more at once."""
+"""Pause between two waits, for each stream: a wait for many streams costs more, and finds more at once."""
 BLOCK_SECONDS = 1.0
+"""The longest wait."""
 UNBLOCK_SECONDS = 0.005
-"""After which it is told once more to end a wait that it did not know of."""
+"""Pause before Redis is asked again to end a wait that it had not yet seen."""
 HEARD_SECONDS = 2.0
-"""How long it is waited for that what was told is heard."""
-AHEAD = 64
+"""How long to wait until a command has been received."""
+MAX_WAITING_ENTRIES = 64
 """Entries of one stream that may wait for a slow reader."""
-PAGE = 2 * AHEAD
-"""Entries that one who is behind reads at once, if they are small."""
-AHEAD_BYTES = 4 * PAGE_BYTES
-"""As much as may wait for a slow reader."""
-_PAGE = """
+MAX_PAGE_ENTRIES = 2 * MAX_WAITING_ENTRIES
+"""Entries that a reader that is behind reads at once, if they are small."""
+MAX_WAITING_BYTES = 4 * PAGE_BYTES
+"""Bytes of one stream that may wait for a slow reader."""
+_PAGE_SCRIPT = """
 local found, size, from = {}, 0, ARGV[1]
 while #found < tonumber(ARGV[2]) and size < tonumber(ARGV[3]) do
   local entry = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', 1)[1]
@@ -44,7 +47,14 @@ return {found, 1}
 
 
 class Subscription:
-    """One reader's place in one stream."""
+    """One reader's position in one stream, and the entries that wait for it.
+
+    Args:
+        tail: The connection that waits for news.
+        key: The key of the stream's log.
+        after: The number of the last line that the reader has.
+        behind: Whether there are more lines already.
+    """
 
     def __init__(self, tail: Tail, key: str, after: int, behind: bool) -> None:
         self.key = key
@@ -56,18 +66,18 @@ class Subscription:
         self._news = asyncio.Event()
         self._alarm = LoopAlarm(self._news.set)
         if not behind:
-            tail.add(self)
+            tail.add_subscription(self)
 
     @property
-    def wants(self) -> bool:
-        return len(self.ready) < AHEAD and self._size < AHEAD_BYTES
+    def wants_entries(self) -> bool:
+        return len(self.ready) < MAX_WAITING_ENTRIES and self._size < MAX_WAITING_BYTES
 
-    def put(self, last: int, packed: bytes) -> None:
-        """An entry; one that was had is passed over, and of one that was had in part, the rest is taken."""
+    def put_entry(self, last: int, packed: bytes) -> None:
+        """Take an entry, or the part of it that the reader does not have yet."""
         lines = packed.split(b"\n")
         first = last - len(lines) + 1
         if last <= self.after or first > self.after + 1:
-            return  # asked for at another reader's place: what comes before it comes first
+            return  # read for another reader: the entries before it come first
         if first <= self.after:
             lines, first = lines[self.after + 1 - first :], self.after + 1
         self.after = last
@@ -75,12 +85,12 @@ class Subscription:
         self.ready.append(Lines(first, lines))
         self._news.set()
 
-    def let_go(self) -> None:
-        """Ends the wait, though there is no news."""
+    def end_wait(self) -> None:
+        """End the wait without news."""
         self._news.set()
 
-    async def take(self, seconds: float) -> list[Lines]:
-        """What is there; after so long a silence nothing."""
+    async def take_entries(self, seconds: float) -> list[Lines]:
+        """Return the entries that have arrived; none after `seconds` of silence."""
         if self._behind and not self.ready:
             await self._catch_up()
         if not self.ready:
@@ -88,31 +98,39 @@ class Subscription:
             self._alarm.begin(seconds)
             await self._news.wait()
             self._alarm.end()
-        wanted = self.wants
+        wanted = self.wants_entries
         taken = list(self.ready)
         self.ready.clear()
         self._size = 0
         if not wanted and not self._behind:
-            self._tail.remove(self)
+            self._tail.remove_subscription(self)
             self._behind = True
         return taken
 
     async def _catch_up(self) -> None:
-        """What it has not had, one page of it. With little, or where Redis can't be asked, it waits with the others."""
-        entries, more = await self._tail.page(self.key, self.after)
+        """Read one page on its own. If that was the last one, or Redis does not answer, wait with the others again."""
+        entries, more = await self._tail.read_page(self.key, self.after)
         for last, packed in entries:
-            self.put(last, packed)
+            self.put_entry(last, packed)
         if not more:
             self._behind = False
-            self._tail.add(self)
+            self._tail.add_subscription(self)
 
     def close(self) -> None:
         self._alarm.close()
-        self._tail.remove(self)
+        self._tail.remove_subscription(self)
 
 
 class Tail:
-    """Waits for news of all streams that this process reads, and for what its producers are told."""
+    """Waits for the news of all streams that this process reads, and for commands to its producers.
+
+    Args:
+        client: The client for commands.
+        waiting: The client of the connection that waits.
+        commands: The key of the commands for this process.
+        command: Is called with the fields of each command.
+        faults: The log for faults of Redis.
+    """
 
     def __init__(
         self, client: Any, waiting: Any, commands: str, command: Callable[[dict[bytes, bytes]], None], faults: FaultLog
@@ -120,7 +138,7 @@ class Tail:
         self._faults = faults
         self.task: asyncio.Task[None] | None = None
         self._client, self._waiting = client, waiting
-        self._page = client.register_script(_PAGE)
+        self._page = client.register_script(_PAGE_SCRIPT)
         self._commands, self._command = commands, command
         self._told = "0"
         self._commanded = asyncio.Event()
@@ -129,90 +147,90 @@ class Tail:
         self._connection: int | None = None
         self._blocked = False
         self._waits = 0
-        """How many waits have ended."""
+        """The number of waits that have ended."""
 
-    def listen(self) -> None:
-        """There is a producer here, which may be told something."""
+    def listen_for_commands(self) -> None:
+        """Wait for commands, too, because this process has a producer now."""
         if not self._listening:
             self._listening = True
-            self.wake()
-        self._run()
+            self.restart_wait()
+        self._start_following()
 
-    async def heard(self, place: bytes) -> None:
-        """Waits until what was told up to that entry has been handed on."""
+    async def wait_for_command(self, place: bytes) -> None:
+        """Wait until all commands up to that entry have been received."""
         with suppress(TimeoutError):
             async with asyncio.timeout(HEARD_SECONDS):
-                while _numbers(self._told) < _numbers(place.decode()):
+                while _place_numbers(self._told) < _place_numbers(place.decode()):
                     self._commanded.clear()
                     await self._commanded.wait()
 
-    async def page(self, key: str, after: int) -> tuple[list[tuple[int, bytes]], bool]:
-        """The next entries of a stream, each with the number of its last line, and whether there may be more."""
+    async def read_page(self, key: str, after: int) -> tuple[list[tuple[int, bytes]], bool]:
+        """Return the next entries of a stream with the numbers of their last lines, and whether there may be more."""
         try:
-            entries, more = await self._page(keys=[key], args=[after + 1, PAGE, PAGE_BYTES])
-        except FAULTS:
+            entries, more = await self._page(keys=[key], args=[after + 1, MAX_PAGE_ENTRIES, PAGE_BYTES])
+        except REDIS_FAULTS:
             return [], False
-        return [(_last(place), packed) for place, packed in entries], bool(more)
+        return [(_last_number(place), packed) for place, packed in entries], bool(more)
 
-    def add(self, subscription: Subscription) -> None:
+    def add_subscription(self, subscription: Subscription) -> None:
         self._subscriptions.setdefault(subscription.key, set()).add(subscription)
-        self._run()
-        self.wake()
+        self._start_following()
+        self.restart_wait()
 
-    def remove(self, subscription: Subscription) -> None:
+    def remove_subscription(self, subscription: Subscription) -> None:
         others = self._subscriptions.get(subscription.key, set())
         others.discard(subscription)
         if not others:
             self._subscriptions.pop(subscription.key, None)
 
-    def let_go(self) -> None:
-        """Ends the wait of all readers."""
+    def end_all_waits(self) -> None:
+        """End the waits of all readers."""
         for subscriptions in self._subscriptions.values():
             for subscription in subscriptions:
-                subscription.let_go()
+                subscription.end_wait()
 
-    def wake(self) -> None:
-        """What is waited for has changed."""
+    def restart_wait(self) -> None:
+        """End the wait in Redis and begin a new one, because the streams to wait for have changed."""
         if self._blocked and self._connection is not None:
             self._blocked = False
-            self._waking = asyncio.create_task(self._unblock(self._connection, self._waits))
+            self._waking = asyncio.create_task(self._unblock_connection(self._connection, self._waits))
 
-    async def _unblock(self, connection: int, wait: int) -> None:
-        with suppress(*FAULTS):
-            # Redis may hear of it before it hears of the wait, and then knows of nothing to end.
+    async def _unblock_connection(self, connection: int, wait: int) -> None:
+        with suppress(*REDIS_FAULTS):
+            # This may reach Redis before the wait does, and then there is nothing to end.
             while not await self._client.client_unblock(connection):
                 await asyncio.sleep(UNBLOCK_SECONDS)
                 if self._waits != wait:
                     return
 
-    def _run(self) -> None:
+    def _start_following(self) -> None:
         if self.task is None or self.task.done():
-            self.task = asyncio.create_task(self._follow())
+            self.task = asyncio.create_task(self._follow_streams())
 
-    async def _follow(self) -> None:
+    async def _follow_streams(self) -> None:
         while True:
             try:
                 if self._connection is None:
                     self._connection = await self._waiting.client_id()
-                await self._once()
-            except FAULTS as error:
+                await self._wait_once()
+            except REDIS_FAULTS as error:
                 task = asyncio.current_task()
-                if task is not None and task.cancelling():  # which the library may have made a timeout of
+                if task is not None and task.cancelling():  # the client may have turned the cancellation into a timeout
                     return
                 self._connection = None
-                self._faults.say(error)
+                self._faults.log_fault(error)
                 await asyncio.sleep(0.5)
 
-    async def _once(self) -> None:
+    async def _wait_once(self) -> None:
         wanted: dict[str, str] = {}
         for key, subscriptions in self._subscriptions.items():
-            places = [each.after for each in subscriptions if each.wants]
+            places = [each.after for each in subscriptions if each.wants_entries]
             if places:
                 wanted[key] = f"{min(places)}-0"
         wanted[self._commands] = self._told
         self._blocked = True
         try:
-            found = await self._waiting.xread(wanted, count=AHEAD, block=int(BLOCK_SECONDS * 1000))
+            found = await self._waiting.xread(wanted, count=MAX_WAITING_ENTRIES, block=int(BLOCK_SECONDS * 1000))
         finally:
             self._blocked = False
             self._waits += 1
@@ -225,24 +243,24 @@ class Tail:
                 continue
             for place, fields in entries:
                 for subscription in self._subscriptions.get(key, ()):
-                    if subscription.wants:
-                        subscription.put(_last(place), fields[b"lines"])
+                    if subscription.wants_entries:
+                        subscription.put_entry(_last_number(place), fields[b"lines"])
         if found:
             await asyncio.sleep(max(COALESCE_SECONDS / 3, len(wanted) * KEY_SECONDS))
 
 
-def _last(place: bytes) -> int:
-    """The number of the last line of an entry, which its id is made of."""
+def _last_number(place: bytes) -> int:
+    """Return the number of the last line of an entry, which is the first part of its id."""
     return int(place.partition(b"-")[0])
 
 
-def _numbers(place: str) -> tuple[int, ...]:
-    """The id of an entry, to be compared."""
+def _place_numbers(place: str) -> tuple[int, ...]:
+    """Return the id of an entry as numbers, which can be compared."""
     return tuple(map(int, place.split("-")))
 
 
 def _by_key(found: Any) -> list[tuple[str, Any]]:
-    """The answer of XREAD in either protocol: a list of pairs, or a map whose entries are in one more list."""
+    """Return the entries by key from an answer of XREAD: a list of pairs (RESP2), or a map of lists (RESP3)."""
     if isinstance(found, dict):
         return [(key.decode(), [each for part in parts for each in part]) for key, parts in found.items()]
     return [(key.decode(), entries) for key, entries in found or ()]
