@@ -23,7 +23,7 @@ import pytest
 from msgmodel.cli import display, exits
 from msgmodel.testing import Reply, ScriptedProvider
 from msgmodel.testing.errors import error_body
-from msgmodel.testing.server import Cut, Script, ScriptedServer, Send, Stall
+from msgmodel.testing.server import Cut, Pause, Script, ScriptedServer, Send, Stall
 from msgmodel.testing.wires import INPUT_TOKENS, MODEL, OUTPUT_TOKENS, RESPONSE_ID, Wire, events, reply
 
 KEY = "sk-planted-0123456789"
@@ -174,13 +174,15 @@ def test_json(shell: Shell) -> None:
 
 def assert_final(event: dict[str, Any], content: str) -> None:
     """Everything that the terminal event says, but for the panel's id."""
-    timing, privacy = event.pop("timing"), event.pop("privacy")
+    timing, privacy, receipt = event.pop("timing"), event.pop("privacy"), event.pop("receipt")
+    assert receipt["host"] == "127.0.0.1"
     assert 0 < timing["first_delta_seconds"] <= timing["total_seconds"]
     assert timing["attempts"] == 1
     assert privacy["endpoint"] == "127.0.0.1"
     assert privacy["local"] is False
     cost = event.pop("cost")
     assert cost is None or cost > 0
+    assert event.pop("cost_source") == (None if cost is None else "price_list")
     assert event == {
         "event": "panel_final",
         "wire": "openai_chat",
@@ -201,6 +203,8 @@ def assert_final(event: dict[str, Any], content: str) -> None:
             "source": "provider",
         },
         "request_id": RESPONSE_ID["openai_chat"],
+        "untold": [],
+        "warnings": [],
     }
 
 
@@ -208,7 +212,9 @@ def test_verbose_says_the_rest_on_stderr(shell: Shell) -> None:
     shell.say("Hello")
     done = shell.run("-v", "hi")
     assert (done.code, done.out) == (0, "Hello\n")
-    model, end, usage, privacy, timing, request_id = done.err.splitlines()
+    # The line of the cost is there if the extra [cost] is installed.
+    model, end, usage, *cost, privacy, timing, request_id = done.err.splitlines()
+    assert all(re.fullmatch(r"cost:    \$[0-9.e-]+ \(by the price list\)", line) for line in cost)
     assert model == f"model:   {MODEL['openai_chat']} (openai)"
     assert end == "end:     complete (finish_reason: stop)"
     assert usage == f"usage:   {INPUT_TOKENS} tokens in, {OUTPUT_TOKENS} tokens out"
@@ -265,7 +271,9 @@ def test_a_reply_that_is_not_complete_brings_a_warning(shell: Shell, wire: Wire,
         (("argument",), "not read\n", "argument"),
         (("--", "chat"), "", "chat"),
         (("ask", "chat"), "", "chat"),
-        (("-v", "chat"), "", "chat"),
+        (("Why", "is", "the", "sea", "salty"), "not read\n", "Why is the sea salty"),
+        (("help", "me", "to", "write"), "", "help me to write"),
+        (("ask", "list", "models"), "", "list models"),
     ],
 )
 def test_the_prompt(shell: Shell, arguments: tuple[str, ...], stdin: str, prompt: str) -> None:
@@ -307,10 +315,10 @@ def test_with_a_prompt_standard_input_is_left_alone(shell: Shell) -> None:
 def test_standard_input_as_a_file(shell: Shell) -> None:
     shell.say("ok")
     assert shell.run("-f", "-", "Write a commit message", stdin="+ wörld\n".encode()) == (0, "ok\n", "")
-    file, prompt = shell.sent()["messages"][-1]["content"]
-    assert (file["type"], prompt["text"]) == ("text", "Write a commit message")
-    assert "stdin.txt" in file["text"]
-    assert "+ wörld\n" in file["text"]
+    sent = user_text(shell.sent())
+    assert sent.endswith("Write a commit message")
+    assert "stdin.txt" in sent
+    assert "+ wörld\n" in sent
     assert shell.run("-f", "-", stdin=b"Hello\n").code == 0, "a file needs no prompt"
     assert "Hello\n" in user_text(shell.sent())
     assert shell.run("-f", "-", "Look", stdin=PNG).code == 0, "it need not be text"
@@ -359,6 +367,28 @@ def test_nobody_to_ask(shell: Shell) -> None:
     assert ("pip install 'msgmodel[local]'" in done.err) == (find_spec("xllamacpp") is None)
 
 
+def test_tools_that_the_provider_runs(shell: Shell) -> None:
+    shell.say("Hello", wire="openai_responses")
+    assert shell.run("--tool", "web_search", "--tool", "code_execution", "news").code == 0
+    assert [tool["type"] for tool in shell.sent()["tools"]] == ["web_search", "code_interpreter"]
+    done = shell.run("--tool", "websearch", "news")
+    assert (done.code, "did you mean 'web_search'?" in done.err) == (exits.CONFIGURATION, True)
+
+
+def test_provider_and_model_in_one(shell: Shell) -> None:
+    """In the option and in the variable, which an option for the model overrules."""
+    shell.say("Hello")
+    assert shell.run("-p", "openai/gpt-4o", "hi").code == 0
+    assert shell.sent()["model"] == "gpt-4o"
+    shell.env["MSGMODEL_PROVIDER"] = "openai/gpt-4o"
+    assert shell.run("hi").code == 0
+    assert shell.sent()["model"] == "gpt-4o"
+    assert shell.run("-m", "gpt-5", "hi").code == 0
+    assert shell.sent()["model"] == "gpt-5"
+    done = shell.run("-p", "openai/gpt-4o", "-m", "gpt-5", "hi")
+    assert (done.code, "names the model already" in done.err) == (exits.CONFIGURATION, True)
+
+
 def test_a_base_url_gets_no_key_of_another_provider(shell: Shell) -> None:
     del shell.env["OPENAI_API_KEY"], shell.env["OPENAI_BASE_URL"]
     shell.env["ANTHROPIC_API_KEY"] = KEY
@@ -386,12 +416,11 @@ def refused() -> Script:
     ("arguments", "code", "words"),
     [
         (("--nope", "hi"), exits.CONFIGURATION, "No such option"),
-        (("two", "prompts"), exits.CONFIGURATION, "unexpected extra argument"),
-        (("--max-tokens", "0", "hi"), exits.CONFIGURATION, "max_tokens must be"),
+        (("--max-tokens", "0", "hi"), exits.CONFIGURATION, "--max-tokens must be"),
         (("--events", "--json", "hi"), exits.CONFIGURATION, "exclude each other"),
         (("-p", "nobody", "hi"), exits.CONFIGURATION, "there is no provider 'nobody'"),
         (("-p", "a", "--api", "chat", "hi"), exits.CONFIGURATION, "--api does not apply to the provider anthropic"),
-        (("--base-url", "ftp://x", "hi"), exits.CONFIGURATION, "base_url must be an address"),
+        (("--base-url", "ftp://x", "hi"), exits.CONFIGURATION, "--base-url must be an address"),
         (("local",), exits.CONFIGURATION, "Missing command"),
         (("-p", "anthropic", "hi"), exits.KEY, "ANTHROPIC_API_KEY"),
         (("chat", "-p", "anthropic"), exits.KEY, "ANTHROPIC_API_KEY"),
@@ -410,6 +439,41 @@ def test_nothing_is_sent_when_the_call_is_wrong(
     assert words in done.err
     assert done.err.count("\n") == 1
     assert shell.server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("model",), "msgmodel models"),
+        (("list",), "msgmodel providers"),
+        (("history",), "msgmodel logs"),
+        (("modles", "openai"), "msgmodel models"),
+        (("chatt",), "msgmodel chat"),
+        (("caht", "-p", "openai"), "msgmodel chat"),
+        (("-p", "openai", "chats"), "msgmodel chat"),
+        (("-v", "chat"), "msgmodel chat"),
+        (("Serv", "--port", "80"), "msgmodel serve"),
+        (("provider",), "msgmodel providers"),
+        (("help",), "msgmodel --help"),
+        (("version",), "msgmodel --version"),
+        (("pull",), "msgmodel local pull"),
+    ],
+)
+def test_a_word_that_is_nearly_a_command_is_not_sent(shell: Shell, arguments: tuple[str, ...], command: str) -> None:
+    done = shell.run(*arguments)
+    assert (done.code, done.out) == (exits.CONFIGURATION, "")
+    assert f"did you mean `{command}`?" in done.err
+    assert "`msgmodel ask " in done.err
+    assert shell.server.requests == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [("ask", "chatt"), ("--", "models"), ("hello",), ("list the models",), ("chat?",)]
+)
+def test_other_words_are_sent(shell: Shell, arguments: tuple[str, ...]) -> None:
+    shell.say("Hello")
+    assert shell.run(*arguments) == (0, "Hello\n", "")
+    assert user_text(shell.sent()) == arguments[-1]
 
 
 @pytest.mark.parametrize(
@@ -513,7 +577,9 @@ def test_ctrl_c_with_events(shell: Shell) -> None:
     assert done.code == exits.INTERRUPTED
     *deltas, last = (json.loads(line) for line in done.out.splitlines())
     assert [event["delta"] for event in deltas] == ["Hel", "lo"]
-    timing, cost = last.pop("timing"), last.pop("cost")
+    timing, cost, receipt = last.pop("timing"), last.pop("cost"), last.pop("receipt")
+    assert receipt["host"] == "127.0.0.1"
+    assert last.pop("cost_source") == (None if cost is None else "price_list")
     assert 0 < timing["first_delta_seconds"] <= timing["total_seconds"]
     assert cost is None or cost > 0
     assert last == {
@@ -530,7 +596,7 @@ def test_ctrl_c_with_events(shell: Shell) -> None:
         "retry_after": None,
         "usage": {
             "input_tokens": 1,
-            "output_tokens": 2,
+            "output_tokens": 1,
             "reasoning_tokens": None,
             "cached_tokens": None,
             "cache_write_tokens": None,
@@ -539,6 +605,8 @@ def test_ctrl_c_with_events(shell: Shell) -> None:
         "request_id": RESPONSE_ID["openai_chat"],
         "wire": "openai_chat",
         "message": {"role": "assistant", "content": "Hello", "partial": True},
+        "untold": [],
+        "warnings": [],
     }
 
 
@@ -624,12 +692,19 @@ def test_chat_goes_on_after_an_error(shell: Shell) -> None:
 
 
 def test_chat_commands_are_never_sent(shell: Shell) -> None:
-    done = shell.run("chat", stdin=b"/help\n/nope\n")
+    done = shell.run("chat", stdin=b"/help\n/nope\n/clear all\n")
     assert (done.code, done.out) == (0, "")
     assert "/clear  forget the turns so far\n" in done.err
     assert "msgmodel: unknown command /nope: /help lists the commands\n" in done.err
+    assert "msgmodel: unknown command /clear all: /help lists the commands\n" in done.err
     assert shell.server.requests == []
     assert "not UTF-8" in shell.run("chat", stdin=b"\xfc\n").err
+
+
+@pytest.mark.parametrize("word", ["exit", "quit", "Exit", "/exit", "/quit"])
+def test_a_word_that_ends_a_shell_ends_the_chat(shell: Shell, word: str) -> None:
+    assert shell.run("chat", stdin=f"{word}\nnever sent\n".encode()) == (0, "", "")
+    assert shell.server.requests == []
 
 
 def test_ctrl_c_ends_a_chat_in_a_pipe(shell: Shell) -> None:
@@ -719,13 +794,33 @@ class Terminal:
         return bool(data)
 
 
+def test_the_wait_is_shown_and_goes(shell: Shell) -> None:
+    """The pauses are longer than a second; a busy machine may show more of the same phase."""
+    first, *others = events("openai_chat", ["The capital", " is Paris."])
+    shell.server.say(Script(steps=(Send(first), Pause(1.6), Send(others[0]), Pause(1.6), Send(b"".join(others[1:])))))
+    with Terminal(shell, "ask", "--plain", "Capital?") as terminal:
+        assert terminal.ended() == 0
+    shown = terminal.raw.partition("The capital")
+    waited = "reading the prompt, 1 s"
+    assert waited in shown[0]
+    assert shown[0].endswith(f"\r{' ' * len(waited)}\r")
+    assert shown[2] == " is Paris.\r\n", "no line covers text that has begun"
+
+
+def test_no_wait_is_shown_in_a_file(shell: Shell) -> None:
+    first, *others = events("openai_chat", ["Paris."])
+    shell.server.say(Script(steps=(Send(first), Pause(1.6), Send(b"".join(others)))))
+    assert shell.run("Capital?") == (0, "Paris.\n", "")
+
+
 def test_chat_on_a_terminal(shell: Shell) -> None:
     with Terminal(shell, "chat") as terminal:
         terminal.expect(PROMPT_IS_READY)
-        shell.say("The capital is **Par", "is**.\n\n", "* one\n* two")
+        shell.say("The capital is **Par", "is**.\n\n", "* one\n* two\n\n`a` <b> std::vector<int> \\(x_1\\)")
         terminal.type("Capital of France?\r")
         shown = terminal.expect(PROMPT_IS_READY)
         assert "\x1b[1mParis\x1b[0m" in shown, "markdown"
+        assert r" <b> std::vector<int> \(x_1\)" in _ESCAPES.sub("", shown)
         assert " • one" in _ESCAPES.sub("", shown)
 
         shell.stall("Two mil", "lion")
@@ -751,7 +846,8 @@ def test_chat_on_a_terminal(shell: Shell) -> None:
         assert terminal.ended() == 0
     third, fourth = (request.json["messages"] for request in shell.server.requests[2:])
     assert [message["content"] for message in third] == [
-        *("Capital of France?", "The capital is **Paris**.\n\n* one\n* two"),
+        "Capital of France?",
+        "The capital is **Paris**.\n\n* one\n* two\n\n`a` <b> std::vector<int> \\(x_1\\)",
         *("How many?", "Two million"),
         "Is it\nreally\nso?",
     ]
@@ -815,18 +911,18 @@ def test_a_long_reply_is_shown_whole(shell: Shell) -> None:
 def test_one_reply_on_a_terminal(shell: Shell) -> None:
     """Standard input is not read; what could control the terminal does not reach it; an error is red."""
     shell.say("Hel", "lo \x1b]52;c;aGk=\x07\r\nbye \x9b2J")
-    with Terminal(shell, "hi") as terminal:
+    with Terminal(shell, "--plain", "hi") as terminal:
         assert terminal.ended() == 0
         assert terminal.raw == "Hello �]52;c;aGk=�\r\nbye �2J\r\n"
     assert user_text(shell.sent()) == "hi"
     shell.say("rm \u202e-x\u2066 fr\u200b-\U000e0041 \u2028/ \U0001f468\u200d\U0001f469 مى\u200cروم")
-    with Terminal(shell, "hi") as terminal:
+    with Terminal(shell, "--plain", "hi") as terminal:
         assert terminal.ended() == 0
         assert terminal.raw == "rm �-x� fr�-� �/ \U0001f468\u200d\U0001f469 مى\u200cروم\r\n"
     shell.server.say(refused())
     with Terminal(shell, "hi", columns=40) as terminal:
         assert terminal.ended() == exits.PROVIDER
-        assert terminal.raw.startswith("\x1b[31mmsgmodel: openai (HTTP 400): Unsupported value")
+        assert "\x1b[31mmsgmodel: openai (HTTP 400): Unsupported value" in terminal.raw, "after a wait that was shown"
         assert terminal.raw.count("\n") == 1, "the terminal wraps, so that a copied line is one line"
 
 
@@ -865,7 +961,7 @@ def test_names_and_errors_on_a_terminal(shell: Shell, what: str) -> None:
 
 def test_ctrl_c_on_a_terminal(shell: Shell) -> None:
     shell.stall("Hel", "lo")
-    with Terminal(shell, "hi") as terminal:
+    with Terminal(shell, "--plain", "hi") as terminal:
         terminal.expect("Hello")
         terminal.type("\x03")
         shell.server.wait_hangup()
@@ -876,7 +972,8 @@ def test_ctrl_c_on_a_terminal(shell: Shell) -> None:
 def test_no_prompt_on_a_terminal_shows_the_help(shell: Shell) -> None:
     with Terminal(shell) as terminal:
         assert terminal.ended() == exits.CONFIGURATION
-        assert "Exit codes:" in terminal.text
+        assert "Examples:\n  msgmodel " in terminal.text
+        assert "`msgmodel --help` lists all options" in terminal.text
     for arguments in (["-"], ["-f", "-", "hi"]):
         with Terminal(shell, *arguments) as terminal:
             assert terminal.ended() == exits.CONFIGURATION
@@ -900,6 +997,20 @@ def test_reasoning_fallback_and_going_on(tmp_path: Path) -> None:
     assert first.json["reasoning_effort"] == "low"
     assert second.json["generationConfig"]["thinkingConfig"]["thinkingLevel"] == "LOW"
     assert len(third.json["contents"]) == 3
+
+
+def test_a_cost(tmp_path: Path) -> None:
+    pytest.importorskip("genai_prices")
+    with ScriptedProvider() as provider:
+        provider.say(Reply(" ".join(["word"] * 400)))
+        command = [*COMMAND, "--max-cost", "0.001", "-p", "openai", "-m", "gpt-4o", "hi"]
+        env = dict(os.environ) | provider.environment()
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=60, stdin=subprocess.DEVNULL
+        )
+    assert 50 < len(done.stdout.split()) < 150
+    assert done.returncode == exits.OK
+    assert done.stderr == "msgmodel: the reply was cut off by the budget: raise max_cost or max_total_tokens\n"
 
 
 # --- the other commands ---
@@ -932,6 +1043,26 @@ def test_providers(shell: Shell) -> None:
     assert keys["cloudflare"] == "set CLOUDFLARE_BASE_URL", "a key alone is not enough where the address is one's own"
     azure = "set AZURE_OPENAI_API_KEY or AZURE_OPENAI_AD_TOKEN and AZURE_OPENAI_ENDPOINT"
     assert keys["azure"] == azure
+
+
+def test_models(shell: Shell) -> None:
+    entries = [
+        {"id": "a/b", "context_length": 200_000, "pricing": {"prompt": "0.00000025", "completion": "0.000002"}},
+        {"id": "evil\x1b[31m"},
+    ]
+    shell.server.say(Script.json(200, {"data": entries}))
+    done = shell.run("models", "openai")
+    assert (done.code, done.err) == (0, "")
+    table = [re.split("  +", line) for line in done.out.splitlines()]
+    assert table[0] == ["model", "context", "reply", "$ per million in", "out"]
+    assert table[1] == ["a/b", "200,000", "0.25", "2"]
+    assert "\x1b" not in done.out
+    listed = json.loads(shell.run("models", "--json").out)
+    assert (listed[0]["id"], listed[0]["context_tokens"], listed[0]["input_price"]) == ("a/b", 200_000, 0.25)
+    assert {request.method for request in shell.server.requests} == {"GET"}
+    shell.server.say(Script.json(401, {"error": {"message": "no"}}))
+    assert shell.run("models", "openai").code == exits.KEY
+    assert shell.run("models", "nobody").code == exits.CONFIGURATION
 
 
 def test_providers_with_bad_keys_and_none(shell: Shell) -> None:

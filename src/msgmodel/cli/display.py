@@ -7,14 +7,22 @@ replaces each of them.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TextIO
 
-from ..events import PanelError, PanelFinal, Privacy, Usage
-from ..reply.wording import words_for_ending
+from ..events import PanelError, PanelFinal, PanelToolCall, PanelToolRun, Privacy, Source, Usage
+from ..reply.wording import EMPTY_WORDS, words_for_ending
+from .option_words import words_for_failure
 
 DEMO_MODEL = "the local model is SmolLM2-135M: a small model to try things out, which is often wrong"
+
+_LINE_CHARACTERS = 300
+"""Longest input or result of a provider's tool on a line."""
+
+_RUN_WORDS = {"started": "began", "done": "ended", "failed": "failed"}
 
 _KEPT = "\t\n"
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
@@ -65,15 +73,46 @@ def print_note(message: str) -> None:
     print_message(f"msgmodel: {message}", "dim")
 
 
+def describe_call(call: PanelToolCall) -> str:
+    """Return a line for a call: what is to be run, or whether it may run, and with which arguments."""
+    kind = call.get("kind", "function")
+    if kind == "approval":
+        words = "asks for an approval to run"
+    else:
+        words = "tool call" if kind == "function" else f"{kind} call"
+    whole = "" if call["complete"] else " (incomplete)"
+    return f"{words}{whole}: {call['name']} {call['arguments']}"
+
+
+def describe_run(run: PanelToolRun) -> str:
+    """Return a line for a tool that the provider runs itself: its input when it begins, else how it ended."""
+    line = f"tool {run['name']} {_RUN_WORDS[run['status']]}"
+    shown = run["output"] if run["status"] == "failed" else run["input"]
+    if shown in (None, "", [], {}):
+        return line
+    text = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
+    return f"{line}: {_one_line(text)}"
+
+
+def _one_line(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= _LINE_CHARACTERS else words[: _LINE_CHARACTERS - 1] + "…"
+
+
 def print_ending(last: PanelFinal | PanelError) -> None:
-    """Print how a reply ended, unless it is complete or waits for a tool."""
+    """Print how a reply ended, unless it is complete or waits for a tool, and what was changed on the way."""
+    for warning in last["warnings"]:
+        print_warning(f"{warning['message']} ({warning['code']})")
     if last["event"] == "panel_error":
         if last["code"] == "cancelled":
             print_note(last["error"])
         else:
-            print_error(last["error"])
+            print_error(words_for_failure(last["error"]))
     elif words := words_for_ending(last):
-        print_warning(f"{words} (finish_reason: {last['finish_reason']})")
+        reason = f" (finish_reason: {last['finish_reason']})" if "truncated_by" not in last else ""
+        print_warning(words + reason)
+    elif "empty" in last:
+        print_warning(EMPTY_WORDS)
 
 
 def print_summary(last: PanelFinal | PanelError) -> None:
@@ -88,7 +127,12 @@ def _summary_lines(last: PanelFinal | PanelError) -> Iterator[tuple[str, str]]:
         yield "end", f"{last['status']} (finish_reason: {last['finish_reason']})"
     else:
         yield "end", f"{last['error_type']}: {last['code']}"
+    for source in last.get("sources", ()):
+        yield "source", _describe_source(source)
+    if last["untold"]:
+        yield "untold", f"{', '.join(last['untold'])}: in the reply, but shown by no event"
     yield "usage", _describe_usage(last["usage"])
+    yield "cost", describe_cost(last)
     if last["event"] == "panel_final":
         yield "privacy", _describe_privacy(last["privacy"])
     timing = last["timing"]
@@ -100,6 +144,24 @@ def _summary_lines(last: PanelFinal | PanelError) -> Iterator[tuple[str, str]]:
         yield "id", last["request_id"]
 
 
+def describe_cost(last: PanelFinal | PanelError) -> str:
+    """Return the price of a reply and who states it, or why it is unknown."""
+    if last["cost"] is None:
+        missing = find_spec("genai_prices") is None
+        return f"unknown ({'for a price list: pip install msgmodel[cost]' if missing else 'no list has its price'})"
+    stated = {"provider": "the provider says so", "price_list": "by the price list", None: "estimated"}
+    return f"{describe_dollars(last['cost'])} ({stated[last['cost_source']]})"
+
+
+def describe_dollars(amount: float | None) -> str:
+    """Return an amount with three digits that count, such as $0.0000182."""
+    if amount is None:
+        return "unknown"
+    from decimal import Decimal
+
+    return f"${Decimal(f'{amount:.3g}'):f}"
+
+
 def _describe_usage(usage: Usage) -> str:
     counts = (
         (usage["input_tokens"], "tokens in"),
@@ -109,6 +171,12 @@ def _describe_usage(usage: Usage) -> str:
     )
     counted = ", ".join(f"{count} {what}" for count, what in counts if count) or "0 tokens"
     return f"about {counted}" if usage["source"] == "estimated" else counted
+
+
+def _describe_source(source: Source) -> str:
+    named = [word for word in (source["title"], source["url"]) if word] or [source["text"] or "without a name"]
+    place = f" (for characters {source['start']} to {source['end']})" if "start" in source and "end" in source else ""
+    return _one_line(" ".join(named)) + place
 
 
 def _describe_privacy(privacy: Privacy) -> str:

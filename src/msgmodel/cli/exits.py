@@ -15,6 +15,8 @@ KEY: Final = 2
 FILE: Final = 3
 PROVIDER: Final = 4
 STREAM: Final = 5
+NO_CODE: Final = 6
+NO_OBJECT: Final = 7
 INTERRUPTED: Final = 130
 
 EXITS: Final[Mapping[int, str]] = MappingProxyType(
@@ -25,6 +27,8 @@ EXITS: Final[Mapping[int, str]] = MappingProxyType(
         FILE: "a file can't be read, or the provider does not take it",
         PROVIDER: "the provider answered with an error",
         STREAM: "the reply was interrupted: network, timeout, or an unreadable stream",
+        NO_CODE: "--extract: the reply has no complete block of code",
+        NO_OBJECT: "--schema: the reply does not have the format, or is not complete",
         INTERRUPTED: "Ctrl-C; the text so far was printed",
     }
 )
@@ -45,7 +49,9 @@ def code_for_error(error: MsgModelError) -> int:
 
 def code_for_event(last: PanelFinal | PanelError) -> int:
     """Return the exit code for a terminal event."""
-    return OK if last["event"] == "panel_final" else code_for_error(exception(last))
+    if last["event"] == "panel_error":
+        return code_for_error(exception(last))
+    return NO_OBJECT if last.get("errors") else OK
 
 
 def format_table() -> str:

@@ -1,4 +1,4 @@
-"""Read the prompt, the instruction and the attachments from arguments, files and standard input.
+"""Read the prompt, the instruction and the schema from arguments, files and standard input.
 
 Rule: standard input is read only on request: without a prompt, as the prompt `-`, or as the file `-`. Otherwise a shell
 loop that reads its own lines from there would lose them, and an idle pipe would block. Its text must be UTF-8.
@@ -6,52 +6,62 @@ loop that reads its own lines from there would lose them, and an idle pipe would
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from ..errors import ConfigurationError, FileError
+from ..errors import ConfigurationError, FileError, quoted
 from . import display
 
 STDIN = "-"
 """The argument that stands for standard input."""
 
 
-def read_prompt(argument: str | None, files: Sequence[str]) -> str:
+def read_prompt(words: Sequence[str], files: Sequence[str]) -> str:
     """Return the prompt.
 
     Args:
-        argument: the argument on the command line; None or `-` reads standard input.
-        files: the names of the attachments; one of them may be `-` instead.
+        words: The words on the command line, which need no quotes; none, or `-` alone, read standard input.
+        files: The names of the attachments; one of them may be `-` instead.
 
     Returns:
-        The text; empty if there is no argument and standard input is a terminal or an attachment.
+        The text; empty if there are no words and standard input is a terminal or an attachment.
 
     Raises:
-        ConfigurationError: standard input is wanted twice, is missing, or is not UTF-8.
+        ConfigurationError: Standard input is wanted twice, is missing, or is not UTF-8; or a word is the name of a file
+            that a shell made of a pattern such as *.py.
     """
-    if (argument, *files).count(STDIN) > 1:
+    if (*words, *files).count(STDIN) > 1 or (STDIN in files and words == (STDIN,)):
         raise ConfigurationError("`-` is standard input, which can be only one thing: the prompt or one file")
-    if argument is not None and argument != STDIN:
-        return argument
-    if argument is None and (STDIN in files or sys.stdin is None or display.is_terminal(sys.stdin)):
+    if words and tuple(words) != (STDIN,):
+        _refuse_expanded_pattern(words, files)
+        return " ".join(words)
+    if not words and (STDIN in files or sys.stdin is None or display.is_terminal(sys.stdin)):
         return ""
-    return decode_stdin(_read_stdin("the prompt")).rstrip("\r\n")
+    return decode_stdin(read_stdin("the prompt")).rstrip("\r\n")
 
 
-def read_attachment(name: str) -> Path | tuple[str, bytes]:
-    """Return the path of an attachment; for `-` the bytes of standard input, named `stdin.txt` if they are text."""
-    if name != STDIN:
-        return Path(name)
-    data = _read_stdin("a file")
+def _refuse_expanded_pattern(words: Sequence[str], files: Sequence[str]) -> None:
+    """Raise if the shell made several names of `-f *.py`, of which only the first would be attached."""
+    name = next((word for word in words[:-1] if files and Path(word).suffix == Path(files[-1]).suffix != ""), "")
+    if name and _is_file(name) and _is_file(files[-1]):
+        raise ConfigurationError(
+            f"{name} would be a word of the prompt, not a file: quote a pattern, as in -f '*{Path(name).suffix}', or "
+            "write -f before each file"
+        )
+
+
+def _is_file(name: str) -> bool:
     try:
-        decode_stdin(data)
-    except ConfigurationError:
-        return "stdin", data
-    return "stdin.txt", data
+        return Path(name).is_file()
+    except OSError:  # too long for a name
+        return False
 
 
-def _read_stdin(purpose: str) -> bytes:
+def read_stdin(purpose: str) -> bytes:
+    """Return all of standard input. Raise ConfigurationError if it is a terminal, closed or unreadable."""
     if sys.stdin is None or display.is_terminal(sys.stdin):
         raise ConfigurationError(f"`-` takes {purpose} from standard input, which is a terminal or closed: pipe it in")
     try:
@@ -71,16 +81,40 @@ def decode_stdin(data: bytes) -> str:
         ) from None
 
 
+def read_schema(value: str | None) -> Any:
+    """Return the JSON schema in the text or in the file that it names; "json" for any JSON; None without a value.
+
+    Args:
+        value: the value of `--schema`.
+
+    Raises:
+        FileError: The file can't be read.
+        ConfigurationError: It is not a JSON object.
+    """
+    if value is None or value == "json":
+        return value
+    text = value
+    if not value.lstrip().startswith("{"):
+        try:
+            text = Path(value).read_text("utf-8-sig")
+        except (OSError, ValueError) as error:
+            raise FileError(f"the schema file {value} can't be read: {getattr(error, 'strerror', error)}") from None
+    try:
+        schema = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"--schema is not JSON: {error}") from None
+    if not isinstance(schema, dict):
+        raise ConfigurationError(f'--schema must be a JSON schema, which is an object, or "json": {quoted(text)}')
+    return schema
+
+
 def read_instruction(value: str | None) -> str | None:
     """Return the text itself, or the text of the file that it names. Raise FileError if that file can't be read."""
     if value is None:
         return None
-    path = Path(value)
-    try:
-        if not path.is_file():
-            return value
-    except OSError:  # too long for a name
+    if not _is_file(value):
         return value
+    path = Path(value)
     try:
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError:

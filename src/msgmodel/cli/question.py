@@ -1,25 +1,30 @@
 """The options of `ask` and `chat`, checked, with the provider chosen: all of a question but its prompt.
 
-Rule: a provider that the user names, by the option or by the variable, goes before any provider with a key.
+Rule: a provider that the user names, by the option, by the variable or in the settings, goes before any provider with a
+key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import Conversation, stream_panels
 from ..config import ProviderConfig
 from ..errors import AuthenticationError, ConfigurationError
 from ..events import PanelEnd, PanelEvent
 from ..local import weights
-from ..providers import MAIN, PROVIDERS, Provider, find_provider
+from ..providers import MAIN, PROVIDERS, Provider, find_provider_and_model, owner_of_model
 from ..registry import environment
-from .prompt import read_attachment, read_instruction
+from .last_conversation import KeptConversation
+from .prompt import read_instruction, read_schema
+from .settings_file import read_settings
+
+if TYPE_CHECKING:
+    from .. import RunStream
 
 PROVIDER_VARIABLE: Final = "MSGMODEL_PROVIDER"
 
@@ -32,34 +37,54 @@ class CommandQuestion:
     config: ProviderConfig
     model: str | None
     instruction: str | None
-    files: tuple[Path | tuple[str, bytes], ...]
     max_tokens: int | None
     temperature: float | None
     timeout: float
     reasoning: Any
+    tools: tuple[str, ...]
     fallbacks: tuple[str, ...]
     continue_truncated: int
+    max_cost: float | None
+    messages: Sequence[Any] = ()
+    """The turns so far."""
+    output: Any = None
+    """The JSON schema of the reply, or "json"."""
+    repair: int = 0
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> CommandQuestion:
-        """Read the options of a command, by the names of their parameters. Raise what the library raises at a call."""
+    def from_options(cls, options: Mapping[str, Any], last: KeptConversation | None = None) -> CommandQuestion:
+        """Read the options of a command, by the names of their parameters. Raise what the library raises at a call.
+
+        Args:
+            options: The options.
+            last: The conversation to go on with. Its provider, model, instruction and address stand unless an option
+                says otherwise.
+        """
         given = {name: options[name] for name in ("base_url", "api", "api_key") if options.get(name) is not None}
-        provider = choose_provider(options["provider"], has_base_url="base_url" in given)
+        name, model = read_settings().resolve_alias(options["provider"], options["model"])
+        if last is not None and name is None:
+            name, model = last.provider, model or last.model
+            given = {key: value for key, value in (("base_url", last.base_url), ("api", last.api)) if value} | given
+        provider, model = choose_provider_and_model(name, model, has_base_url="base_url" in given)
         for name in given:
             if name not in provider.config.__dataclass_fields__:
                 raise ConfigurationError(f"--{name.replace('_', '-')} does not apply to the provider {provider.name}")
         return cls(
             provider=provider,
             config=provider.config(**given),
-            model=options["model"],
-            instruction=read_instruction(options["instruction"]),
-            files=tuple(read_attachment(name) for name in options.get("files", ())),
+            model=model,
+            instruction=read_instruction(options["instruction"]) or (last.instruction if last else None),
             max_tokens=options["max_tokens"],
             temperature=options["temperature"],
             timeout=options["timeout"],
             reasoning=options["reasoning"],
+            tools=options["tools"],
             fallbacks=options["fallbacks"],
             continue_truncated=options["continue_truncated"],
+            max_cost=options["max_cost"],
+            messages=last.conversation["messages"] if last else (),
+            output=read_schema(options.get("schema")),
+            repair=options.get("repair", 0),
         )
 
     @property
@@ -68,21 +93,26 @@ class CommandQuestion:
         return self.provider.name == "local" and self.model in (None, self.provider.default_model)
 
     def check(self) -> None:
-        """Raise now what every `ask` would raise, so that `chat` fails before its first line."""
-        self._start_stream("?").close()  # the stream has not begun: nothing is sent
+        """Raise now what every question would raise, so that `chat` fails before its first line."""
+        stream_panels(self.provider.name, "?", **self.call_settings()).close()  # nothing is sent: it has not begun
 
-    def ask(self, prompt: str, show: Callable[[PanelEvent], object]) -> PanelEnd:
-        """Ask once, and return the last event; pass each event before it to `show`. See `show_events`."""
-        return show_events(lambda keep: self._start_stream(prompt, on_end=keep), show)
+    def for_model(self, provider: str, model: str | None) -> CommandQuestion:
+        """Return the same question for another model; for another provider, without the address and the key."""
+        row, model = find_provider_and_model(provider, model)
+        config = self.config if row is self.provider else row.config()
+        return replace(self, provider=row, config=config, model=model)
 
-    def start_conversation(self) -> Conversation:
-        """Return a conversation without turns yet, with the options of this question."""
-        return Conversation(self.provider.name, **self._settings())
+    def start_conversation(self, *, progress: bool = False) -> Conversation:
+        """Return a conversation with the turns so far and the options of this question.
 
-    def _start_stream(self, prompt: str, **settings: Any) -> Generator[PanelEvent, None, None]:
-        return stream_panels(self.provider.name, prompt, **self._settings(), **settings)
+        Args:
+            progress: Whether its streams say what they wait for.
+        """
+        settings = self.call_settings()
+        return Conversation(self.provider.name, **settings, messages=list(self.messages), progress=progress)
 
-    def _settings(self) -> dict[str, Any]:
+    def call_settings(self) -> dict[str, Any]:
+        """Return the options as keywords of `stream_panels`."""
         return {
             "system_instruction": self.instruction,
             "config": self.config,
@@ -91,14 +121,17 @@ class CommandQuestion:
             "temperature": self.temperature,
             "timeout": self.timeout,
             "reasoning": self.reasoning,
+            "tools": self.tools,
             "fallbacks": self.fallbacks,
             "continue_truncated": self.continue_truncated,
-            "files": self.files,
+            "max_cost": self.max_cost,
+            "output": self.output,
+            "repair": self.repair,
         }
 
 
 def show_events(
-    start: Callable[[Callable[[PanelEnd], object]], Generator[PanelEvent, None, None]],
+    start: Callable[[Callable[[PanelEnd], object]], Generator[PanelEvent, None, None] | RunStream],
     show: Callable[[PanelEvent], object],
 ) -> PanelEnd:
     """Read a reply to its end: pass each event to `show`, except the last one, which is returned.
@@ -126,6 +159,34 @@ def show_events(
     return ended[0]
 
 
+def choose_provider_and_model(
+    name: str | None, model: str | None, *, has_base_url: bool
+) -> tuple[Provider, str | None]:
+    """Choose the provider, and the model if the name has one, as in "openai/gpt-5.5".
+
+    A model such as "claude-x" or "anthropic/claude-x" names its provider if nothing else does. The default model of the
+    settings belongs to their default provider.
+
+    Raises what `choose_provider` raises.
+    """
+    if name:
+        return find_provider_and_model(name, model)
+    settings = read_settings()
+    if default := environment.read_variable(PROVIDER_VARIABLE):
+        row, default_model = find_provider_and_model(default, None)
+        return row, model or default_model
+    if settings.provider:
+        row, default_model = find_provider_and_model(settings.provider, None)
+        return row, model or default_model or settings.model
+    if model and not has_base_url and model.partition("/")[0] in PROVIDERS and "/" in model:
+        return find_provider_and_model(model, None)
+    if model and not has_base_url and (owner := owner_of_model(model)) in MAIN and owner is not None:
+        return find_provider_and_model(owner, model)
+    if model is None and settings.model:
+        return choose_provider_and_model(None, settings.model, has_base_url=has_base_url)
+    return choose_provider(None, has_base_url=has_base_url), model
+
+
 def choose_provider(name: str | None, has_base_url: bool) -> Provider:
     """Choose the provider to ask.
 
@@ -138,9 +199,9 @@ def choose_provider(name: str | None, has_base_url: bool) -> Provider:
         ConfigurationError: there is no provider of that name.
         AuthenticationError: no name was given, and no provider has a key.
     """
-    name = name or environment.read_variable(PROVIDER_VARIABLE)
+    name = name or environment.read_variable(PROVIDER_VARIABLE) or read_settings().provider
     if name:
-        return find_provider(name)
+        return find_provider_and_model(name, None)[0]
     if has_base_url:
         return PROVIDERS["openai"]
     main = [PROVIDERS[name] for name in MAIN if PROVIDERS[name].needs_key]
@@ -152,11 +213,16 @@ def choose_provider(name: str | None, has_base_url: bool) -> Provider:
     variables = [next(iter(row.keys)) for row in main]
     install = "" if is_engine_installed() else "pip install 'msgmodel[local]', then "
     raise AuthenticationError(
-        f"no API key found: set {', '.join(variables[:-1])} or {variables[-1]}; or get the small local model, which "
-        f"needs no key: {install}msgmodel local pull"
+        f"no API key found: set {', '.join(variables[:-1])} or {variables[-1]}; or keep one with `msgmodel keys set "
+        f"openai`; or get the small local model, which needs no key: {install}msgmodel local pull"
     )
 
 
 def is_engine_installed() -> bool:
     """Return whether the engine of the local model is installed."""
     return find_spec("xllamacpp") is not None
+
+
+def names_provider(word: str) -> bool:
+    """Return whether a word is the name or a short name of a provider."""
+    return word in PROVIDERS or any(word in row.aliases for row in PROVIDERS.values())

@@ -77,6 +77,7 @@ def _read_settings(options: Mapping[str, Any]) -> Settings:
     return Settings(
         tokens=tokens,
         hosts=tuple(options["hosts"]) or (() if host in (*LOOPBACK, *ANY_ADDRESS) else (host,)),
+        origins=tuple(options["origins"]),
         providers=tuple(options["providers"]),
         models=tuple(options["models"]),
         **{name: options[name] for name in SETTINGS_OPTIONS if options[name] is not None},
@@ -121,8 +122,10 @@ SETTINGS_OPTIONS: Final = (
     "max_readers_per_stream",
     "max_readers_per_client",
     "max_tokens",
+    "max_cost",
     "max_provider_requests",
     "max_reply_bytes",
+    "max_memory_bytes",
     "max_seconds",
 )
 """The options that are fields of `Settings` by the same name."""

@@ -1,17 +1,23 @@
-"""The table of providers, and where each key was found. It never holds a key."""
+"""The tables of providers, with the place where each key was found, and of models. They never hold a key."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TypedDict
 
+from .. import models
 from ..errors import AuthenticationError
 from ..local import weights
 from ..providers import PROVIDERS, Provider
 from ..registry import environment
 from . import display
-from .question import is_engine_installed
+from .question import choose_provider, is_engine_installed
+
+_LEAST_CELL_WIDTH = 10
+"""Cells of the screen for each column, below which a row is easier to read as lines."""
 
 
 class ProviderRow(TypedDict):
@@ -65,16 +71,53 @@ def print_table(as_json: bool) -> None:
         print(json.dumps(provider_rows(), indent=2))
         return
     titles = ("provider", "short", "default model", "key")
-    cells = [(row["name"], ", ".join(row["short_names"]), row["default_model"], row["key"]) for row in provider_rows()]
+    print_cells(
+        titles,
+        [(row["name"], ", ".join(row["short_names"]), row["default_model"], row["key"]) for row in provider_rows()],
+    )
+
+
+def print_models(name: str | None, as_json: bool) -> None:
+    """Print the models of a provider, in the same ways.
+
+    Args:
+        name: The provider's name. Default: the one that `msgmodel ask` would ask.
+        as_json: Whether to print JSON.
+
+    Raises what `msgmodel.models` raises.
+    """
+    found = models(choose_provider(name, has_base_url=False).name)
+    if as_json:
+        print(json.dumps([asdict(model) for model in found], indent=2))
+        return
+    titles = ("model", "context", "reply", "$ per million in", "out")
+    numbers = ("context_tokens", "max_output_tokens", "input_price", "output_price")
+    print_cells(titles, [(model.id, *(_number_cell(getattr(model, name)) for name in numbers)) for model in found])
+
+
+def _number_cell(number: float | None) -> str:
+    return "" if number is None else f"{number:,}" if isinstance(number, int) else f"{number:g}"
+
+
+def print_cells(titles: tuple[str, ...], cells: Sequence[tuple[str, ...]]) -> None:
     if display.is_terminal(sys.stdout):
         from rich.console import Console
         from rich.table import Table
 
-        table = Table(*titles)
+        console = Console()
+        if console.width < _LEAST_CELL_WIDTH * len(titles):
+            for row in cells:
+                lines = [f"{title}: {cell}" for title, cell in zip(titles, row, strict=True)]
+                print(display.safe_for_terminal("\n".join(lines)) + "\n")
+            return
+        table = Table()
+        for title in titles:
+            table.add_column(title, overflow="fold")  # else rich cuts what does not fit
         for row in cells:
             table.add_row(*map(display.safe_for_terminal, row))
-        Console().print(table)
+        console.print(table)
         return
     widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
     for line in (titles, *cells):
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        shown = map(display.safe_for_terminal, line)
+        print("  ".join(cell.ljust(width) for cell, width in zip(shown, widths, strict=True)).rstrip())
