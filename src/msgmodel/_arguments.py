@@ -11,20 +11,39 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import iscoroutinefunction
 from operator import index
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from ._input_cache import InputCache
 from ._options import Arguments, Fallback, Options
-from .errors import ConfigurationError, FileError, MsgModelError, quoted
-from .question import history
-from .question.config import LocalConfig, OpenAIConfig, ProviderConfig
-from .question.files import SIZE_LIMITS, FileLike, check_attachment, read_attachments
+from .errors import ConfigurationError, MsgModelError, quoted
+from .question.config import KeyLike, LocalConfig, OpenAIConfig, ProviderConfig
+from .question.config_checks import copy_config, read_header_fields
 from .question.history import Receiver
-from .question.question import EFFORT_FIELDS, Attachment, Dialect, Effort, Question, QuestionTurn, TurnPart
+from .question.key_source import KeySource, header_of_key
+from .question.lenient_json import mend_surrogates
+from .question.question import (
+    EFFORT_FIELDS,
+    AskedOutput,
+    Attachment,
+    Dialect,
+    Effort,
+    Question,
+    QuestionTurn,
+    Tool,
+    TurnPart,
+)
+from .question.sendable_files import fit_files
 from .question.tools import read_tools
-from .registry import environment, registry, rows
+from .question.turn_order import find_dropped_parts, settle_turns
+from .registry import base_urls, environment, provider_tools, registry, rows
+from .registry.privacy import host_for_clients
 from .registry.provider import Provider
-from .reply.exchange import MAX_REPLY_BYTES, RetryRules, WaitLimits
+from .reply.clock import WaitLimits
+from .reply.next_request import MAX_REPLY_BYTES, RetryRules
+
+if TYPE_CHECKING:
+    from .output.output_format import OutputFormat
 
 Callback = TypeVar("Callback", bound=Callable[..., object] | None)
 
@@ -34,27 +53,6 @@ MAX_MODEL_CHARACTERS = 4096
 
 LEAST_REPLY_BYTES = 1024
 """A reply of one word takes this much memory, so a smaller limit would refuse every reply."""
-
-
-class InputCache(history.MessageCache):
-    """Reads each file and each list of messages once for all panels and fallbacks of a call.
-
-    A pipe could not be read twice, and a long conversation would cost its length again for each provider.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._attached: dict[tuple[int, int, int], tuple[Attachment, ...]] = {}
-
-    def attachments(
-        self, file_like: FileLike | None, filename: str | None, files: Sequence[Any]
-    ) -> tuple[Attachment, ...]:
-        """Return the files of a call. Raise FileError if one can't be read."""
-        key = id(file_like), id(filename), id(files)
-        if key not in self._attached:
-            self._attached[key] = read_all_attachments(file_like, filename, files)
-            self._kept_alive += (file_like, filename, files)
-        return self._attached[key]
 
 
 def read_questions(arguments: Arguments, options: Options, readings: InputCache | None = None) -> list[Question]:
@@ -103,83 +101,82 @@ def read_question(arguments: Arguments, options: Options, readings: InputCache |
         ConfigurationError, AuthenticationError, FileError: An argument is wrong.
     """
     readings = readings or InputCache()
-    row = registry.find_provider(arguments.provider)
-    config = _copy_config(row, arguments.config)
+    row, named_model = registry.find_provider_and_model(arguments.provider, arguments.model)
+    config = copy_config(row.name, row.config, arguments.config)
     tools, tool_choice = read_tools(options.get("tools", ()), options.get("tool_choice"))
-    model = _read_model_name(row, arguments.model, config.model)
-    wire = _choose_wire(row, config, model, bool(tools))
+    model = _read_model_name(row, named_model, config.model)
+    base_url, endpoint = _read_base_url(row, config)
+    wire = _choose_wire(row, config, model, tools, endpoint)
+    base_urls.check_endpoint(endpoint, wire)
+    tools = provider_tools.tools_for_provider(row, wire, model, tools, tool_choice)
     _check_address_parts(wire, model, config)
     attached = readings.attachments(arguments.file_like, arguments.filename, options.get("files", ()))
-    base_url = row.base_url if isinstance(config, LocalConfig) else _read_base_url(row, config)
-    receiver = Receiver(row.name, wire, urlsplit(base_url).hostname or "", row.is_official_host(base_url))
+    host = urlsplit(base_url).hostname or ""
+    receiver = Receiver(row.name, wire, host, row.is_official_host(base_url), host_for_clients(row.name, host))
     systems, past_turns = readings.read_turns(options.get("messages", ()), receiver)
+    asked, instruction = _ask_for_output(readings.output_format(options), row, wire, model, config, bool(tools))
+    systems += [instruction] if instruction else []
     system, turns = _read_turns(arguments.prompt, arguments.system_instruction, attached, systems, past_turns)
     max_tokens = _read_count("max_tokens", _first_set(arguments.max_tokens, config.max_tokens))
     temperature = _read_amount("temperature", _first_set(arguments.temperature, config.temperature))
     effort = _read_effort(options.get("reasoning"))
-    _check_attachments(turns, row, wire)
+    fitting = fit_files(turns, row.name, "local" if row.name == "local" else wire, row.dialect_at(base_url))
+    settled = settle_turns(fitting, wire)
     destination = (
         _find_local_model(row, model)
         if isinstance(config, LocalConfig)
-        else _find_server(row, config, model, base_url, arguments.api_key)
+        else find_server(row, config, model, base_url, arguments.api_key)
     )
     _check_effort(effort, row, wire, destination.dialect, model)
+    takes_cache_control = wire == "anthropic" or destination.dialect.cache_control
     return Question(
         provider=row.name,
         wire=wire,
         model=destination.model,
-        turns=turns,
+        turns=settled,
+        dropped_parts=find_dropped_parts(turns, settled),
         system=system,
         max_tokens=max_tokens,
         temperature=temperature,
         tools=tools,
         tool_choice=tool_choice,
         reasoning=effort,
+        output=asked,
+        cache_control=_read_cache_control(row, takes_cache_control, options.get("cache_prompt", False)),
         config=config,
         dialect=destination.dialect,
         base_url=destination.base_url,
         headers=destination.headers,
         secrets=destination.secrets,
+        key_source=destination.key_source,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Destination:
+class Destination:
     """The address that a question goes to, and what is sent because it goes there."""
 
     model: str
     base_url: str = field(repr=False)
     dialect: Dialect = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: Sequence[str] = field(default=(), repr=False)
+    key_source: KeySource | None = field(default=None, repr=False)
+
+
+def _ask_for_output(
+    format: OutputFormat | None, row: Provider, wire: str, model: str, config: ProviderConfig, has_tools: bool
+) -> tuple[AskedOutput | None, str]:
+    if format is None:
+        return None, ""
+    from ._output_argument import ask_for_output
+
+    return ask_for_output(format, row, wire, model, config, has_tools=has_tools)
 
 
 def _first_set(argument: object, configured: object) -> object:
     """Return the argument of the call, or the value in the config if the call has none."""
     return configured if argument is None else argument
-
-
-def _copy_config(row: Provider, config: ProviderConfig | None) -> ProviderConfig:
-    """Return a copy of the config, so that later changes by the caller do not reach a running request."""
-    if config is None:
-        config = row.config()
-    if not isinstance(config, row.config):
-        raise ConfigurationError(f"provider {row.name!r} takes {row.config.__name__}, not {type(config).__name__}")
-    config = replace(config)
-    if not isinstance(config.body, Mapping):
-        raise ConfigurationError(f"body must be a dict, not {type(config.body).__name__}")
-    if isinstance(config.stop, str):
-        raise ConfigurationError(f"stop must be a tuple of strings: ({quoted(config.stop)},)")
-    return config
-
-
-def _check_attachments(turns: tuple[QuestionTurn, ...], row: Provider, wire: str) -> None:
-    """Raise FileError if this provider does not accept one of the files."""
-    limits = SIZE_LIMITS["local" if row.name == "local" else wire]
-    for turn in turns:
-        for part in turn.parts:
-            if isinstance(part, Attachment):
-                check_attachment(part, row.name, limits)
 
 
 def _check_effort(effort: Effort | None, row: Provider, wire: str, dialect: Dialect, model: str) -> None:
@@ -191,33 +188,24 @@ def _check_effort(effort: Effort | None, row: Provider, wire: str, dialect: Dial
         raise ConfigurationError(f"reasoning='none' can't be asked of {model}, which always reasons: use 'low'")
 
 
-def read_all_attachments(
-    file_like: FileLike | None, filename: str | None, files: Sequence[Any]
-) -> tuple[Attachment, ...]:
-    """Return the files of a call: `file_like`, then `files`. A FileError names the file in `files` by its number."""
-    attachments = [*read_attachments(file_like, filename, ())]
-    if not isinstance(files, Sequence) or isinstance(files, (str, bytes)):
-        raise FileError(f"files must be a list of files, not {type(files).__name__}")
-    for number, file in enumerate(files):
-        try:
-            attachments += read_attachments(None, None, [file])
-        except FileError as error:
-            raise FileError(f"files[{number}]: {error.message.removeprefix('file_like ')}") from None
-    return tuple(attachments)
-
-
-def _choose_wire(row: Provider, config: ProviderConfig, model: str, tools: bool) -> str:
-    """Return the provider's wire. For OpenAI's API: as the config says, else as OpenAI requires for the model."""
+def _choose_wire(
+    row: Provider, config: ProviderConfig, model: str, tools: tuple[Tool, ...], endpoint: str | None
+) -> str:
+    """Return the provider's wire. For OpenAI's API: as the config or the address says, else as model and tools need."""
     if not isinstance(config, OpenAIConfig):
         return row.wire
     if config.api not in (None, "chat", "responses"):
         raise ConfigurationError(f'api must be "chat" or "responses", not {quoted(config.api)}')
     # Other servers have model names of their own, which say nothing about the Responses API.
     is_openai = row.name in ("openai", "azure")
-    if config.api != "responses" and not (config.api is None and is_openai and rows.speaks_responses(model, tools)):
+    only_responses = rows.speaks_responses(model, bool(tools)) or provider_tools.needs_responses(tools)
+    if config.api is None and endpoint is not None:
+        is_chat = endpoint != "openai_responses"
+    else:
+        is_chat = config.api != "responses" and not (config.api is None and is_openai and only_responses)
+    if is_chat:
         return "openai_chat"
-    replies = config.n if config.n != 1 else None
-    chat_only = {"stop": config.stop, "seed": config.seed, "n": replies}
+    chat_only = {"stop": config.stop, "seed": config.seed}
     unknown = [name for name, value in chat_only.items() if value is not None]
     if unknown:
         raise ConfigurationError(
@@ -227,54 +215,94 @@ def _choose_wire(row: Provider, config: ProviderConfig, model: str, tools: bool)
     return "openai_responses"
 
 
-def _read_base_url(row: Provider, config: Any) -> str:
+def wire_of_call(row: Provider, model: str | None, tools: Sequence[Any]) -> str:
+    """Return the wire over which a call without a config asks a provider.
+
+    Args:
+        row: The provider.
+        model: The model; None for the default.
+        tools: The tools of the call.
+
+    Raises:
+        ConfigurationError: There is no model, or a tool or the provider's address is wrong.
+    """
+    config = row.config()
+    _, endpoint = _read_base_url(row, config)
+    return _choose_wire(row, config, _read_model_name(row, model), read_tools(tools, None)[0], endpoint)
+
+
+def _read_base_url(row: Provider, config: Any) -> tuple[str, str | None]:
+    """Return the base URL, and the wire of the endpoint that it is the address of; None if it has no endpoint."""
+    if isinstance(config, LocalConfig):
+        return row.base_url, None
     if config.base_url is not None and not isinstance(config.base_url, str):
         raise ConfigurationError(f"base_url must be a string, not {type(config.base_url).__name__}")
-    return _check_address(environment.find_base_url(row, config.base_url))
+    return base_urls.split_endpoint(environment.find_base_url(row, config.base_url))
 
 
-def _find_server(row: Provider, config: Any, model: str, base_url: str, api_key: str | None) -> _Destination:
+def find_server(row: Provider, config: Any, model: str, base_url: str, api_key: KeyLike | None) -> Destination:
     """Return the server, with the key and the headers that may be sent to it.
 
     Raises:
         AuthenticationError: The provider needs a key and there is none.
     """
     official = row.is_official_host(base_url)
-    key = environment.find_key(row, ("the argument api_key", api_key), ("api_key in the config", config.api_key))
+    own = read_header_fields(config.headers)
     # The headers of the environment name an account at the provider itself. No other server may read them.
-    headers = _read_header_fields(environment.read_extra_headers(row)) if official else {}
-    if key is not None:
-        bearer = key.header == "authorization"
-        headers[key.header] = f"Bearer {key.value}" if bearer else key.value
-    own = _read_header_fields(config.headers)
-    if row.needs_key and key is None and not own and not (isinstance(config, OpenAIConfig) and config.base_url):
+    headers = read_header_fields(environment.read_extra_headers(row)) if official else {}
+    function = next((each for each in (api_key or config.api_key,) if callable(each)), None)
+    key = None
+    if function is None:
+        key = environment.find_key(row, ("the argument api_key", api_key), ("api_key in the config", config.api_key))
+    has_key = key is not None or function is not None or bool(own)
+    if row.needs_key and not has_key and not (isinstance(config, OpenAIConfig) and config.base_url):
         raise environment.missing_key_error(row)  # a server that the config names may need no key
-    return _Destination(
+    if key is not None:
+        headers |= header_of_key(key.value, key.header)
+    secrets = _values_to_redact(base_url, key.value if key else "", own)
+    return Destination(
         model=model,
         base_url=base_url,
-        dialect=row.dialect if official or row.dialect_elsewhere is None else row.dialect_elsewhere,
+        dialect=row.dialect_at(base_url),
         headers=headers | own,
-        secrets=_values_to_redact(base_url, key.value if key else "", own),
+        secrets=secrets,
+        key_source=None if function is None else KeySource(function, row.key_header, secrets),
     )
 
 
-def _values_to_redact(base_url: str, key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
+def find_list_destination(
+    provider: str, api_key: KeyLike | None, config: ProviderConfig | None
+) -> tuple[Provider, Destination | None]:
+    """Return the provider and the server that has its list of models; None for the embedded model.
+
+    Raises:
+        ConfigurationError, AuthenticationError: An argument is wrong, or there is no usable key.
+    """
+    row = registry.find_provider(provider)
+    config = copy_config(row.name, row.config, config)
+    if isinstance(config, LocalConfig):
+        return row, None
+    base_url, _ = _read_base_url(row, config)
+    return row, find_server(row, config, "", base_url, api_key)
+
+
+def _values_to_redact(base_url: str, key: str, headers: Mapping[str, str]) -> list[str]:
     """Return the values to redact from any text we show, longest first, so that none is cut by a prefix of it."""
     secrets = [key, *headers.values()]
     # Providers quote a key in their errors without its scheme, such as Bearer.
     secrets += [value.partition(" ")[2] for name, value in headers.items() if name.endswith("authorization")]
     secrets += [value for name, value in parse_qsl(urlsplit(base_url).query) if name != "api-version"]
     # A shorter value is not a secret, and redacting it would tear ordinary words apart.
-    return tuple(sorted({value for value in secrets if len(value) >= 8}, key=len, reverse=True))
+    return sorted({value for value in secrets if len(value) >= 8}, key=len, reverse=True)
 
 
-def _find_local_model(row: Provider, model: str) -> _Destination:
+def _find_local_model(row: Provider, model: str) -> Destination:
     """Return the path of the GGUF file as the address. Raise ConfigurationError if it can't be used."""
     from .local import engine
 
     is_default = model == row.default_model
     path = engine.check_model_path(None if is_default else model)
-    return _Destination(model=model if is_default else path.stem, base_url=str(path), dialect=row.dialect)
+    return Destination(model=model if is_default else path.stem, base_url=str(path), dialect=row.dialect)
 
 
 def _read_turns(
@@ -289,20 +317,31 @@ def _read_turns(
         raise ConfigurationError(f"prompt must be a string, not {type(prompt).__name__}")
     if system is not None and not isinstance(system, str):
         raise ConfigurationError(f"system_instruction must be a string, not {type(system).__name__}")
-    parts: tuple[TurnPart, ...] = (*files, *((prompt,) if prompt.strip() else ()))
+    parts: tuple[TurnPart, ...] = (*files, *((mend_surrogates(prompt),) if prompt.strip() else ()))
     if parts:
         turns.append(QuestionTurn("user", parts))
     elif not turns or turns[-1].role == "assistant":
         raise ConfigurationError(
             "prompt is empty, and there is no file and no message of the user to answer: pass a prompt"
         )
-    return "\n\n".join(filter(None, (system, *systems))) or None, tuple(turns)
+    return mend_surrogates("\n\n".join(filter(None, (system, *systems)))) or None, tuple(turns)
 
 
 def _read_effort(value: object) -> Effort | None:
     if value is not None and (not isinstance(value, str) or value not in EFFORT_FIELDS):
         raise ConfigurationError(f"reasoning must be none, low, medium or high, not {quoted(value)}")
     return value  # type: ignore[return-value]
+
+
+def _read_cache_control(row: Provider, takes_field: bool, value: object) -> dict[str, str] | None:
+    """Return the field that asks for a cache of the prompt; None if the provider caches by itself."""
+    if value is None or isinstance(value, bool):
+        return {"type": "ephemeral"} if value and takes_field else None
+    if value not in ("5m", "1h"):
+        raise ConfigurationError(f'cache_prompt must be True, False, "5m" or "1h", not {quoted(value)}')
+    if not takes_field:
+        raise ConfigurationError(f"{row.name} caches prompts by itself, for a time of its own: use cache_prompt=True")
+    return {"type": "ephemeral", "ttl": str(value)}
 
 
 def _read_model_name(row: Provider, *names: str | None) -> str:
@@ -323,40 +362,6 @@ def _check_address_parts(wire: str, model: str, config: ProviderConfig) -> None:
     version = getattr(config, "api_version", None)
     if version not in (None, "") and not (isinstance(version, str) and re.fullmatch(r"[A-Za-z0-9_-]+", version)):
         raise ConfigurationError("api_version must be one of the API's own, such as v1beta: letters, digits, - and _")
-
-
-def _check_address(base_url: str) -> str:
-    try:
-        parts = urlsplit(base_url)
-        is_complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        (parts.hostname or "").encode("idna")  # resolvers encode it so, and fail on a label that is empty or too long
-    except ValueError:  # unmatched brackets, or a port that is not a number
-        is_complete = False
-    if not is_complete or not base_url.isprintable() or " " in base_url:
-        raise ConfigurationError("base_url must be an address such as https://example.com/v1")
-    if not base_url.isascii():  # versions of IDNA disagree about which host a letter means
-        raise ConfigurationError("base_url must be ASCII: write the host in its xn-- form, and other letters as %XX")
-    if parts.username or parts.password or parts.fragment:
-        raise ConfigurationError("base_url must not contain a user, a password or a fragment: use api_key or headers")
-    return base_url
-
-
-def _read_header_fields(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers with names in lower case. Raise ConfigurationError for one that HTTP does not allow."""
-    fields: dict[str, str] = {}
-    if not isinstance(headers, Mapping):
-        raise ConfigurationError(f"headers must be a dict, not {type(headers).__name__}")
-    for name, value in headers.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise ConfigurationError("headers must map strings to strings")
-        if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-            raise ConfigurationError(f"{quoted(name)} is not a header name: use letters, digits, - and _")
-        if not value.isascii() or not value.isprintable():
-            raise ConfigurationError(f"the value of the header {quoted(name)} must be printable ASCII")
-        if name.lower() in ("connection", "content-length", "host", "transfer-encoding"):
-            raise ConfigurationError(f"the HTTP library writes the header {quoted(name)}: leave it out")
-        fields[name.lower()] = value
-    return fields
 
 
 def _read_count(name: str, value: object) -> int | None:
@@ -410,7 +415,23 @@ def read_retry_rules(options: Options) -> RetryRules:
         _read_retry_count("continue_truncated", options.get("continue_truncated", 0)),
         bool(options.get("resume_interrupted", False)),
         _read_reply_bytes(options.get("max_reply_bytes", MAX_REPLY_BYTES)),
+        _read_repair_count(options),
     )
+
+
+def _read_repair_count(options: Options) -> int:
+    count = _read_retry_count("repair", options.get("repair", 0))
+    if count and options.get("output") is None:
+        raise ConfigurationError("repair is for replies with a format: pass output=")
+    return count
+
+
+def read_budget_limits(options: Mapping[str, Any]) -> tuple[float | None, int | None]:
+    """Return `max_cost` and `max_total_tokens`. Raise ConfigurationError for a wrong one."""
+    dollars = _read_amount("max_cost", options.get("max_cost"))
+    if dollars == 0:
+        raise ConfigurationError("max_cost must be a number of US dollars above 0, or left out")
+    return dollars, _read_count("max_total_tokens", options.get("max_total_tokens"))
 
 
 def _read_reply_bytes(value: object) -> int:

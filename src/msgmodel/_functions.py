@@ -5,23 +5,24 @@ The docstrings repeat their parameters, because editors show the docstring of on
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from . import _calls
-from ._options import Arguments, AsyncOptions, SyncOptions
+from ._options import Arguments, AsyncOptions, AsyncQueryOptions, SyncOptions, SyncQueryOptions
 from .events import PanelEvent
-from .question.config import ProviderConfig
+from .question.config import KeyLike, ProviderConfig
 from .response import LLMResponse
 
 if TYPE_CHECKING:
+    from ._options import Wanted
     from .question.files import FileLike
 
 
 def stream_panels(
     provider: str,
     prompt: str,
-    api_key: str | None = None,
+    api_key: KeyLike | None = None,
     system_instruction: str | None = None,
     file_like: FileLike | None = None,
     filename: str | None = None,
@@ -39,9 +40,10 @@ def stream_panels(
     connection.
 
     Args:
-        provider: The name or short name of a provider, such as "openai", "anthropic", "gemini", "local" or "o".
+        provider: The name or short name of a provider, such as "openai", "gemini" or "o", or both in "openai/gpt-5.5".
         prompt: The user's message. It may be empty if a file or `messages` asks the question.
-        api_key: The provider's key. Default: the one in `config`, in the environment or in the provider's key file.
+        api_key: The provider's key, or a function that returns it, called for each attempt. Default: the one in
+            `config`, in the environment or in the provider's key file.
         system_instruction: The system prompt.
         file_like: An attachment, sent inline: an open binary file, bytes or a `pathlib.Path`.
         filename: The name of the attachment, which tells its type. Default: the file's own name.
@@ -81,7 +83,7 @@ def stream_panels(
 def stream(
     provider: str,
     prompt: str,
-    api_key: str | None = None,
+    api_key: KeyLike | None = None,
     system_instruction: str | None = None,
     file_like: FileLike | None = None,
     filename: str | None = None,
@@ -98,9 +100,10 @@ def stream(
     Closing the iterator, or dropping it, closes the connection.
 
     Args:
-        provider: The name or short name of a provider, such as "openai", "anthropic", "gemini", "local" or "o".
+        provider: The name or short name of a provider, such as "openai", "gemini" or "o", or both in "openai/gpt-5.5".
         prompt: The user's message. It may be empty if a file or `messages` asks the question.
-        api_key: The provider's key. Default: the one in `config`, in the environment or in the provider's key file.
+        api_key: The provider's key, or a function that returns it, called for each attempt. Default: the one in
+            `config`, in the environment or in the provider's key file.
         system_instruction: The system prompt.
         file_like: An attachment, sent inline: an open binary file, bytes or a `pathlib.Path`.
         filename: The name of the attachment, which tells its type. Default: the file's own name.
@@ -142,7 +145,7 @@ def stream(
 def query(
     provider: str,
     prompt: str,
-    api_key: str | None = None,
+    api_key: KeyLike | None = None,
     system_instruction: str | None = None,
     file_like: FileLike | None = None,
     filename: str | None = None,
@@ -151,14 +154,17 @@ def query(
     model: str | None = None,
     temperature: float | None = None,
     timeout: float = 300,
-    **options: Unpack[SyncOptions],
-) -> LLMResponse:
+    *,
+    output: type[Wanted] | Mapping[str, Any] | Literal["json"] | None = None,
+    **options: Unpack[SyncQueryOptions],
+) -> LLMResponse[Wanted]:
     """Return a complete reply.
 
     Args:
-        provider: The name or short name of a provider, such as "openai", "anthropic", "gemini", "local" or "o".
+        provider: The name or short name of a provider, such as "openai", "gemini" or "o", or both in "openai/gpt-5.5".
         prompt: The user's message. It may be empty if a file or `messages` asks the question.
-        api_key: The provider's key. Default: the one in `config`, in the environment or in the provider's key file.
+        api_key: The provider's key, or a function that returns it, called for each attempt. Default: the one in
+            `config`, in the environment or in the provider's key file.
         system_instruction: The system prompt.
         file_like: An attachment, sent inline: an open binary file, bytes or a `pathlib.Path`.
         filename: The name of the attachment, which tells its type. Default: the file's own name.
@@ -167,6 +173,8 @@ def query(
         model: The name of the model. Default: `config.model`, else the provider's default model.
         temperature: Sampling temperature, from 0. Default: `config.temperature`, else the provider's own.
         timeout: Maximum seconds until the first text, and of each silence after it. A connection may take 10 of them.
+        output: The format of the reply, as in `msgmodel.Options`: a class, a list of one, a JSON schema or "json".
+            `object` of the reply is then an instance of it, or None.
         **options: Keyword options such as `messages`, `tools` or `fallbacks`: see `msgmodel.Options`. `http_client`
             is an `httpx2.Client` of your own.
 
@@ -192,14 +200,15 @@ def query(
         model=model,
         temperature=temperature,
     )
-    questions, exchange = _calls.begin_exchange(arguments, timeout, None, options)
+    given: SyncOptions = {"output": output, **options}
+    questions, exchange = _calls.begin_exchange(arguments, timeout, None, given)
     return _calls.start_query(questions, exchange, options.get("http_client"))
 
 
 def astream_panels(
     provider: str,
     prompt: str,
-    api_key: str | None = None,
+    api_key: KeyLike | None = None,
     system_instruction: str | None = None,
     file_like: FileLike | None = None,
     filename: str | None = None,
@@ -213,12 +222,13 @@ def astream_panels(
 ) -> AsyncGenerator[PanelEvent, None]:
     """Stream a reply as panel events, for asyncio: `stream_panels` as an async iterator.
 
-    Canceling the task closes the connection.
+    Canceling the task closes the connection. So does canceling one wait, as `asyncio.wait_for(anext(...), 15)` does.
 
     Args:
-        provider: The name or short name of a provider, such as "openai", "anthropic", "gemini", "local" or "o".
+        provider: The name or short name of a provider, such as "openai", "gemini" or "o", or both in "openai/gpt-5.5".
         prompt: The user's message. It may be empty if a file or `messages` asks the question.
-        api_key: The provider's key. Default: the one in `config`, in the environment or in the provider's key file.
+        api_key: The provider's key, or a function that returns it, called for each attempt. Default: the one in
+            `config`, in the environment or in the provider's key file.
         system_instruction: The system prompt.
         file_like: An attachment, sent inline: an open binary file, bytes or a `pathlib.Path`.
         filename: The name of the attachment, which tells its type. Default: the file's own name.
@@ -252,13 +262,14 @@ def astream_panels(
         temperature=temperature,
     )
     questions, exchange = _calls.begin_exchange(arguments, timeout, panel_id, options)
-    return _calls.start_async_panels(questions, exchange, options.get("http_client"))
+    events = _calls.start_async_panels(questions, exchange, options.get("http_client"))
+    return _calls.cancellable_panels(exchange, events)
 
 
 def astream(
     provider: str,
     prompt: str,
-    api_key: str | None = None,
+    api_key: KeyLike | None = None,
     system_instruction: str | None = None,
     file_like: FileLike | None = None,
     filename: str | None = None,
@@ -275,9 +286,10 @@ def astream(
     Canceling the task closes the connection.
 
     Args:
-        provider: The name or short name of a provider, such as "openai", "anthropic", "gemini", "local" or "o".
+        provider: The name or short name of a provider, such as "openai", "gemini" or "o", or both in "openai/gpt-5.5".
         prompt: The user's message. It may be empty if a file or `messages` asks the question.
-        api_key: The provider's key. Default: the one in `config`, in the environment or in the provider's key file.
+        api_key: The provider's key, or a function that returns it, called for each attempt. Default: the one in
+            `config`, in the environment or in the provider's key file.
         system_instruction: The system prompt.
         file_like: An attachment, sent inline: an open binary file, bytes or a `pathlib.Path`.
         filename: The name of the attachment, which tells its type. Default: the file's own name.
@@ -313,13 +325,14 @@ def astream(
         temperature=temperature,
     )
     questions, exchange = _calls.begin_exchange(arguments, timeout, None, options)
-    return _calls.start_async_text(questions, exchange, options.get("http_client"), on_chunk)
+    text = _calls.start_async_text(questions, exchange, options.get("http_client"), on_chunk)
+    return _calls.cancellable_text(exchange, text)
 
 
 def aquery(
     provider: str,
     prompt: str,
-    api_key: str | None = None,
+    api_key: KeyLike | None = None,
     system_instruction: str | None = None,
     file_like: FileLike | None = None,
     filename: str | None = None,
@@ -328,16 +341,19 @@ def aquery(
     model: str | None = None,
     temperature: float | None = None,
     timeout: float = 300,
-    **options: Unpack[AsyncOptions],
-) -> Coroutine[Any, Any, LLMResponse]:
+    *,
+    output: type[Wanted] | Mapping[str, Any] | Literal["json"] | None = None,
+    **options: Unpack[AsyncQueryOptions],
+) -> Coroutine[Any, Any, LLMResponse[Wanted]]:
     """Return a complete reply, for asyncio: `query` to be awaited.
 
     This is a plain function, so that it checks its arguments at the call, before anything is awaited.
 
     Args:
-        provider: The name or short name of a provider, such as "openai", "anthropic", "gemini", "local" or "o".
+        provider: The name or short name of a provider, such as "openai", "gemini" or "o", or both in "openai/gpt-5.5".
         prompt: The user's message. It may be empty if a file or `messages` asks the question.
-        api_key: The provider's key. Default: the one in `config`, in the environment or in the provider's key file.
+        api_key: The provider's key, or a function that returns it, called for each attempt. Default: the one in
+            `config`, in the environment or in the provider's key file.
         system_instruction: The system prompt.
         file_like: An attachment, sent inline: an open binary file, bytes or a `pathlib.Path`.
         filename: The name of the attachment, which tells its type. Default: the file's own name.
@@ -346,6 +362,8 @@ def aquery(
         model: The name of the model. Default: `config.model`, else the provider's default model.
         temperature: Sampling temperature, from 0. Default: `config.temperature`, else the provider's own.
         timeout: Maximum seconds until the first text, and of each silence after it. A connection may take 10 of them.
+        output: The format of the reply, as in `msgmodel.Options`: a class, a list of one, a JSON schema or "json".
+            `object` of the reply is then an instance of it, or None.
         **options: Keyword options such as `messages`, `tools` or `fallbacks`: see `msgmodel.Options`. `http_client`
             is an `httpx2.AsyncClient` of your own.
 
@@ -371,5 +389,6 @@ def aquery(
         model=model,
         temperature=temperature,
     )
-    questions, exchange = _calls.begin_exchange(arguments, timeout, None, options)
+    given: AsyncOptions = {"output": output, **options}
+    questions, exchange = _calls.begin_exchange(arguments, timeout, None, given)
     return _calls.start_async_query(questions, exchange, options.get("http_client"))

@@ -1,3 +1,3 @@
 """The version, where the build and the code both read it."""
 
-__version__ = "5.1.0"
+__version__ = "5.3.0"

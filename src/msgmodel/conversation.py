@@ -10,20 +10,25 @@ import base64
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast
 
 import msgspec
 
-from . import _arguments, _calls
-from ._options import AsyncOptions, SyncOptions
+from . import _calls
+from ._input_cache import read_all_attachments
+from ._options import AsyncQuerySettings, AsyncSettings, SyncQuerySettings, SyncSettings
+from ._spending import BUDGET_LIMITS, SpendingTotal
 from .errors import ConfigurationError, quoted
 from .messages import JSON, Message, Part, ToolCallPart
-from .question import history, lenient_json
+from .question import history, lenient_json, past_turns
 from .registry import registry
+from .tools.conversation_runs import ToolRuns
 
 if TYPE_CHECKING:
-    from .events import PanelEnd, PanelEvent
-    from .question.config import ProviderConfig
+    from ._options import Wanted
+    from .events import PanelEnd, PanelEvent, Spent
+    from .question.config import KeyLike, ProviderConfig
     from .question.files import FileLike
     from .question.question import Question
     from .reply.exchange import Exchange
@@ -34,44 +39,30 @@ S = TypeVar("S", bound="Generator[Any, None, None] | AsyncGenerator[Any, None]")
 VERSION = 1
 """The version of the format that `to_json` writes."""
 
+FAULTS_OF_QUESTIONS = frozenset(("context_length", "too_large", "invalid_request", "content_policy"))
+"""Codes of errors that the same question would get again."""
 
-class SyncSettings(SyncOptions, total=False):
-    """The settings that one call may change, for blocking functions."""
-
-    api_key: str | None
-    config: ProviderConfig | None
-    max_tokens: int | None
-    model: str | None
-    temperature: float | None
-    timeout: float
-    system_instruction: str | None
+NOT_RUN = "The tool was not run: the user asked something else."
+"""The result of a call for a question that is asked without waiting for it. Providers refuse a call without one."""
 
 
-class AsyncSettings(AsyncOptions, total=False):
-    """The settings that one call may change, for async functions."""
-
-    api_key: str | None
-    config: ProviderConfig | None
-    max_tokens: int | None
-    model: str | None
-    temperature: float | None
-    timeout: float
-    system_instruction: str | None
-
-
-class Conversation:
+class Conversation(ToolRuns):
     """The six functions with a memory: `Conversation("openai").stream_panels("hi")`, and so on.
 
     An empty prompt asks for an answer to the turns so far: after the results of tools, or again after a failure. The
     partial answer of a failure is then not sent; it stays in `messages` until a new answer replaces it.
+
+    The next question can always be asked, whatever happened to the last one. A prompt that does not wait for the
+    results of tools gives each open call the result that its tool was not run.
 
     Ask one question at a time. A question ends the stream before it, if you stopped reading that one: its turn is kept
     up to there. If two streams are read at once, neither contains the other's turn, and they are kept in the order in
     which they end.
 
     Args:
-        provider: The name or short name of a provider; `switch` changes it.
+        provider: The name or short name of a provider, or "provider/model"; `switch` changes it.
         **settings: Any keyword of `stream_panels`, for every question. A call may pass its own, which take precedence.
+            `max_cost` and `max_total_tokens` hold for all questions together; those of a call hold for it as well.
 
     Attributes:
         messages: The turns so far: a list of plain dicts, which you may change.
@@ -83,13 +74,13 @@ class Conversation:
 
     def __init__(self, provider: str, **settings: Unpack[SyncSettings]) -> None:
         given: dict[str, Any] = dict(settings)
-        unknown = given.keys() - SyncSettings.__annotations__.keys()
-        if unknown:
-            raise TypeError(f"there is no argument {quoted(min(unknown))}")
+        _calls.check_option_names(given, provider, SyncSettings.__annotations__.keys())
         messages = given.pop("messages", ())
         history.check_messages(messages)
         self.messages: list[Message] = list(messages)
-        self.provider = registry.find_provider(provider).name
+        self._spending = SpendingTotal({name: given.pop(name) for name in BUDGET_LIMITS if name in given})
+        row, given["model"] = registry.find_provider_and_model(provider, given.get("model"))
+        self.provider = row.name
         self._settings = given
         self._stream: tuple[weakref.ref[Any], Exchange] | None = None
 
@@ -125,10 +116,12 @@ class Conversation:
         prompt: str = "",
         file_like: FileLike | None = None,
         filename: str | None = None,
-        **settings: Unpack[SyncSettings],
-    ) -> LLMResponse:
+        *,
+        output: type[Wanted] | Mapping[str, Any] | Literal["json"] | None = None,
+        **settings: Unpack[SyncQuerySettings],
+    ) -> LLMResponse[Wanted]:
         """Ask the next question with `msgmodel.query`, and keep the turn."""
-        return _calls.start_query(*self._begin_turn(prompt, file_like, filename, settings))
+        return _calls.start_query(*self._begin_turn(prompt, file_like, filename, _with_output(settings, output)))
 
     def astream_panels(
         self,
@@ -140,7 +133,8 @@ class Conversation:
     ) -> AsyncGenerator[PanelEvent, None]:
         """Ask the next question with `msgmodel.astream_panels`. The turn is kept when the stream ends."""
         questions, exchange, client = self._begin_turn(prompt, file_like, filename, settings, panel_id)
-        return self._keep_turn_when_dropped(exchange, _calls.start_async_panels(questions, exchange, client))
+        events = self._keep_turn_when_dropped(exchange, _calls.start_async_panels(questions, exchange, client))
+        return _calls.cancellable_panels(exchange, events)
 
     def astream(
         self,
@@ -152,23 +146,26 @@ class Conversation:
     ) -> AsyncGenerator[str, None]:
         """Ask the next question with `msgmodel.astream`. The turn is kept when the stream ends."""
         questions, exchange, client = self._begin_turn(prompt, file_like, filename, settings)
-        return self._keep_turn_when_dropped(exchange, _calls.start_async_text(questions, exchange, client, on_chunk))
+        text = self._keep_turn_when_dropped(exchange, _calls.start_async_text(questions, exchange, client, on_chunk))
+        return _calls.cancellable_text(exchange, text)
 
     def aquery(
         self,
         prompt: str = "",
         file_like: FileLike | None = None,
         filename: str | None = None,
-        **settings: Unpack[AsyncSettings],
-    ) -> Coroutine[Any, Any, LLMResponse]:
+        *,
+        output: type[Wanted] | Mapping[str, Any] | Literal["json"] | None = None,
+        **settings: Unpack[AsyncQuerySettings],
+    ) -> Coroutine[Any, Any, LLMResponse[Wanted]]:
         """Ask the next question with `msgmodel.aquery`, and keep the turn. Await the result."""
-        return _calls.start_async_query(*self._begin_turn(prompt, file_like, filename, settings))
+        return _calls.start_async_query(*self._begin_turn(prompt, file_like, filename, _with_output(settings, output)))
 
     def switch(
         self,
         provider: str,
         *,
-        api_key: str | None = None,
+        api_key: KeyLike | None = None,
         config: ProviderConfig | None = None,
         model: str | None = None,
     ) -> None:
@@ -185,8 +182,14 @@ class Conversation:
         Raises:
             ConfigurationError: The provider is unknown.
         """
-        self.provider = registry.find_provider(provider).name
+        row, model = registry.find_provider_and_model(provider, model)
+        self.provider = row.name
         self._settings |= {"api_key": api_key, "config": config, "model": model}
+
+    @property
+    def spent(self) -> Spent:
+        """What all questions took so far, those that failed included. A branch begins with nothing spent."""
+        return self._spending.spent
 
     @property
     def pending_calls(self) -> list[ToolCallPart]:
@@ -195,26 +198,15 @@ class Conversation:
         Calls of a partial answer do not count. So read a stream to its end: if you leave it at a `panel_tool_call`, the
         answer is partial.
         """
-        answered: list[str] = []
-        for message in reversed(self.messages):
-            if "tool_call_id" in message:
-                answered.append(message["tool_call_id"])
-                continue
-            parts = () if isinstance(message["content"], str) else message["content"]
-            if message["role"] == "assistant":
-                calls = [] if message.get("partial") else [part for part in parts if part["type"] == "tool_call"]
-                for id in answered:  # one call for each result: in old conversations, two calls may share an id
-                    calls = _without_first(calls, id)
-                return calls
-            answered += [part["tool_call_id"] for part in parts if part["type"] == "tool_result"]
-        return []
+        return past_turns.calls_without_result(self.messages)
 
     def add_tool_result(self, tool_call_id: str, content: JSON, *, is_error: bool = False) -> None:
         """Keep the result of a tool call. The next question sends it; its prompt may be empty.
 
         Args:
             tool_call_id: The id of a pending call.
-            content: The result. Anything but a string is sent as JSON.
+            content: The result. A list of text and files, such as MCP's content, is sent as such, anything else but a
+                string as JSON.
             is_error: Whether the tool failed.
 
         Raises:
@@ -224,13 +216,88 @@ class Conversation:
         if tool_call_id not in pending:
             known = ", ".join(pending) or "none"
             raise ConfigurationError(f"no pending tool call has the id {quoted(tool_call_id)} (pending: {known})")
+        if isinstance(content, str):
+            content = lenient_json.mend_surrogates(content)
         message: Message = {"role": "tool", "tool_call_id": tool_call_id, "content": cast(str, content)}
         if is_error:
             message["is_error"] = True
         self.messages.append(message)
 
+    def edit(
+        self,
+        turn: int,
+        prompt: str,
+        file_like: FileLike | None = None,
+        filename: str | None = None,
+        *,
+        files: Sequence[Any] | None = None,
+    ) -> list[Message]:
+        """Replace a question, and remove all turns after it. Ask the new question with an empty prompt.
+
+        Args:
+            turn: The index of the user's turn in `messages`; a negative one counts from the end.
+            prompt: The new text.
+            file_like: A file for the new question. Without any file, it keeps the files of the old one.
+            filename: The name of that file.
+            files: More files, as for `stream_panels`. An empty list removes the old files.
+
+        Returns:
+            The old question and the turns after it. `messages[turn:] = old` brings them back.
+
+        Raises:
+            ConfigurationError: That turn is not a question, or the new question is empty.
+            FileError: A file can't be read.
+        """
+        self._end_last_stream()
+        place = range(len(self.messages))[turn] if -len(self.messages) <= turn < len(self.messages) else None
+        if place is None or not past_turns.is_user_question(self.messages[place]):
+            places = [number for number, message in enumerate(self.messages) if past_turns.is_user_question(message)]
+            raise ConfigurationError(f"turn {turn} is not a question of the user: those are {places or 'none so far'}")
+        new = _user_turn(prompt, file_like, filename, files or ())
+        if not new:
+            raise ConfigurationError("the new question is empty: pass a prompt or a file")
+        old = self.messages[place]
+        if file_like is None and files is None and not isinstance(old["content"], str):
+            kept = [part for part in old["content"] if part["type"] not in ("text", "input_text")]
+            new[0]["content"] = [*kept, {"type": "text", "text": cast(str, new[0]["content"])}]
+        removed = self.messages[place:]
+        self.messages[place:] = new
+        return removed
+
+    def regenerate(self) -> list[Message]:
+        """Remove the last answer, with the calls and results on the way to it. Ask again with an empty prompt.
+
+        Returns:
+            The turns that were removed; empty if the last question has no answer yet.
+
+        Raises:
+            ConfigurationError: There is no question.
+        """
+        self._end_last_stream()
+        places = [number for number, message in enumerate(self.messages) if past_turns.is_user_question(message)]
+        if not places:
+            raise ConfigurationError("there is no question to answer again: pass a prompt")
+        removed = self.messages[places[-1] + 1 :]
+        del self.messages[places[-1] + 1 :]
+        return removed
+
+    def branch(self, turn: int | None = None) -> Self:
+        """Return another conversation with the same settings and turns. Neither sees the later turns of the other.
+
+        Args:
+            turn: The index in `messages` of the first turn that the other one lacks. Default: it has all of them.
+        """
+        self._end_last_stream()
+        settings: dict[str, Any] = {
+            **self._settings,
+            **self._spending.limits,
+            "messages": deepcopy(self.messages[:turn]),
+        }
+        return type(self)(self.provider, **settings)
+
     def to_json(self) -> str:
-        """Return the turns, the provider, its model and the system instruction as JSON, without key and config.
+        """Return the turns, the provider, its model, the system instruction and `spent` as JSON, without key
+        and config.
 
         Raises:
             ConfigurationError: JSON can't hold a message.
@@ -241,9 +308,13 @@ class Conversation:
             "model": self._settings.get("model"),
             "system_instruction": self._settings.get("system_instruction"),
             "messages": self.messages,
+            "spent": self.spent,
         }
         try:
-            return msgspec.json.encode(kept).decode()
+            try:
+                return msgspec.json.encode(kept).decode()
+            except UnicodeEncodeError:  # half an emoji in a message that the caller appended
+                return msgspec.json.encode(lenient_json.mend_all_surrogates(kept)).decode()
         except (TypeError, ValueError, RecursionError) as error:
             raise ConfigurationError(f"a message can't be written as JSON: {error}") from None
 
@@ -262,6 +333,11 @@ class Conversation:
             kept = lenient_json.load_lenient(text)
         except ValueError as error:
             raise ConfigurationError(f"not a conversation: {error}") from None
+        return cls.from_mapping(kept, **settings)
+
+    @classmethod
+    def from_mapping(cls, kept: object, **settings: Unpack[SyncSettings]) -> Self:
+        """Return the conversation that the JSON of `to_json`, decoded, describes. See `from_json`."""
         if not isinstance(kept, Mapping) or kept.get("version") != VERSION:
             raise ConfigurationError(f"not a conversation of version {VERSION}")
         provider, messages = kept.get("provider"), kept.get("messages")
@@ -269,7 +345,10 @@ class Conversation:
         for name, value in held.items():
             if not isinstance(value, str):
                 raise ConfigurationError(f"not a conversation: {name} must be a string, not {type(value).__name__}")
-        return cls(cast(str, provider), **held | {"messages": messages} | cast(dict[str, Any], settings))
+        conversation = cls(cast(str, provider), **held | {"messages": messages} | cast(dict[str, Any], settings))
+        if kept.get("spent") is not None:  # earlier versions did not write it
+            conversation._spending.restore(kept["spent"])
+        return conversation
 
     def _begin_turn(
         self,
@@ -285,13 +364,25 @@ class Conversation:
         self._end_last_stream()
         arguments = self._settings | dict(settings)
         user_turn = _user_turn(prompt, file_like, filename, arguments.pop("files", ()))
+        # A run of tools passes the budget that all its questions share.
+        run_budget = filter(None, [arguments.pop("run_budget", None)])
         on_end = arguments.get("on_end")
         broken = [] if user_turn else self._unanswered_partials()
+        if user_turn and (calls := self.pending_calls):
+            results: list[Part] = [
+                {"type": "tool_result", "tool_call_id": call["id"], "content": NOT_RUN, "is_error": True}
+                for call in calls
+            ]
+            user_turn.insert(0, {"role": "tool", "content": results})
 
         def keep_turn(event: PanelEnd) -> None:
+            self._spending.add_call(event)
             if event["event"] == "panel_final" or event["message"]["content"] or not broken:
                 self.messages[:] = [turn for turn in self.messages if not any(turn is old for old in broken)]
                 self.messages += [*user_turn, event["message"]]
+            code = event["code"] if event["event"] == "panel_error" and not event["message"]["content"] else None
+            if code in FAULTS_OF_QUESTIONS:
+                self.messages[-1] = cast(Message, {**self.messages[-1], "failed": code})
             if on_end is not None:
                 on_end(event)
 
@@ -304,6 +395,7 @@ class Conversation:
                 "messages": [*self.messages[: len(self.messages) - len(broken)], *user_turn],
                 "on_end": keep_turn if on_end is None or callable(on_end) else on_end,
             },
+            shared_budgets=(*self._spending.budgets, *run_budget),
         )
         return questions, exchange, arguments.get("http_client")
 
@@ -335,16 +427,17 @@ class Conversation:
             exchange.close()
 
 
-def _without_first(calls: list[ToolCallPart], id: str) -> list[ToolCallPart]:
-    place = next((place for place, call in enumerate(calls) if call["id"] == id), len(calls))
-    return calls[:place] + calls[place + 1 :]
+def _with_output(settings: Mapping[str, Any], output: object) -> Mapping[str, Any]:
+    """Return the settings with `output`, if the call has one: the conversation's own stands otherwise."""
+    return settings if output is None else {**settings, "output": output}
 
 
 def _user_turn(prompt: str, file_like: FileLike | None, filename: str | None, files: Sequence[Any]) -> list[Message]:
     """Return the user's turn, its files before its text; empty if there is neither."""
     if not isinstance(prompt, str):
         raise ConfigurationError(f"prompt must be a string, not {type(prompt).__name__}")
-    attached = _arguments.read_all_attachments(file_like, filename, files)
+    prompt = lenient_json.mend_surrogates(prompt)
+    attached = read_all_attachments(file_like, filename, files)
     parts: list[Part] = [
         {"type": "file", "name": file.name, "data": base64.b64encode(file.data).decode()} for file in attached
     ]

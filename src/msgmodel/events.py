@@ -8,136 +8,83 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
-from .messages import Message
+from .messages import JSON, MediaKind, Message, ToolCallKind
+from .reply_facts import (
+    CostSource,
+    ErrorCode,
+    OutputError,
+    OutputMethod,
+    OutputReceipt,
+    PendingCall,
+    Privacy,
+    ProgressPhase,
+    Receipt,
+    ReplyDetails,
+    ReplyWarning,
+    RequestRecord,
+    RunRecord,
+    Segment,
+    Source,
+    Spent,
+    Status,
+    Timing,
+    ToolCall,
+    ToolOutcome,
+    ToolResult,
+    ToolRun,
+    Usage,
+    WarningCode,
+)
 
-Status: TypeAlias = Literal["complete", "truncated", "filtered", "tool_calls", "paused", "unknown"]
-"""Our verdict on a reply that ended by the rules of its wire.
-
-`complete`: the model finished. `truncated`: a limit or a fault at the provider cut the reply short. `filtered`: the
-reply was refused or filtered. `tool_calls`: the model waits for the results of tools. `paused`: not finished, the
-provider expects a request to continue. `unknown`: the provider's reason means none of these, or announced tool calls
-that are not there.
-"""
-
-ErrorCode: TypeAlias = Literal[
-    "authentication",
-    "permission",
-    "not_found",
-    "rate_limit",
-    "quota",
-    "context_length",
-    "too_large",
-    "invalid_request",
-    "content_policy",
-    "overloaded",
-    "server",
-    "network",
-    "timeout",
-    "interrupted",
-    "protocol",
-    "reply_too_large",
-    "cancelled",
+__all__ = [
+    "BatchEvent",
+    "BatchFinal",
+    "CostSource",
+    "ErrorCode",
+    "OutputError",
+    "OutputMethod",
+    "OutputReceipt",
+    "PanelDelta",
+    "PanelEnd",
+    "PanelError",
+    "PanelEvent",
+    "PanelFinal",
+    "PanelItem",
+    "PanelObject",
+    "PanelPart",
+    "PanelPartDelta",
+    "PanelProgress",
+    "PanelReasoning",
+    "PanelRefusal",
+    "PanelRetry",
+    "PanelRound",
+    "PanelSource",
+    "PanelSummary",
+    "PanelToolCall",
+    "PanelToolDelta",
+    "PanelToolProgress",
+    "PanelToolResult",
+    "PanelToolRun",
+    "PendingCall",
+    "Privacy",
+    "ProgressPhase",
+    "Receipt",
+    "ReplyDetails",
+    "ReplyWarning",
+    "RequestRecord",
+    "RunRecord",
+    "Segment",
+    "Source",
+    "Spent",
+    "Status",
+    "Timing",
+    "ToolCall",
+    "ToolOutcome",
+    "ToolResult",
+    "ToolRun",
+    "Usage",
+    "WarningCode",
 ]
-"""What went wrong. The provider reported the first eleven; `network` to `cancelled` are faults of the stream."""
-
-
-class Usage(TypedDict):
-    """Tokens of one reply, over all its requests. None if unknown."""
-
-    input_tokens: int | None
-    """All tokens of the input, cached tokens included."""
-    output_tokens: int | None
-    """All tokens of the output, reasoning included."""
-    reasoning_tokens: int | None
-    """The part of `output_tokens` that was reasoning."""
-    cached_tokens: int | None
-    """The part of `input_tokens` that was read from the provider's cache."""
-    cache_write_tokens: int | None
-    """The part of `input_tokens` that was written to the provider's cache."""
-    source: Literal["provider", "estimated"]
-    """`estimated` if the provider did not report all counts, as after a cut: then four bytes count as one token."""
-
-
-class Privacy(TypedDict):
-    """What happens to the data of this one request, computed from the request that was sent."""
-
-    provider: str
-    training_retention: bool | None
-    """Whether the provider may train on the data; None if that depends on the account, or on an unknown server."""
-    data_retention: str
-    stored: bool | None
-    """The value of the storage switch as sent; None if none was sent."""
-    endpoint: str
-    """The host that the request was sent to, or `in-process`."""
-    inline_file: bool
-    """Whether the request contained the bytes of a file."""
-    local: bool
-    """Whether no data left this machine."""
-    enforcement_level: Literal["in_process", "request", "policy", "unknown"]
-    """What guarantees it: nothing was sent, a switch in the request, the provider's policy, or nothing known."""
-    provider_policy: str
-    special_conditions: str
-    reference: str
-    """URL of the policy."""
-    checked: str
-    """ISO date on which the policy was read."""
-
-
-class Timing(TypedDict):
-    """Seconds since the call began."""
-
-    first_delta_seconds: float | None
-    total_seconds: float
-    attempts: int
-    """Requests sent, retries and continuations included."""
-
-
-class ToolCall(TypedDict):
-    """A tool call that the model requests.
-
-    A complete call is in `message` and waits for its result, even if its arguments are not valid JSON: the model made a
-    mistake, and a result with `is_error` lets it try again.
-    """
-
-    id: str
-    """The provider's id, or one made here if it sent none or the same twice; unique in a conversation."""
-    name: str
-    """Never empty."""
-    arguments: str
-    """The text as the model wrote it."""
-    arguments_json: Any
-    """The parsed text: an object in a correct call. None if the call is incomplete or the text is not valid JSON."""
-    complete: bool
-    """Whether all of the call is proven to have arrived: by what followed it, or by a reply that ended well. The last
-    call of a reply that hit a limit or broke off is never complete, nor is an earlier one whose end was not reported
-    and whose arguments are not a JSON object. Never execute an incomplete call."""
-
-
-class Segment(TypedDict):
-    """One of the responses that make up a reply which was continued, resumed, or begun by another provider.
-
-    A provider that failed after it had shown reasoning has no `characters`, only `usage`.
-    """
-
-    provider: str
-    model: str
-    characters: int
-    """Number of characters of `content` in this segment."""
-    overlap: int
-    """Number of characters that repeated the end of the segment before, and were left out."""
-    status: Status | ErrorCode
-    """How it ended."""
-    finish_reason: str | None
-    request_id: str | None
-    usage: Usage | None
-
-
-class Source(TypedDict):
-    """A source that the reply cites."""
-
-    url: str | None
-    title: str | None
-    text: str | None
 
 
 class PanelDelta(TypedDict):
@@ -146,6 +93,9 @@ class PanelDelta(TypedDict):
     event: Literal["panel_delta"]
     panel_id: str
     delta: str
+    block: NotRequired[int]
+    """The number of the block of text, from 1, if the provider keeps several apart. The first piece of such a block
+    begins with a blank line, unless the provider drew one."""
 
 
 class PanelReasoning(TypedDict):
@@ -175,6 +125,7 @@ class PanelToolCall(TypedDict):
     arguments: str
     arguments_json: Any
     complete: bool
+    kind: NotRequired[ToolCallKind]
 
 
 class PanelToolDelta(TypedDict):
@@ -188,21 +139,49 @@ class PanelToolDelta(TypedDict):
 
 
 class PanelRetry(TypedDict):
-    """A new request after a failure, to another provider or after some text was shown.
+    """A new request after a failure, or after a reply that does not have the format of `output=`.
 
+    `retry`: the same request is sent again after a pause; nothing of its response was shown.
     `fallback`: another provider answers from the start; discard the reasoning that was shown.
     `resume`: the stream broke, and the same provider continues; the text that was shown stands.
+    `repair`: the complete reply does not have the format of `output=`, and the same provider answers again; discard the
+    text, the values and the items that were shown. The text stays in `content`, as a segment of its own.
     """
 
     event: Literal["panel_retry"]
     panel_id: str
-    reason: Literal["fallback", "resume"]
+    reason: Literal["retry", "fallback", "resume", "repair"]
     provider: str
     """The provider of the new request."""
     model: str
-    code: ErrorCode
-    """The code of the failure before."""
+    code: ErrorCode | Literal["invalid_output"]
+    """The code of the failure before; `invalid_output` with `repair`."""
     error: str
+    attempt: NotRequired[int]
+    """With `retry`: the number of the new request within the panel; the first one has number 1."""
+    seconds_to_wait: NotRequired[float]
+    """With `retry`: seconds until the new request is sent."""
+
+
+class PanelProgress(TypedDict):
+    """What the panel waits for, sent after each second without another event if `progress` is set.
+
+    `queued`: the request is not sent yet, as in the pause before a retry. `connecting`: it has no response yet.
+    `prompt`: the response has begun, and nothing of the reply is here. `thinking`, `tool`, `text`: the kind of the
+    latest part; the server sends something, but no more of it. `silent`: the server sends nothing, not even pings.
+    """
+
+    event: Literal["panel_progress"]
+    panel_id: str
+    phase: ProgressPhase
+    seconds: float
+    """How long the phase lasts. With `silent`: seconds since the last byte."""
+    percent: NotRequired[float]
+    """With `prompt`: how much of the prompt was read, 0 to 100, if the server says it, as llama.cpp does."""
+    tokens: NotRequired[int]
+    """With `thinking`: the tokens of the reasoning so far, if the provider counts them on the way."""
+    tokens_per_second: NotRequired[float]
+    """With `text`: the estimated speed since the text began."""
 
 
 class PanelSource(TypedDict):
@@ -213,6 +192,110 @@ class PanelSource(TypedDict):
     url: str | None
     title: str | None
     text: str | None
+    start: NotRequired[int]
+    end: NotRequired[int]
+    date: NotRequired[str]
+
+
+class PanelPart(TypedDict):
+    """A part of the reply that is not text. An event with the `id` of an earlier one replaces it."""
+
+    event: Literal["panel_part"]
+    panel_id: str
+    id: str
+    """Unique in the reply."""
+    kind: MediaKind
+    media_type: str | None
+    size: int | None
+    """Number of bytes of the data; None if the event has only an address."""
+    complete: bool
+    """False for a preview that a later event replaces, and for a part that broke off."""
+    data: NotRequired[str]
+    """The bytes as base64 text."""
+    url: NotRequired[str]
+    """The address that it can be fetched from, often for a short time only."""
+    file_id: NotRequired[str]
+    """The provider's name of a file that its own API delivers."""
+    name: NotRequired[str]
+    """The name of the file."""
+    text: NotRequired[str]
+    """The transcript of audio, or the prompt that the provider made an image of."""
+
+
+class PanelPartDelta(TypedDict):
+    """A piece of a part that is not text, sent if `part_deltas` is set: its data, its text, or both."""
+
+    event: Literal["panel_part_delta"]
+    panel_id: str
+    id: str
+    kind: MediaKind
+    media_type: str | None
+    data: str
+    """Base64 text, to be decoded piece by piece."""
+    text: str
+
+
+class PanelToolRun(TypedDict):
+    """A tool that the provider runs itself began, ended or failed. An event with the same `id` replaces the earlier."""
+
+    event: Literal["panel_tool_run"]
+    panel_id: str
+    id: str
+    """Unique in the reply."""
+    name: str
+    status: Literal["started", "done", "failed"]
+    """Whether it began, ended, or failed."""
+    input: JSON
+    output: str | None
+
+
+class PanelRound(TypedDict):
+    """A run of tools asks the model again: sent before each request after the first."""
+
+    event: Literal["panel_round"]
+    panel_id: str
+    round: int
+    """The number of the request in the run; the first one has number 1."""
+
+
+class PanelToolProgress(TypedDict):
+    """A piece of what a function in a run of tools yields while it runs."""
+
+    event: Literal["panel_tool_progress"]
+    panel_id: str
+    id: str
+    name: str
+    delta: str
+
+
+class PanelToolResult(ToolResult):
+    """A call in a run of tools ended. Each call has exactly one such event."""
+
+    event: Literal["panel_tool_result"]
+    panel_id: str
+
+
+class PanelObject(TypedDict):
+    """The value so far of a reply with `output=`, in the place of the one before. Only the last one is complete.
+
+    It is sent when the text has grown by an eighth, and when the value is closed."""
+
+    event: Literal["panel_object"]
+    panel_id: str
+    value: JSON
+    """What has arrived: closed values, and the beginning of an open string. It is not checked before the end."""
+    open: str | None
+    """The JSON pointer of the value that is still being written, such as `/items/3/name`; None if all is closed."""
+
+
+class PanelItem(TypedDict):
+    """An element of a list that `output=` asks for. It is closed and valid; one that is not valid has no event."""
+
+    event: Literal["panel_item"]
+    panel_id: str
+    index: int
+    """Its place in the list, from 0."""
+    item: JSON
 
 
 class PanelFinal(TypedDict):
@@ -235,7 +318,8 @@ class PanelFinal(TypedDict):
     """The model that answered, as the provider names it; the requested one if it names none."""
     usage: Usage
     cost: float | None
-    """US dollars by the provider's price list; None if the price is unknown or the extra `[cost]` is missing."""
+    """US dollars; None if the price is unknown."""
+    cost_source: CostSource
     timing: Timing
     request_id: str | None
     message: Message
@@ -245,6 +329,25 @@ class PanelFinal(TypedDict):
     refusal: NotRequired[str]
     tool_calls: NotRequired[list[ToolCall]]
     sources: NotRequired[list[Source]]
+    tool_runs: NotRequired[list[ToolRun]]
+    details: NotRequired[ReplyDetails]
+    empty: NotRequired[Literal[True]]
+    """Set if nothing but reasoning arrived: no text, no part, no call, no refusal."""
+    object: NotRequired[JSON]
+    """Only with `output=`: the value, if it has the format and `status` is `complete`; else None."""
+    partial: NotRequired[JSON]
+    """Only with `output=`, if `object` is None: what arrived of the value."""
+    errors: NotRequired[list[OutputError]]
+    """Only with `output=`: why the reply does not have the format."""
+    untold: list[str]
+    """The kinds of what the reply held and no event shows, in the provider's words. Normally empty."""
+    receipt: Receipt
+    warnings: list[ReplyWarning]
+    truncated_by: NotRequired[Literal["rounds", "budget"]]
+    """The limit of ours that cut the reply. `rounds`: `max_rounds` of a run of tools. `budget`: `max_cost` or
+    `max_total_tokens`."""
+    run: NotRequired[RunRecord]
+    """What a run of tools did."""
 
 
 class PanelError(TypedDict):
@@ -266,6 +369,7 @@ class PanelError(TypedDict):
     """Seconds that the provider asks to wait."""
     usage: Usage
     cost: float | None
+    cost_source: CostSource
     timing: Timing
     request_id: str | None
     message: Message
@@ -275,11 +379,41 @@ class PanelError(TypedDict):
     refusal: NotRequired[str]
     tool_calls: NotRequired[list[ToolCall]]
     sources: NotRequired[list[Source]]
+    tool_runs: NotRequired[list[ToolRun]]
+    details: NotRequired[ReplyDetails]
+    object: NotRequired[JSON]
+    """Only with `output=`: None."""
+    partial: NotRequired[JSON]
+    """Only with `output=`: what arrived of the value."""
+    errors: NotRequired[list[OutputError]]
+    """Only with `output=`: why the reply does not have the format."""
+    untold: list[str]
+    """The kinds of what the reply held and no event shows, in the provider's words. Normally empty."""
+    receipt: Receipt
+    warnings: list[ReplyWarning]
+    run: NotRequired[RunRecord]
+    """What a run of tools did."""
 
 
 PanelEnd: TypeAlias = PanelFinal | PanelError
 PanelEvent: TypeAlias = (
-    PanelDelta | PanelReasoning | PanelRefusal | PanelToolDelta | PanelToolCall | PanelSource | PanelRetry | PanelEnd
+    PanelDelta
+    | PanelReasoning
+    | PanelRefusal
+    | PanelPart
+    | PanelPartDelta
+    | PanelToolDelta
+    | PanelToolCall
+    | PanelToolRun
+    | PanelToolProgress
+    | PanelToolResult
+    | PanelRound
+    | PanelSource
+    | PanelObject
+    | PanelItem
+    | PanelRetry
+    | PanelProgress
+    | PanelEnd
 )
 
 
@@ -297,6 +431,8 @@ class PanelSummary(TypedDict):
     total_seconds: float
     usage: Usage
     cost: float | None
+    has_object: NotRequired[bool]
+    """Only with `output=`: whether the reply is complete and has the format."""
 
 
 class BatchFinal(TypedDict):

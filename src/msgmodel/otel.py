@@ -93,6 +93,7 @@ class _PanelSpan:
         given = {
             "gen_ai.operation.name": "chat",
             "gen_ai.request.stream": True,
+            "gen_ai.output.type": None if ask.output is None else "json",
             "gen_ai.request.max_tokens": ask.max_tokens,
             "gen_ai.request.temperature": ask.temperature,
             "msgmodel.panel_id": self._panel_id,
@@ -111,12 +112,12 @@ class _PanelSpan:
             f"chat {ask.model}", kind=SpanKind.CLIENT, attributes=_without_unset(given)
         )
 
-    def on_fallback(self, ask: Question) -> None:
+    def on_fallback(self, question: Question) -> None:
         """Describe the provider that answers. Attributes can't be deleted: the embedded model gets a server too."""
         if self._span is not None:
-            self._span.update_name(f"chat {ask.model}")
+            self._span.update_name(f"chat {question.model}")
             self._span.set_attributes(
-                _without_unset({"server.address": "in-process", "server.port": 0, **_request_attributes(ask)})
+                _without_unset({"server.address": "in-process", "server.port": 0, **_request_attributes(question)})
             )
 
     def on_first_event(self) -> None:

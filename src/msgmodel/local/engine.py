@@ -193,7 +193,9 @@ class Engine:
             if generation.cancelled or self._closing:
                 return True
             if "prompt_progress" in chunk:
-                return False
+                if generation.body.get("return_progress"):  # the caller wants to see it
+                    generation.deliver(chunk)
+                return generation.cancelled
             started = True
             generation.deliver(chunk)
             return generation.cancelled
@@ -308,25 +310,25 @@ class _LocalReply:
         return b"" if ready is None and self._ended else ready
 
 
-def _timeout_error(patience: float) -> ConnectionBroken:
-    return ConnectionBroken("timeout", f"the local model was silent for {patience:g} s")
+def _timeout_error(seconds_to_wait: float) -> ConnectionBroken:
+    return ConnectionBroken("timeout", f"the local model was silent for {seconds_to_wait:g} s")
 
 
 class LocalResponse(_LocalReply):
-    def __init__(self, items: SimpleQueue[Item], patience: float) -> None:
+    def __init__(self, items: SimpleQueue[Item], seconds_to_wait: float) -> None:
         self._items = items
-        super().__init__(self._next_item(patience))
+        super().__init__(self._next_item(seconds_to_wait))
 
-    def _next_item(self, patience: float) -> Item:
+    def _next_item(self, seconds_to_wait: float) -> Item:
         try:
-            return self._items.get(timeout=patience)
+            return self._items.get(timeout=seconds_to_wait)
         except Empty:
-            raise _timeout_error(patience) from None
+            raise _timeout_error(seconds_to_wait) from None
 
-    def read(self, patience: float) -> bytes:
-        """Return the next bytes of the body; b"" at its end. Wait at most `patience` seconds."""
+    def read(self, seconds_to_wait: float) -> bytes:
+        """Return the next bytes of the body; b"" at its end. Wait at most `seconds_to_wait` seconds."""
         ready = self._take_ready()
-        return self._event_bytes(self._next_item(patience)) if ready is None else ready
+        return self._event_bytes(self._next_item(seconds_to_wait)) if ready is None else ready
 
 
 class LocalTransport:
@@ -336,12 +338,12 @@ class LocalTransport:
         self._settings = path, context, threads
 
     @contextmanager
-    def open(self, request: HttpRequest, patience: float, silence: float) -> Iterator[LocalResponse]:
+    def open(self, request: HttpRequest, seconds_to_wait: float, longest_wait: float) -> Iterator[LocalResponse]:
         items: SimpleQueue[Item] = SimpleQueue()
         generation = Generation(request, items.put)
         try:
             _engine_for(*self._settings).submit_generation(generation)
-            yield LocalResponse(items, patience)
+            yield LocalResponse(items, seconds_to_wait)
         finally:
             generation.cancelled = True
 
@@ -351,20 +353,20 @@ class AsyncLocalResponse(_LocalReply):
         self._items = items
         super().__init__(first)
 
-    async def read(self, patience: float) -> bytes:
-        """Return the next bytes of the body; b"" at its end. Wait at most `patience` seconds."""
+    async def read(self, seconds_to_wait: float) -> bytes:
+        """Return the next bytes of the body; b"" at its end. Wait at most `seconds_to_wait` seconds."""
         ready = self._take_ready()
-        return self._event_bytes(await _async_next_item(self._items, patience)) if ready is None else ready
+        return self._event_bytes(await _async_next_item(self._items, seconds_to_wait)) if ready is None else ready
 
 
-async def _async_next_item(items: asyncio.Queue[Item], patience: float) -> Item:
+async def _async_next_item(items: asyncio.Queue[Item], seconds_to_wait: float) -> Item:
     import asyncio
 
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(seconds_to_wait):
             return await items.get()
     except TimeoutError:
-        raise _timeout_error(patience) from None
+        raise _timeout_error(seconds_to_wait) from None
 
 
 class AsyncLocalTransport:
@@ -374,7 +376,9 @@ class AsyncLocalTransport:
         self._settings = path, context, threads
 
     @asynccontextmanager
-    async def open(self, request: HttpRequest, patience: float, silence: float) -> AsyncIterator[AsyncLocalResponse]:
+    async def open(
+        self, request: HttpRequest, seconds_to_wait: float, longest_wait: float
+    ) -> AsyncIterator[AsyncLocalResponse]:
         import asyncio
 
         items: asyncio.Queue[Item] = asyncio.Queue()
@@ -382,7 +386,7 @@ class AsyncLocalTransport:
         generation = Generation(request, lambda item: loop.call_soon_threadsafe(items.put_nowait, item))
         try:
             _engine_for(*self._settings).submit_generation(generation)
-            yield AsyncLocalResponse(items, await _async_next_item(items, patience))
+            yield AsyncLocalResponse(items, await _async_next_item(items, seconds_to_wait))
         finally:
             generation.cancelled = True
 

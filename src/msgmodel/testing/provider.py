@@ -17,6 +17,9 @@ from .wires import Wire
 KEY = "test-key-0123456789"
 """The key in `config` and in `environment`."""
 
+MODEL_LIST = {"object": "list", "data": [{"id": "scripted-model", "object": "model"}]}
+"""The answer to a request for the list of models, unless a `Script` is to be the answer."""
+
 Answer: TypeAlias = str | Reply | Script | Callable[[Received], "str | Reply | Script"]
 """A text, a reply, exact bytes, or a function that makes one of them from the request."""
 
@@ -110,6 +113,12 @@ def _base_path(base_url: str) -> str:
 
 def _scripted_answer(answer: Answer) -> Callable[[Received], Script]:
     def make_script(request: Received) -> Script:
+        if (
+            request.method == "GET"
+            and urlsplit(request.path).path.endswith("/models")
+            and not isinstance(answer, Script)
+        ):
+            return Script.json(200, MODEL_LIST)
         made = answer(request) if callable(answer) else answer
         if isinstance(made, str):
             made = Reply(made)

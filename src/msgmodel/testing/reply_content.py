@@ -15,7 +15,7 @@ MODEL: dict[Wire, str] = {
     "openai_chat": "gpt-6-luna",
     "openai_responses": "gpt-6-luna",
     "anthropic": "claude-haiku-5-5",
-    "gemini": "gemini-3.8-flash",
+    "gemini": "gemini-3.5-flash-lite",
 }
 RESPONSE_ID: dict[Wire, str] = {
     "openai_chat": "chatcmpl-Scripted0001",
