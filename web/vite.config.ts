@@ -1,8 +1,20 @@
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
+import { addFontLicenses, limitFirstLoad } from "./build-rules.ts";
 
 const here = (path: string): string => decodeURIComponent(new URL(path, import.meta.url).pathname);
 
+/** KaTeX names each font in three formats, for browsers that the page does not run in. */
+const onlyWoff2: Plugin = {
+  name: "only-woff2",
+  enforce: "pre",
+  transform: (code, id) =>
+    /katex[^/]*\.css$/.test(id) ? code.replace(/,url\([^)]*\) format\("(?:woff|truetype)"\)/g, "") : null,
+};
+
+const FONTS = ["@fontsource-variable/hanken-grotesk", "@fontsource-variable/geist-mono"];
+
 export default defineConfig({
+  plugins: [onlyWoff2, limitFirstLoad(), addFontLicenses(FONTS, here)],
   base: "./", // relative: the page may be mounted below another path
   resolve: {
     alias: {

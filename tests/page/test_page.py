@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import select
 import shutil
 import socket
@@ -84,7 +85,8 @@ class Asked:
 
     @property
     def requests(self) -> list[Received]:
-        return self.provider.requests[self._before :]
+        asked = self.provider.requests[self._before :]
+        return [request for request in asked if request.method == "POST"]  # a GET asks for the list of models
 
 
 @pytest.fixture
@@ -119,7 +121,8 @@ class Window:
             self.faults.append(f"request: {request.url}")
 
     def _said(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
+        has_no_list = message.location.get("url", "").endswith("/models")  # of which the picker tells
+        if message.type in ("error", "warning") and not has_no_list:
             self.faults.append(f"console: {message.text}")
 
     def _dialog(self, dialog: Any) -> None:
@@ -244,11 +247,12 @@ def said(page: Any) -> str:
 
 
 def panel(page: Any, number: int) -> Any:
-    return page.get_by_test_id("panel").nth(number - 1)
+    """What belongs to one panel: its head in the strip, and its column or thread."""
+    return page.locator(f"[data-panel='{chr(64 + number)}']")
 
 
-def ends(reply: Any, state: str) -> None:
-    expect(reply).to_have_attribute("data-state", state)
+def ends(reply: Any, ending: str) -> None:
+    expect(reply).to_have_attribute("data-ending", ending)
 
 
 def asks(page: Any, text: str, state: str = "complete") -> Any:
@@ -259,8 +263,25 @@ def asks(page: Any, text: str, state: str = "complete") -> Any:
     return reply
 
 
-def choose(place: Any, provider: str) -> None:
-    place.get_by_test_id("provider-select").select_option(provider)
+def choose(place: Any, provider: str, model: str | None = None) -> None:
+    """Chooses who answers, on a page with one panel or in a panel; by default its first model."""
+    place.get_by_test_id("choose-model").click()
+    page = getattr(place, "page", place)
+    page.get_by_test_id("picker-search").fill(model or provider)
+    expect(page.get_by_text("Asking for the list…")).to_have_count(0)
+    wanted = f"[data-provider='{provider}']" + (f"[data-model='{model}']" if model else "")
+    page.get_by_test_id("model").and_(page.locator(wanted)).first.click()
+    expect(page.get_by_test_id("picker")).to_have_count(0)
+
+
+def receipt(reply: Any) -> str:
+    """The words of a reply's receipt."""
+    reply.get_by_test_id("usage").click()
+    found = reply.page.get_by_test_id("receipt")
+    words = str(found.inner_text())
+    reply.page.keyboard.press("Escape")
+    expect(found).to_have_count(0)
+    return words
 
 
 def shot(page: Any, name: str) -> None:
@@ -269,11 +290,20 @@ def shot(page: Any, name: str) -> None:
     page.screenshot(path=SHOTS / f"{name}.png", animations="disabled")
 
 
+def show_panel(page: Any, number: int) -> None:
+    """Shows this panel if the page is too narrow for all."""
+    tab = page.get_by_test_id("panel-tab").nth(number - 1)
+    if tab.is_visible():
+        tab.click()
+
+
 def two_panels(page: Any) -> None:
     page.get_by_test_id("add-panel").click()
     expect(page.get_by_test_id("panel")).to_have_count(2)
-    choose(panel(page, 1), "openai")
-    choose(panel(page, 2), "anthropic")
+    for number, provider in enumerate(("openai", "anthropic"), 1):
+        show_panel(page, number)
+        choose(panel(page, number), provider)
+    show_panel(page, 1)
 
 
 def each(**answers: Reply | str) -> Callable[[Received], Reply | str]:
@@ -299,7 +329,7 @@ WATCH = """() => {
   const look = () => {
     const reply = [...document.querySelectorAll("[data-testid=reply]")].at(-1);
     if (!reply) return;
-    const now = [reply.dataset.state, reply.querySelector(".prose")?.textContent.trim() ?? ""];
+    const now = [reply.dataset.ending, reply.querySelector(".prose")?.textContent.trim() ?? ""];
     if (String(seen.at(-1)) !== String(now)) seen.push(now);
   };
   new MutationObserver(look).observe(document.body,
@@ -308,7 +338,7 @@ WATCH = """() => {
 
 
 def test_a_reply_is_drawn_as_it_comes(page: Any, provider: Asked) -> None:
-    provider.say(Reply(WORDS, speed=20))
+    provider.say(Reply(WORDS, speed=6))
     shot(page, "empty")
     page.evaluate(WATCH)
     send(page, "Count to twelve.")
@@ -326,17 +356,17 @@ def test_a_reply_is_drawn_as_it_comes(page: Any, provider: Asked) -> None:
     expect(page.get_by_test_id("question")).to_contain_text("Count to twelve.")
     expect(page.get_by_test_id("badge")).to_have_count(0)
     expect(page.get_by_test_id("error-card")).to_have_count(0)
-    expect(page.get_by_test_id("announcement")).to_contain_text("reply complete")
+    expect(page.get_by_test_id("announcement")).to_contain_text(": complete")
     assert [sent(request) for request in provider.requests] == [[("user", "Count to twelve.")]]
     shot(page, "complete")
 
 
-def test_the_usage_line(page: Any, provider: Asked) -> None:
-    usage = asks(page, "Hello").get_by_test_id("usage")
-    expect(usage).to_contain_text("openai · ")
-    expect(usage).to_contain_text("12 in, 34 out")
-    expect(usage).to_contain_text("first token")
-    expect(usage).to_contain_text("total")
+def test_the_receipt(page: Any, provider: Asked) -> None:
+    reply = asks(page, "Hello")
+    expect(reply.get_by_test_id("usage")).to_contain_text("Complete")
+    words = receipt(reply).split("\n")
+    for line in ("OpenAI", "gpt-6-luna", "stop", "12 tokens", "34 tokens", "First word after", "All of it after"):
+        assert line in words
 
 
 def test_stop(page: Any, provider: Asked) -> None:
@@ -347,14 +377,14 @@ def test_stop(page: Any, provider: Asked) -> None:
     page.get_by_test_id("stop-all").click()
     ends(last(page), "stopped")
     expect(last(page)).to_contain_text("one two three")
-    expect(page.get_by_test_id("badge")).to_have_text("Stopped")
+    expect(page.get_by_test_id("badge")).to_have_text("Stopped by you.")
     expect(page.get_by_test_id("error-card")).to_have_count(0)
     expect(page.get_by_test_id("composer")).to_be_focused()
     provider.provider.server.wait_hangup(count=hangups + 1)
     shot(page, "stopped")
     # What had come goes along, and the model goes on from there.
     provider.say(" four")
-    page.get_by_test_id("resume").click()
+    page.get_by_test_id("continue").click()
     expect(page.get_by_test_id("reply")).to_have_count(2)
     ends(last(page), "complete")
     assert [role for role, _ in sent(provider.requests[-1])] == ["user", "assistant", "user"]
@@ -363,10 +393,10 @@ def test_stop(page: Any, provider: Asked) -> None:
 
 @pytest.mark.parametrize("name", ["openai", "gemini"])
 def test_truncation_and_continue(page: Any, provider: Asked, name: str) -> None:
-    provider.say(Reply("The first half,", truncated=True), "the second.")
     choose(page, name)
+    provider.say(Reply("The first half,", truncated=True), "the second.")
     first = asks(page, "Tell me both halves.", "truncated")
-    expect(first.get_by_test_id("badge")).to_have_text("Cut off")
+    expect(first.get_by_test_id("badge")).to_have_text("Cut off. The reply reached its limit.")
     expect(first).to_contain_text("The first half,")
     shot(page, "truncated")
     page.get_by_test_id("continue").click()
@@ -386,19 +416,25 @@ def test_truncation_and_continue(page: Any, provider: Asked, name: str) -> None:
 @pytest.mark.parametrize(("status", "code"), [(401, "authentication"), (404, "not_found")])
 def test_error_and_retry(page: Any, provider: Asked, status: int, code: str) -> None:
     provider.say(Reply(error=status), "Now it works.")
-    failed = asks(page, "Hello", "broken")
+    failed = asks(page, "Hello", "failed")
     expect(failed.get_by_test_id("error-card")).to_have_attribute("data-code", code)
-    expect(failed.get_by_test_id("badge")).to_have_text("Failed")
+    expect(failed.get_by_test_id("badge")).to_contain_text("Failed before the first word.")
+    # One fact in plain words; the provider's are folded.
+    expect(failed.get_by_role("heading", level=3)).to_be_visible()
+    expect(failed.get_by_text(code)).to_be_hidden()
+    failed.get_by_test_id("details").locator("summary").click()
+    expect(failed.get_by_text(f"{code}, {status}")).to_be_visible()
     expect(page.get_by_test_id("resume")).to_have_count(0)
     shot(page, f"error-{code}")
     page.get_by_test_id("retry").click()
     ends(last(page), "complete")
     expect(last(page)).to_contain_text("Now it works.")
-    # The try before stays to be read, folded.
-    expect(page.get_by_test_id("earlier-reply")).to_have_count(1)
-    expect(page.get_by_test_id("error-card")).to_be_hidden()
-    page.get_by_test_id("earlier-reply").locator("summary").first.click()
+    # The try before stays to be read, as a version.
+    expect(page.get_by_test_id("error-card")).to_have_count(0)
+    page.get_by_test_id("earlier-version").click()
     expect(page.get_by_test_id("error-card")).to_be_visible()
+    page.get_by_test_id("later-version").click()
+    expect(last(page)).to_contain_text("Now it works.")
     assert [sent(request) for request in provider.requests] == [[("user", "Hello")]] * 2
 
 
@@ -407,7 +443,7 @@ def test_a_broken_stream_and_resume(page: Any, provider: Asked, cut: Any) -> Non
     provider.say(Reply(WORDS, cut_after=3, cut=cut), "four, and that is all.")
     broken = asks(page, "Count", "broken")
     expect(broken).to_contain_text("one two three")
-    expect(broken.get_by_test_id("badge")).to_have_text("Broke off")
+    expect(broken.get_by_test_id("badge")).to_contain_text("Broke off after 3 words. The connection to OpenAI was lost")
     expect(broken.get_by_test_id("error-card")).to_have_attribute("data-code", "interrupted")
     expect(page.get_by_test_id("retry")).to_be_visible()
     shot(page, "broken")
@@ -423,15 +459,21 @@ def test_a_broken_stream_and_resume(page: Any, provider: Asked, cut: Any) -> Non
 @pytest.mark.parametrize(
     ("name", "answer", "state", "badge", "button"),
     [
-        ("openai", Reply(refusal="I can't help with that."), "filtered", "Refused by the model", "retry"),
-        ("gemini", Reply("A start", finish="SAFETY"), "filtered", "Filtered by the provider", "retry"),
-        ("anthropic", Reply("Wait for it.", paused=True), "paused", "Paused by the provider", "continue"),
-        ("openai", Reply("Whatever", finish="tired"), "unknown", "Ended for an unknown reason", "retry"),
+        ("openai", Reply(refusal="I can't help with that."), "refused", "Declined by the model.", "retry"),
+        ("gemini", Reply("A start", finish="SAFETY"), "filtered", "Filtered by Google.", "retry"),
+        ("anthropic", Reply("Wait for it.", paused=True), "paused", "Paused by Anthropic.", "continue"),
+        (
+            "openai",
+            Reply("Whatever", finish="tired"),
+            "unknown",
+            "Unclear. OpenAI ended with “tired”",
+            "continue retry",
+        ),
         (
             "openai",
             Reply("Let me see.", tool_calls=[{"name": "weather", "arguments": {"city": "Bern"}}]),
-            "tool_calls",
-            "Waits for a tool's result",
+            "waiting",
+            "Waiting for a result. This page can't run weather",
             "",
         ),
     ],
@@ -443,15 +485,15 @@ def test_other_endings(
     provider.say(answer)
     choose(page, name)
     reply = asks(page, "Hello", state)
-    expect(reply.get_by_test_id("badge")).to_have_text(badge)
-    expect(reply.get_by_test_id("badge")).to_have_attribute("data-state", state)
+    expect(reply.get_by_test_id("badge")).to_contain_text(badge)
+    expect(reply.get_by_test_id("badge")).to_have_attribute("data-ending", state)
     expect(reply).to_contain_text(answer.refusal or answer.text)
     for one in ("retry", "continue", "resume"):
-        expect(page.get_by_test_id(one)).to_have_count(1 if one == button else 0)
-    if state == "tool_calls":
+        expect(page.get_by_test_id(one)).to_have_count(1 if one in button.split() else 0)
+    if state == "waiting":
         expect(reply.get_by_test_id("tool-call")).to_contain_text("weather")
         expect(reply.get_by_test_id("tool-call")).to_contain_text("Bern")
-    shot(page, f"ending-{badge.split()[0].lower()}")
+    shot(page, f"ending-{state}")
 
 
 def test_reasoning_is_folded(page: Any, provider: Asked) -> None:
@@ -476,7 +518,7 @@ def test_sources(page: Any, provider: Asked) -> None:
     found = asks(page, "Who says so?").get_by_test_id("sources")
     link = found.get_by_role("link")
     expect(link).to_have_count(1)
-    expect(link).to_have_text("The first page")
+    expect(link).to_contain_text("The first page")
     expect(link).to_have_attribute("href", "https://example.org/a?b=1")
     expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
     found.get_by_text("The second").click()
@@ -563,7 +605,7 @@ def test_replies_that_are_hard_to_draw(page: Any, provider: Asked) -> None:
 def test_two_panels_with_two_providers(page: Any, provider: Asked) -> None:
     provider.say(each(openai_chat="I am the first.", anthropic=Reply("I am the second,", truncated=True)))
     two_panels(page)
-    panel(page, 2).get_by_test_id("model-input").fill("claude-of-mine")
+    choose(panel(page, 2), "anthropic", "claude-of-mine")
     send(page, "Who are you?")
     one, two = panel(page, 1), panel(page, 2)
     ends(last(one), "complete")
@@ -610,7 +652,7 @@ def test_one_panel_fails_and_the_other_does_not(page: Any, provider: Asked) -> N
     provider.say(each(openai_chat=Reply(error=401), anthropic="All is well."))
     two_panels(page)
     send(page, "Hello")
-    ends(last(panel(page, 1)), "broken")
+    ends(last(panel(page, 1)), "failed")
     ends(last(panel(page, 2)), "complete")
     provider.say("Better now.")
     panel(page, 1).get_by_test_id("retry").click()
@@ -686,7 +728,7 @@ def test_a_server_that_is_away_for_a_while(opened: Callable[..., Window], site: 
         window = opened(proxy.url)
         proxy.cut_at, proxy.dies = b'"delta":" three"', True
         send(window.page, "Count")
-        expect(last(window.page)).to_contain_text("Connection lost: trying again…")
+        expect(last(window.page)).to_contain_text("Connection lost")
         expect(last(window.page)).to_contain_text("one")
         shot(window.page, "connection-lost")
         proxy.dead = False
@@ -719,7 +761,7 @@ def test_mounted_below_another_path(
 
 def test_a_question_without_a_network(window: Window, provider: Asked) -> None:
     window.context.set_offline(True)
-    failed = asks(window.page, "Is anybody there?", "broken")
+    failed = asks(window.page, "Is anybody there?", "failed")
     expect(failed.get_by_test_id("error-card")).to_have_attribute("data-code", "network")
     window.context.set_offline(False)
     window.page.get_by_test_id("retry").click()
@@ -738,7 +780,7 @@ def test_a_server_that_starts_again_has_forgotten(
         expect(last(window.page)).to_contain_text("one two three")
         server.process.kill()
         server.process.wait()
-        expect(last(window.page)).to_contain_text("Connection lost: trying again…")
+        expect(last(window.page)).to_contain_text("Connection lost")
     with Serving(tmp_path, provider.provider, *PROVIDERS, "--port", str(server.port)):
         ends(last(window.page), "broken")
         expect(last(window.page)).to_contain_text("one two three")
@@ -758,9 +800,30 @@ def test_a_conversation_that_is_not_looked_at_goes_on(page: Any, provider: Asked
     provider.say("Something else.")
     asks(page, "Meanwhile?")
     expect(page.get_by_role("img", name="answering")).to_have_count(0)
-    page.get_by_role("button", name="Count", exact=True).click()
+    page.get_by_role("link", name="Count", exact=True).click()
     ends(last(page), "complete")
     assert said(page) == WORDS
+
+
+def test_a_panel_that_takes_no_such_file_fails_alone(window: Window, provider: Asked) -> None:
+    page = window.page
+    two_panels(page)
+    choose(panel(page, 2), "gemini")
+    page.get_by_test_id("attach-input").set_input_files([{"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"film"}])
+    # It is said before sending, with a way out; who sends all the same gets the answer of those that can.
+    expect(page.get_by_test_id("file-refusal")).to_contain_text("A can't take a.mp4. B gets it.")
+    page.get_by_role("button", name="Leave A out").click()
+    expect(page.get_by_test_id("file-refusal")).to_have_count(0)
+    expect(page.get_by_test_id("addressees")).to_contain_text("1 of 2")
+    page.get_by_test_id("addressees").click()
+    page.get_by_test_id("addressee").first.click()
+    page.keyboard.press("Escape")
+    send(page, "What is it?")
+    ends(panel(page, 2).get_by_test_id("reply"), "complete")
+    ends(panel(page, 1).get_by_test_id("reply"), "failed")
+    expect(panel(page, 1).get_by_test_id("error-card")).to_contain_text("openai does not take a.mp4 (video/mp4)")
+    assert [wire_of(request.path) for request in provider.requests] == ["gemini"]
+    window.forgive("status of 422")
 
 
 def test_a_conversation_that_is_deleted_is_no_longer_answered(page: Any, provider: Asked) -> None:
@@ -772,7 +835,7 @@ def test_a_conversation_that_is_deleted_is_no_longer_answered(page: Any, provide
     provider.provider.server.wait_hangup(count=hangups + 1)
     expect(page.get_by_test_id("reply")).to_have_count(0)
     page.reload()
-    expect(page.get_by_test_id("delete-all")).to_be_disabled()
+    titles(page)
 
 
 # --- how it looks ---
@@ -824,15 +887,15 @@ def test_390_pixels(opened: Callable[..., Window], provider: Asked) -> None:
     send(page, "Show me everything, with a word that is very long: " + "long" * 40)
     one, two = panel(page, 1), panel(page, 2)
     ends(last(one), "truncated")
-    ends(last(two), "broken")
+    ends(last(two), "failed")
     assert overflow(page) == 0
     expect(one.get_by_test_id("continue")).to_be_in_viewport()
     expect(two.get_by_test_id("retry")).not_to_be_in_viewport()
     shot(page, "narrow-first")
     page.get_by_test_id("panel-tab").nth(1).click()
     expect(two.get_by_test_id("retry")).to_be_in_viewport(ratio=1)
-    expect(page.get_by_test_id("panel-tab").nth(1)).to_have_attribute("aria-current", "true")
-    expect(two).to_be_in_viewport(ratio=1)
+    expect(page.get_by_test_id("panel-tab").nth(1)).to_have_attribute("aria-selected", "true")
+    expect(one.get_by_test_id("reply")).to_be_hidden()
     shot(page, "narrow-second")
     expect(page.get_by_test_id("composer")).to_be_in_viewport(ratio=1)
     expect(page.get_by_test_id("send")).to_be_in_viewport(ratio=1)
@@ -857,20 +920,17 @@ def test_a_window_that_is_turned_with_the_list_open(opened: Callable[..., Window
     asks(page, "Hello")
 
 
-AXE = """() => {
-  // The rail beside a reply is a pseudo-element: for its sake axe would not look at the colours of the text.
-  document.styleSheets[0].insertRule(".reply::before { display: none !important }");
-  return axe.run();
-}"""
-
-
 def faults(page: Any) -> list[str]:
-    """What axe finds that is serious."""
+    """What axe finds, once nothing fades in any more: half of a fade has less contrast."""
+    page.evaluate(
+        """() => Promise.all(document.getAnimations()
+          .filter((one) => one.effect?.getComputedTiming().iterations !== Infinity)
+          .map((one) => one.finished.catch(() => null)))"""
+    )
     page.evaluate(axe.Axe().axe_script)
     return [
         f"{fault['id']} ({fault['impact']}): {node['html'][:200]}"
-        for fault in page.evaluate(AXE)["violations"]
-        if fault["impact"] in ("serious", "critical")
+        for fault in page.evaluate("axe.run()")["violations"]
         for node in fault["nodes"]
     ]
 
@@ -888,14 +948,15 @@ def test_axe(opened: Callable[..., Window], provider: Asked, scheme: str, width:
     provider.say(each(openai_chat=Reply(error=401), anthropic=thought))
     two_panels(page)
     send(page, "Show me everything.")
-    ends(last(panel(page, 1)), "broken")
+    ends(last(panel(page, 1)), "failed")
     ends(last(panel(page, 2)), "truncated")
+    show_panel(page, 2)
     page.get_by_test_id("reasoning").locator("summary").click()
     assert faults(page) == []
     provider.say(Reply(WORDS, stall_after=2))
-    page.get_by_test_id("retry").click()
+    show_panel(page, 1)
+    panel(page, 1).get_by_test_id("retry").click()
     expect(last(panel(page, 1))).to_contain_text("one two")
-    page.get_by_test_id("earlier-reply").locator("summary").first.click()
     assert faults(page) == []
     page.get_by_test_id("stop-all").click()
     ends(last(panel(page, 1)), "stopped")
@@ -906,7 +967,7 @@ def test_axe(opened: Callable[..., Window], provider: Asked, scheme: str, width:
         page.get_by_test_id("menu").click()
         expect(page.get_by_test_id("history-item")).to_be_in_viewport(ratio=1)
         assert faults(page) == []
-    page.get_by_test_id("delete-all").click()
+    choose_in_main_menu(page, "delete-all")
     page.get_by_test_id("delete-all-confirm").wait_for()
     assert faults(page) == []
 
@@ -953,6 +1014,10 @@ ATTACKS = """<script>attacked("script")</script>
 </code></pre><script>attacked('code')</script><img src=x onerror="attacked('code')">
 ```
 
+\\(\\href{javascript:attacked('href')}{link} \\url{javascript:attacked('url')}\\)
+\\(\\includegraphics{https://attacker.invalid/pixel.png} \\htmlStyle{position:fixed}{x} \\htmlId{app}{x}\\)
+$x <img src=x onerror="attacked('formula')"> <script>attacked('math')</script>$ and \\(\\def\\x{\\x\\x}\\x\\)
+
 | <img src=x onerror="attacked('cell')"> | [link](javascript:attacked('table')) |
 |--|--|
 | `</code><script>attacked('span')</script>` | <script>attacked('td')</script> |
@@ -965,7 +1030,12 @@ HANDLERS = "node => node.getAttributeNames().some((name) => name.startsWith('on'
 def is_harmless(page: Any) -> None:
     """That nothing in the replies could do anything."""
     for reply in page.get_by_test_id("reply").all():
-        assert reply.locator(FORBIDDEN).evaluate_all("nodes => nodes.map((node) => node.outerHTML)") == []
+        assert (
+            reply.locator(FORBIDDEN).evaluate_all(
+                "nodes => nodes.filter((node) => !node.closest('.formula-drawn')).map((node) => node.outerHTML)"
+            )
+            == []
+        )  # KaTeX has made a formula, with styles of its own
         assert reply.locator("*").evaluate_all(f"nodes => nodes.filter({HANDLERS}).length") == 0
         for link in reply.locator("a").all():
             assert urlsplit(link.get_attribute("href") or "https:").scheme == "https"
@@ -983,7 +1053,7 @@ def test_a_reply_that_attacks_does_nothing(window: Window, provider: Asked) -> N
     pieces = [ATTACKS[n : n + 7] for n in range(0, len(ATTACKS), 7)]
     provider.say(Reply(ATTACKS, pieces=pieces, speed=400, reasoning=ATTACKS, tool_calls=calls))
     choose(page, "anthropic")
-    reply = asks(page, ATTACKS, "tool_calls")
+    reply = asks(page, ATTACKS, "waiting")
     reply.get_by_test_id("reasoning").locator("summary").click()
     is_harmless(page)
     # What is no markdown is there to be read.
@@ -991,19 +1061,20 @@ def test_a_reply_that_attacks_does_nothing(window: Window, provider: Asked) -> N
     expect(reply.locator(".prose pre").first).to_contain_text("<script>attacked('code')</script>")
     shot(page, "attack")
     # The words of an error, and a refusal; then all of them as the browser has kept them.
-    provider.say(Script.json(400, {"type": "error", "error": {"type": "invalid_request_error", "message": ATTACKS}}))
+    words = f"Refused: {ATTACKS}"  # a message that begins with a tag is a page, and is not shown
+    provider.say(Script.json(400, {"type": "error", "error": {"type": "invalid_request_error", "message": words}}))
     send(page, "<img src=x onerror=attacked('question')>")
-    ends(last(page), "broken")
+    ends(last(page), "failed")
     expect(page.get_by_test_id("error-card")).to_contain_text("<script>")
     choose(page, "openai")
     provider.say(Reply(refusal=ATTACKS))
     send(page, "And now?")
-    ends(last(page), "filtered")
+    ends(last(page), "refused")
     is_harmless(page)
     page.reload()
     expect(page.get_by_test_id("reply")).to_have_count(3)
     is_harmless(page)
-    assert page.url.rstrip("/") == window.url
+    assert page.url.partition("#")[0].rstrip("/") == window.url
     assert len(window.context.pages) == 1
 
 
@@ -1054,7 +1125,8 @@ def test_files_by_picker_and_by_paste(window: Window, provider: Asked) -> None:
     )
     page.get_by_test_id("composer").press("ControlOrMeta+v")
     expect(page.get_by_test_id("chip")).to_have_count(2)
-    expect(page.get_by_test_id("chip").nth(1)).to_contain_text(".png")
+    expect(page.get_by_test_id("chip").nth(1)).to_have_attribute("title", re.compile(r"\.png"))
+    expect(page.get_by_test_id("chip").get_by_role("img")).to_be_visible()
     shot(page, "attached")
     asks(page, "What is in them?")
     expect(page.get_by_test_id("question")).to_contain_text("notes.txt")
@@ -1073,7 +1145,7 @@ DROP = """(kind) => {
   const carried = new DataTransfer();
   carried.items.add(new File(["let go"], "dropped.txt", {type: "text/plain"}));
   const event = new DragEvent(kind, {dataTransfer: carried, bubbles: true, cancelable: true});
-  document.querySelector("[data-testid=panel]").dispatchEvent(event);
+  document.querySelector("[data-testid=composer]").dispatchEvent(event);
 }"""
 
 
@@ -1103,16 +1175,29 @@ def titles(page: Any, *expected: str) -> None:
     expect(page.get_by_test_id("history-item")).to_have_text(list(expected))
 
 
+def choose_in_menu(page: Any, number: int, what: str) -> None:
+    """Choose in the menu of a conversation of the list."""
+    item = page.get_by_test_id("history-item").nth(number - 1)
+    item.hover()
+    item.get_by_test_id("conversation-menu").click()
+    item.get_by_test_id(what).click()
+
+
+def choose_in_main_menu(page: Any, what: str) -> None:
+    page.get_by_test_id("main-menu").click()
+    page.get_by_test_id(what).click()
+
+
 def delete(page: Any) -> None:
     """The first conversation of the list."""
-    item = page.get_by_test_id("history-item").first
-    item.hover()
-    item.get_by_test_id("delete").click()
+    choose_in_menu(page, 1, "delete")
 
 
 def test_conversations_are_kept_exported_deleted_and_imported(window: Window, provider: Asked, tmp_path: Path) -> None:
     page = window.page
+    page.get_by_test_id("main-menu").click()
     expect(page.get_by_test_id("delete-all")).to_be_disabled()
+    page.keyboard.press("Escape")
     file = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"from the file"}
     page.get_by_test_id("attach-input").set_input_files([file])
     asks(page, "The first question")
@@ -1124,16 +1209,15 @@ def test_conversations_are_kept_exported_deleted_and_imported(window: Window, pr
     page.reload()
     titles(page, "The second question", "The first question")
     expect(last(page)).to_contain_text("Another answer.")
-    page.get_by_test_id("history-item").nth(1).get_by_role("button", name="The first question", exact=True).click()
+    page.get_by_test_id("history-item").nth(1).get_by_role("link", name="The first question", exact=True).click()
     expect(last(page)).to_contain_text("Hello from a scripted provider.")
-    page.get_by_test_id("history-item").nth(1).hover()
-    page.get_by_test_id("history-item").nth(1).get_by_test_id("rename").click()
+    choose_in_menu(page, 2, "rename")
     page.get_by_test_id("rename-input").fill("Renamed")
     page.get_by_test_id("rename-input").press("Enter")
     titles(page, "The second question", "Renamed")
     shot(page, "history")
     with page.expect_download() as download:
-        page.get_by_test_id("export").click()
+        choose_in_main_menu(page, "export")
     exported = tmp_path / "exported.json"
     download.value.save_as(exported)
     assert download.value.suggested_filename.endswith(".json")
@@ -1143,17 +1227,17 @@ def test_conversations_are_kept_exported_deleted_and_imported(window: Window, pr
     }
     delete(page)
     titles(page, "Renamed")
-    page.get_by_test_id("delete-all").click()
+    choose_in_main_menu(page, "delete-all")
     page.get_by_role("button", name="Keep them").click()
     titles(page, "Renamed")
-    page.get_by_test_id("delete-all").click()
+    choose_in_main_menu(page, "delete-all")
     page.get_by_test_id("delete-all-confirm").click()
     titles(page)
     page.reload()
-    expect(page.get_by_test_id("delete-all")).to_be_disabled()
+    titles(page)
     page.get_by_test_id("import-input").set_input_files(exported)
     expect(page.get_by_test_id("history-item")).to_have_count(2)
-    page.get_by_role("button", name="Renamed", exact=True).click()
+    page.get_by_role("link", name="Renamed", exact=True).click()
     expect(last(page)).to_contain_text("Hello from a scripted provider.")
     asks(page, "And the file?")
     assert "from the file" in json.dumps(sent(provider.requests[-1]))
@@ -1180,7 +1264,7 @@ def test_a_file_that_is_imported_can_not_break_the_page(page: Any, reply: dict[s
     exported = {"format": "msgmodel-conversations", "version": 1, "conversations": conversations}
     file = {"name": "x.json", "mimeType": "application/json", "buffer": json.dumps(exported).encode()}
     page.get_by_test_id("import-input").set_input_files([file])
-    page.get_by_role("button", name="From anywhere", exact=True).click()
+    page.get_by_role("link", name=re.compile("^From anywhere")).click()
     expect(last(page)).to_contain_text("Hello")
     page.reload()
     expect(last(page)).to_contain_text("Hello")
@@ -1211,7 +1295,15 @@ def test_what_is_deleted_is_gone_from_the_browser(page: Any, provider: Asked) ->
     assert page.evaluate(STORED) == [2, 2]
     delete(page)
     wait_for(lambda: page.evaluate(STORED) == [1, 1])
-    page.get_by_test_id("delete-all").click()
+    titles(page, "Question 1")
+    page.get_by_test_id("undo").last.click()
+    titles(page, "Question 2", "Question 1")
+    wait_for(lambda: page.evaluate(STORED) == [2, 2])
+    expect(page.get_by_test_id("undo")).to_have_count(0)
+    expect(last(page)).to_contain_text("Hello from a scripted provider.")
+    delete(page)
+    wait_for(lambda: page.evaluate(STORED) == [1, 1])
+    choose_in_main_menu(page, "delete-all")
     page.get_by_test_id("delete-all-confirm").click()
     wait_for(lambda: page.evaluate(STORED) == [0, 0])
 
@@ -1246,14 +1338,20 @@ def test_the_keyboard(page: Any, provider: Asked) -> None:
     page.keyboard.press("Enter")
     expect(last(page)).to_contain_text("one two")
     assert sent(provider.requests[-1]) == [("user", "one\ntwo")]
-    # What is written meanwhile is neither sent nor lost.
+    # What is written meanwhile waits; after a reply that was stopped, it is back in the field.
     page.keyboard.type("next")
     page.keyboard.press("Enter")
-    expect(composer).to_have_value("next")
+    expect(composer).to_have_value("")
+    expect(page.get_by_test_id("queued")).to_contain_text("next")
     page.keyboard.press("Escape")
     ends(last(page), "stopped")
     expect(composer).to_have_value("next")
+    expect(page.get_by_test_id("queued")).to_have_count(0)
     assert len(provider.requests) == 1
+    page.keyboard.press("Alt+p")
+    expect(page.locator(".thread")).to_be_focused()
+    page.keyboard.press("Alt+m")
+    expect(composer).to_be_focused()
     page.keyboard.press("Alt+n")
     expect(page.get_by_test_id("reply")).to_have_count(0)
     expect(composer).to_be_focused()
@@ -1262,10 +1360,6 @@ def test_the_keyboard(page: Any, provider: Asked) -> None:
     shot(page, "shortcuts")
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("shortcuts-dialog")).to_have_count(0)
-    expect(composer).to_be_focused()
-    page.keyboard.press("Alt+p")
-    expect(page.locator(".thread")).to_be_focused()
-    page.keyboard.press("Alt+m")
     expect(composer).to_be_focused()
     page.keyboard.press("Alt+s")
     expect(page.get_by_test_id("settings-dialog")).to_be_visible()
@@ -1290,9 +1384,7 @@ def test_an_empty_message_is_not_sent(page: Any, provider: Asked) -> None:
     expect(page.get_by_test_id("send")).to_be_disabled()
     page.get_by_test_id("composer").press("Enter")
     page.get_by_test_id("example").first.click()
-    expect(page.get_by_test_id("composer")).to_have_value(
-        "Explain how a hash map works, with a small example in Python."
-    )
+    expect(page.get_by_test_id("composer")).to_have_value("Explain a hash map with a small example")
     expect(page.get_by_test_id("send")).to_be_enabled()
     assert provider.requests == []
 

@@ -3,6 +3,7 @@
 import { putFile } from "./database";
 import { type Attachment, newId } from "./model";
 import { service } from "./providers";
+import { texts } from "./texts";
 
 const BASE64_GROWTH = 4 / 3;
 const RESERVED_FOR_TEXT = 64 * 1024;
@@ -27,18 +28,16 @@ export async function attach(
   const most = maxFileBytes();
   for (const file of files) {
     if (file.size === 0) {
-      problems.push(`${file.name} is empty.`);
+      problems.push(texts.files.empty(file.name));
     } else if (used + file.size > most) {
-      problems.push(
-        `${file.name} (${formatBytes(file.size)}) is too large: this server accepts ${formatBytes(most)} per message.`,
-      );
+      problems.push(texts.files.tooLarge(file.name, formatBytes(file.size), formatBytes(most)));
     } else {
       const id = newId();
       try {
         // A copy, because the file on the disk may change or disappear before it is sent.
         await putFile(id, new Blob([await file.arrayBuffer()], { type: file.type }));
-      } catch (error) {
-        problems.push(`${file.name} could not be stored: ${(error as Error).message}`);
+      } catch {
+        problems.push(texts.files.notStored(file.name));
         continue;
       }
       used += file.size;

@@ -19,6 +19,9 @@ import xml from "highlight.js/lib/languages/xml";
 import yaml from "highlight.js/lib/languages/yaml";
 import { announce } from "./announce";
 import { sanitize } from "./markdown";
+import { texts } from "./texts";
+import { download } from "./transfer";
+import { type IconName, iconPath } from "./view/icons";
 
 const LANGUAGES = {
   bash,
@@ -41,6 +44,29 @@ const LANGUAGES = {
 for (const [name, language] of Object.entries(LANGUAGES)) hljs.registerLanguage(name, language);
 hljs.configure({ ignoreUnescapedHTML: true });
 
+/** Of a saved file, by the language; `txt` for others. */
+const FILE_ENDINGS: Readonly<Record<string, string>> = {
+  bash: "sh",
+  c: "c",
+  cpp: "cpp",
+  css: "css",
+  diff: "diff",
+  go: "go",
+  html: "html",
+  java: "java",
+  javascript: "js",
+  js: "js",
+  json: "json",
+  python: "py",
+  rust: "rs",
+  sh: "sh",
+  sql: "sql",
+  ts: "ts",
+  typescript: "ts",
+  xml: "xml",
+  yaml: "yaml",
+};
+
 const MAX_HIGHLIGHTED = 60_000; // characters; a longer block would block the page while it is highlighted
 
 /** Return the first word after the fence if it can be shown as the name of a language, else "". */
@@ -49,33 +75,64 @@ function languageName(info: string): string {
   return /^[\w+#.-]{1,24}$/.test(word) ? word : "";
 }
 
-function codeFigure(language: string, pre: HTMLPreElement): HTMLElement {
+/** `info`: what stands behind the opening fence. All of it is shown. */
+function codeFigure(info: string, pre: HTMLPreElement): HTMLElement {
+  const language = languageName(info);
   const figure = document.createElement("figure");
   figure.className = "code";
+  figure.dir = "ltr";
   const head = document.createElement("figcaption");
   const label = document.createElement("span");
-  label.textContent = language || "text";
-  const copy = document.createElement("button");
-  copy.type = "button";
-  copy.className = "copy";
-  copy.textContent = "Copy";
-  copy.setAttribute("aria-label", `Copy the code${language ? ` (${language})` : ""}`);
+  label.textContent = info.trim() || "text";
+  const wrap = headButton("wrap", texts.code.wrap);
+  wrap.setAttribute("aria-pressed", "false");
+  wrap.addEventListener("click", () => {
+    const wrapped = pre.dataset.wrap !== "true";
+    pre.dataset.wrap = String(wrapped);
+    wrap.setAttribute("aria-pressed", String(wrapped));
+  });
+  const save = headButton("download", texts.code.save);
+  save.addEventListener("click", () => {
+    const ending = Object.hasOwn(FILE_ENDINGS, language) ? FILE_ENDINGS[language] : "txt";
+    download(new Blob([pre.textContent ?? ""], { type: "text/plain" }), `code.${ending}`);
+  });
+  const copy = headButton("copy", texts.code.copyLabel(language));
   copy.addEventListener("click", () => void copyCode(copy, pre));
-  head.append(label, copy);
+  head.append(label, wrap, save, copy);
   pre.tabIndex = 0; // so that the keyboard can scroll it
   pre.setAttribute("role", "group");
-  pre.setAttribute("aria-label", "Code");
+  pre.setAttribute("aria-label", texts.code.code);
   figure.append(head, pre);
   return figure;
 }
 
+function headButton(icon: IconName, label: string): HTMLButtonElement {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "ib icon-button s";
+  button.title = label;
+  button.setAttribute("aria-label", label);
+  drawIcon(button, icon);
+  return button;
+}
+
+function drawIcon(button: HTMLButtonElement, name: IconName): void {
+  const [svg, path] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
+  if (svg === undefined || path === undefined) return;
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", iconPath(name));
+  svg.append(path);
+  button.replaceChildren(svg);
+}
+
 async function copyCode(button: HTMLButtonElement, pre: HTMLPreElement): Promise<void> {
   const done = await copyText(pre.textContent ?? "");
-  button.textContent = done ? "Copied" : "Press Ctrl+C";
-  announce(done ? "Code copied" : "The browser does not allow copying");
-  window.setTimeout(() => {
-    button.textContent = "Copy";
-  }, 1800);
+  announce(done ? texts.code.codeCopied : texts.act.notCopied);
+  if (!done) return;
+  drawIcon(button, "check");
+  window.setTimeout(() => drawIcon(button, "copy"), 1800);
 }
 
 /** Copy a text; return whether the browser allowed it. */
@@ -108,7 +165,7 @@ export function openCode(info: string, text: string): { figure: HTMLElement; gro
     if (longer.startsWith(node.data)) node.appendData(longer.slice(node.length));
     else node.data = longer;
   };
-  return { figure: codeFigure(languageName(info), pre), grow };
+  return { figure: codeFigure(info, pre), grow };
 }
 
 /** Give each code block in the element its heading and its colors. */
@@ -116,14 +173,17 @@ export function decorateCode(element: HTMLElement): void {
   for (const pre of element.querySelectorAll("pre")) {
     const code = pre.querySelector("code");
     if (code === null) continue;
-    const language = languageName(/language-(\S+)/.exec(code.className)?.[1] ?? "");
-    code.removeAttribute("class");
+    const before = pre.previousElementSibling;
+    const caption = before?.classList.contains("code-info") ? before : null;
+    const info = caption?.textContent ?? "";
+    caption?.remove();
+    const language = languageName(info);
     const text = code.textContent ?? "";
     if (hljs.getLanguage(language) && text.length < MAX_HIGHLIGHTED) {
       code.replaceChildren(sanitize(hljs.highlight(text, { language, ignoreIllegals: true }).value));
     }
     const place = document.createComment("");
     pre.replaceWith(place);
-    place.replaceWith(codeFigure(language, pre));
+    place.replaceWith(codeFigure(info, pre));
   }
 }

@@ -6,6 +6,7 @@
 
 import { signal } from "@preact/signals";
 import type { Conversation } from "./model";
+import { attachmentsOf } from "./tree";
 
 export const isPersistent = signal(true);
 
@@ -91,13 +92,17 @@ async function remove(store: Store, id: string): Promise<void> {
   );
 }
 
-const fileIdsOf = (conversation: Conversation): string[] =>
-  conversation.panels.flatMap((panel) => panel.turns.flatMap((turn) => turn.files.map((file) => file.id)));
+/** Return the files of a conversation that are in the storage, by id. */
+export async function filesOf(conversation: Conversation): Promise<ReadonlyMap<string, Blob>> {
+  const ids = [...new Set(attachmentsOf(conversation).map((file) => file.id))];
+  const found = await Promise.all(ids.map(async (id) => [id, await getFile(id)] as const));
+  return new Map(found.filter((entry): entry is [string, Blob] => entry[1] !== undefined));
+}
 
 /** Remove a conversation and its files. */
 export async function removeConversation(conversation: Conversation): Promise<void> {
   await remove("conversations", conversation.id);
-  for (const id of new Set(fileIdsOf(conversation))) await remove("files", id);
+  for (const { id } of attachmentsOf(conversation)) await remove("files", id);
 }
 
 export async function removeEverything(): Promise<void> {

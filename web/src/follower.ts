@@ -9,13 +9,15 @@ import {
   initial,
   type PanelStream,
   reduce,
+  StreamError,
   type StreamOptions,
   stopStream,
 } from "msgmodel-client";
 import { announce } from "./announce";
 import { type Conversation, type Failure, type Reply, replaceReplies, type Stream } from "./model";
-import { copyState, spokenEnding } from "./reply";
+import { copyState, countWords, spokenEnding } from "./reply";
 import { changeConversation } from "./store";
+import { texts } from "./texts";
 import { authorizedFetch } from "./token";
 
 const SAVE_EVERY = 1000; // ms; a reload loses at most this much, even if the server has forgotten the stream
@@ -58,15 +60,19 @@ export class Follower {
   /** The panels to stop as soon as the stream's id is known; undefined means all. */
   #stopsToSend: (string | undefined)[] = [];
   #stopping = false;
+  /** Whether the stream is taken up again, after a reload or a break. */
+  #wasAway: boolean;
   readonly #left = new AbortController();
 
-  /** `replies`: by the id of their panel. */
+  /** `replies`: by the id of their panel. `guest`: whether another tab has begun the stream and saves what comes. */
   constructor(
     private readonly conversationId: string,
     private readonly stream: Stream,
     replies: ReadonlyMap<string, Reply>,
+    private readonly guest = false,
   ) {
     this.#streamId = stream.id;
+    this.#wasAway = stream.id !== null && !guest;
     for (const [panelId, reply] of replies) {
       this.#replies.set(panelId, { latest: signal(reply), connection: signal<ConnectionStatus>("connecting") });
     }
@@ -78,8 +84,11 @@ export class Follower {
     followers.set(stream.key, this);
   }
 
-  /** Read the stream that `begin` starts, to its end. */
-  async read(begin: (options: Pick<StreamOptions, "signal" | "fetch" | "onStatus">) => PanelStream): Promise<void> {
+  /** Read the stream that `begin` starts, to its end. `askAnew`: what to do if the server refuses the question. */
+  async read(
+    begin: (options: Pick<StreamOptions, "signal" | "fetch" | "onStatus">) => PanelStream,
+    askAnew: (() => Promise<void>) | null = null,
+  ): Promise<void> {
     const reading = begin({
       signal: this.#left.signal,
       fetch: authorizedFetch,
@@ -95,8 +104,17 @@ export class Follower {
       }
       this.finish(null);
     } catch (error) {
-      this.finish(failureOf(error));
+      if (askAnew !== null && isRefusal(error) && this.release()) await askAnew();
+      else this.finish(failureOf(error));
     }
+  }
+
+  /** Leave the replies to another follower; return false if the user has stopped them meanwhile. */
+  release(): boolean {
+    if (this.#stopsToSend.length > 0) return false;
+    followers.delete(this.stream.key);
+    this.#removeLive(this.#latestReplies());
+    return true;
   }
 
   /** Ask the server to stop; the stream's last event reports it. A second stop of everything does not wait for that. */
@@ -124,6 +142,12 @@ export class Follower {
   /** End the stream. Replies without an end get this failure. */
   finish(failure: Failure | null): void {
     this.#publish();
+    if (this.guest && failure !== null) {
+      // The tab that began the stream says what became of it.
+      followers.delete(this.stream.key);
+      this.#removeLive(this.#latestReplies());
+      return;
+    }
     this.#settle();
     const unfinished = this.#latestReplies().filter((reply) => reply.value.end === null);
     for (const reply of unfinished) {
@@ -146,8 +170,12 @@ export class Follower {
   }
 
   #noteConnection(status: ConnectionStatus, streamId: string | null): void {
-    for (const { connection } of this.#replies.values()) connection.value = status;
-    if (status === "reconnecting") announce("The connection broke; trying again");
+    for (const { connection, latest } of this.#replies.values()) {
+      if (status === "streaming" && this.#wasAway) latest.value = { ...latest.value, ...pickUp(latest.value) };
+      connection.value = status;
+    }
+    if (status === "reconnecting" && !this.#wasAway) announce(texts.live.lost(0));
+    this.#wasAway = status === "reconnecting" || status === "offline";
     if (streamId === null || this.#streamId !== null) return;
     this.#streamId = streamId;
     // Saved before the first text: a reload needs the id.
@@ -186,7 +214,7 @@ export class Follower {
       if (reply && !this.#shown.panels.includes(state)) reply.value = copyState(reply.value, state);
     }
     this.#shown = this.#state;
-    if (performance.now() - this.#savedAt >= SAVE_EVERY) this.save();
+    if (!this.guest && performance.now() - this.#savedAt >= SAVE_EVERY) this.save();
   }
 
   #latestReplies(): Signal<Reply>[] {
@@ -206,12 +234,25 @@ export class Follower {
   }
 }
 
+/** Return at which word a reply is taken up; nothing if it has none. */
+function pickUp({ content }: Reply): Pick<Reply, "pickedUp"> {
+  const words = countWords(content);
+  return words > 0 ? { pickedUp: words } : {};
+}
+
 class StoppedHere extends Error {
   readonly code = "cancelled";
   override readonly message = "Stopped without an answer from the server.";
 }
 
+/** Whether the server refused what was asked; what is refused for another reason, such as too many streams, is not. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof StreamError && error.status !== null && [403, 413, 422].includes(error.status);
+
 function failureOf(error: unknown): Failure {
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "network";
-  return { code, message: error instanceof Error ? error.message : String(error) };
+  const message = error instanceof Error ? error.message : String(error);
+  const wait = error instanceof StreamError ? error.retryAfter : null;
+  const shown = message.replace(/^panels\[\d+\](?:\.\w+)*: /, ""); // the panel is the one that shows it
+  return { code, message: shown, ...(wait !== null && { wait }) };
 }

@@ -4,9 +4,10 @@
  * exactly the parts that got new objects. `readonly` lets the compiler hold the rule.
  */
 
-import type { PanelEnd, Source, ToolCall } from "msgmodel-client";
+import type { PanelEnd, PanelPart, PanelProgress, Source, ToolCall, ToolRun } from "msgmodel-client";
+import { everyTurn, mapTurns } from "./tree";
 
-export type { PanelEnd, Source, ToolCall };
+export type { PanelEnd, PanelPart, PanelProgress, Source, ToolCall, ToolRun };
 
 /** A file of the user's. Its bytes are in the database under `id`, so that saving a conversation stays cheap. */
 export interface Attachment {
@@ -16,12 +17,17 @@ export interface Attachment {
   readonly size: number;
 }
 
-/** A fallback provider was asked, or the stream was resumed after a break (`panel_retry`). */
+/** A provider was asked again, a fallback was asked, or the stream was resumed after a break (`panel_retry`). */
 export interface RetryNote {
-  readonly reason: "fallback" | "resume";
+  readonly reason: "retry" | "fallback" | "resume" | "repair";
   readonly provider: string;
   readonly model: string;
   readonly error: string;
+  /** How many such notes the reply has had. */
+  readonly count?: number;
+  /** With `retry`: the number of the new request, and when it is sent, in ms since 1970. */
+  readonly attempt?: number | null;
+  readonly until?: number | null;
 }
 
 /** One try at an answer. If it has no `end` and no stream writes to it, `lost` says why. */
@@ -34,32 +40,74 @@ export interface Reply {
   readonly refusal: string;
   readonly toolCalls: readonly ToolCall[];
   readonly sources: readonly Source[];
+  /** Images, audio and files. A reply that an earlier version has saved has none of these two. */
+  readonly parts?: readonly PanelPart[];
+  readonly toolRuns?: readonly ToolRun[];
+  /** What a reply that is being written waits for. */
+  readonly progress?: PanelProgress;
   readonly note: RetryNote | null;
   readonly end: PanelEnd | null;
   readonly lost: Failure | null;
+  /** What it was asked with, as far as its ending depends on it. */
+  readonly asked?: { readonly maxTokens: number | null; readonly budget: number | null };
+  /** When the model thought, in ms since 1970; `to` is null while it does. */
+  readonly thought?: { readonly from: number; readonly to: number | null };
+  /** At which word it was taken up again after a reload or a break. */
+  readonly pickedUp?: number;
 }
 
 /** Why a reply has no terminal event: the error of the server, or of the connection to it. */
 export interface Failure {
   readonly code: string;
   readonly message: string;
+  /** Seconds that the server asks to wait. */
+  readonly wait?: number | null;
 }
 
-/** A question and the tries at its answer. The last one counts; the earlier ones stay readable. */
+/** Whether the user allows a call that the provider will run. */
+export interface Decision {
+  readonly callId: string;
+  readonly approve: boolean;
+}
+
+/** A question and the tries at its answer. One of them is shown, and counts; the others stay readable.
+ *
+ * A turn that version 5.0 has saved has none of the keys that may be absent: it is a tree of one branch.
+ */
 export interface Turn {
   readonly id: string;
-  readonly kind: "typed" | "continue" | "resume";
+  readonly kind: "typed" | "continue" | "resume" | "decide";
   readonly text: string;
   readonly files: readonly Attachment[];
+  /** Of a turn of the kind `decide`: which calls the user has allowed. */
+  readonly decisions?: readonly Decision[];
+  /** When it was asked, in ms since 1970. */
+  readonly askedAt?: number;
+  /** Turns of several panels that were asked at once have the same round. */
+  readonly round?: string;
   readonly replies: readonly Reply[];
+  /** The id of the reply that is shown; without it, the last one is. */
+  readonly shown?: string;
+  /** What followed the replies that are not shown, by their ids. */
+  readonly after?: Readonly<Record<string, Branch>>;
+  /** The other versions of this question with what followed them, in the order in which they were asked. */
+  readonly versions?: readonly Branch[];
+  /** How many of `versions` were asked before this one. */
+  readonly place?: number;
 }
+
+/** Turns that follow each other. `tree.ts` has what can be done with them. */
+export type Branch = readonly Turn[];
 
 export interface Panel {
   readonly id: string;
   readonly provider: string;
   /** Empty: the provider's default. */
   readonly model: string;
-  readonly turns: readonly Turn[];
+  /** The branch that is shown. */
+  readonly turns: Branch;
+  /** What differs here from the settings of the conversation. */
+  readonly settings?: Partial<Settings>;
 }
 
 export interface Settings {
@@ -67,6 +115,8 @@ export interface Settings {
   readonly maxTokens: number | null;
   readonly temperature: number | null;
   readonly reasoning: "" | "none" | "low" | "medium" | "high";
+  /** US dollars for one reply. What version 5.0 has saved has none. */
+  readonly maxCost?: number | null;
 }
 
 /** A stream that runs at the server. `id` is null until the server has answered; `key` identifies it before that. */
@@ -86,6 +136,7 @@ export interface Conversation {
   readonly panels: readonly Panel[];
   readonly settings: Settings;
   readonly streams: readonly Stream[];
+  readonly pinned?: boolean;
 }
 
 export const MAX_PANELS = 4;
@@ -98,13 +149,15 @@ export const newId = (): string => {
 
 export const newPanel = (provider: string, model = ""): Panel => ({ id: newId(), provider, model, turns: [] });
 
-export const newConversation = (panels: readonly Panel[]): Conversation => ({
+export const NO_SETTINGS: Settings = { system: "", maxTokens: null, temperature: null, reasoning: "", maxCost: null };
+
+export const newConversation = (panels: readonly Panel[], settings: Settings = NO_SETTINGS): Conversation => ({
   id: newId(),
   title: "",
   createdAt: Date.now(),
   updatedAt: Date.now(),
   panels,
-  settings: { system: "", maxTokens: null, temperature: null, reasoning: "" },
+  settings,
   streams: [],
 });
 
@@ -113,6 +166,7 @@ export const newTurn = (kind: Turn["kind"], text: string, files: readonly Attach
   kind,
   text,
   files,
+  askedAt: Date.now(),
   replies: [],
 });
 
@@ -125,12 +179,12 @@ export const newReply = (provider: string, model: string): Reply => ({
   refusal: "",
   toolCalls: [],
   sources: [],
+  parts: [],
+  toolRuns: [],
   note: null,
   end: null,
   lost: null,
 });
-
-export const lastReply = (turn: Turn): Reply | undefined => turn.replies.at(-1);
 
 /** Whether anything was asked in the conversation. One without a question is neither listed nor saved. */
 export const hasQuestions = (conversation: Conversation): boolean =>
@@ -148,13 +202,12 @@ export const changePanel = (
   panels: conversation.panels.map((panel) => (panel.id === panelId ? change(panel) : panel)),
 });
 
-/** Return the panel with this reply added to its turn, or to a new turn. */
-export function addReply(panel: Panel, turn: Turn, reply: Reply): Panel {
-  const answered: Turn = { ...turn, replies: [...turn.replies, reply] };
-  const known = panel.turns.some(({ id }) => id === turn.id);
-  const turns = panel.turns.map((other) => (other.id === turn.id ? answered : other));
-  return { ...panel, turns: known ? turns : [...turns, answered] };
-}
+/** Return what a panel is asked with: the settings of the conversation, and what differs in the panel. */
+export const settingsFor = (conversation: Conversation, panel: Panel): Settings => ({
+  ...NO_SETTINGS,
+  ...conversation.settings,
+  ...panel.settings,
+});
 
 /** Return the conversation with these replies, given by panel id, in place of their earlier versions. */
 export function replaceReplies(conversation: Conversation, replies: ReadonlyMap<string, Reply>): Conversation {
@@ -162,7 +215,7 @@ export function replaceReplies(conversation: Conversation, replies: ReadonlyMap<
     (changed, [panelId, reply]) =>
       changePanel(changed, panelId, (panel) => ({
         ...panel,
-        turns: panel.turns.map((turn) => (holdsReply(turn, reply.id) ? replaceReply(turn, reply) : turn)),
+        turns: mapTurns(panel.turns, (turn) => (holdsReply(turn, reply.id) ? replaceReply(turn, reply) : turn)),
       })),
     conversation,
   );
@@ -185,7 +238,7 @@ export interface Question {
 /** Return the questions that a stream of the conversation answers. */
 export function questionsOf(conversation: Conversation, stream: Stream): Question[] {
   return conversation.panels.flatMap((panel) =>
-    panel.turns.flatMap((turn) =>
+    [...everyTurn(panel.turns)].flatMap((turn) =>
       turn.replies.filter(({ id }) => id === stream.replies[panel.id]).map((reply) => ({ panel, turn, reply })),
     ),
   );

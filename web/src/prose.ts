@@ -6,7 +6,11 @@
  */
 
 import { decorateCode, openCode } from "./code";
-import { type Block, drawBlock, parseBlocks } from "./markdown";
+import { drawFormulas } from "./formulas";
+import { type Block, drawBlock, fenceInfo, parseBlocks } from "./markdown";
+import { texts } from "./texts";
+
+const LEAST_REST = 50; // ms; text that is drawn more often is not read sooner, and the layout costs more than the drawing
 
 interface DrawnBlock {
   raw: string;
@@ -26,7 +30,11 @@ export class Prose {
   #restUntil = 0;
   #waiting = 0;
 
-  constructor(private readonly host: HTMLElement) {}
+  /** `leastRest`: ms between two drawings of a text that grows. */
+  constructor(
+    private readonly host: HTMLElement,
+    private readonly leastRest = LEAST_REST,
+  ) {}
 
   /** Show `text`. Called once per frame while it grows; blocks that take long are drawn less often. */
   update(text: string, done: boolean): void {
@@ -60,7 +68,7 @@ export class Prose {
     if (this.#done) this.#finish();
     else this.#grow();
     const cost = performance.now() - began;
-    this.#restUntil = cost > 6 ? performance.now() + 3 * cost : 0; // so drawing takes a quarter of the time at most
+    this.#restUntil = performance.now() + Math.max(this.leastRest, 3 * cost); // drawing takes a quarter of the time at most
   }
 
   #grow(): void {
@@ -89,7 +97,7 @@ export class Prose {
       const open = !complete && offset === found.length - 1;
       if (before?.raw === block.raw && (open || before.grow === null)) return;
       const code = open && block.token.type === "code" ? (block.token.text as string) : null;
-      if (code !== null && before?.grow && before.info === fenceInfo(block) && block.raw.startsWith(before.raw)) {
+      if (code !== null && before?.grow && before.info === fenceInfo(block.token) && block.raw.startsWith(before.raw)) {
         before.raw = block.raw;
         before.grow(code);
         return;
@@ -105,10 +113,11 @@ export class Prose {
   #drawElement(block: Block, growing: string | null): DrawnBlock {
     const element = document.createElement("div");
     element.className = "block";
+    element.dir = "auto"; // by its own first letters: a reply may hold several languages
     if (growing !== null) {
-      const { figure, grow } = openCode(fenceInfo(block), growing);
+      const { figure, grow } = openCode(fenceInfo(block.token), growing);
       element.append(figure);
-      return { raw: block.raw, element, grow, info: fenceInfo(block) };
+      return { raw: block.raw, element, grow, info: fenceInfo(block.token) };
     }
     element.append(drawBlock(block));
     for (const table of element.querySelectorAll("table")) {
@@ -116,13 +125,12 @@ export class Prose {
       scroller.className = "table-scroll";
       scroller.tabIndex = 0; // so that the keyboard can scroll it
       scroller.setAttribute("role", "group");
-      scroller.setAttribute("aria-label", "Table");
+      scroller.setAttribute("aria-label", texts.code.table);
       table.replaceWith(scroller);
       scroller.append(table);
     }
     decorateCode(element);
+    drawFormulas(element);
     return { raw: block.raw, element, grow: null, info: "" };
   }
 }
-
-const fenceInfo = ({ token }: Block): string => ("lang" in token && typeof token.lang === "string" ? token.lang : "");

@@ -6,14 +6,15 @@ import { getFile } from "./database";
 import {
   type Attachment,
   type Conversation,
-  lastReply,
   type Panel,
   questionsOf,
   type Reply,
   type Settings,
   type Stream,
+  settingsFor,
   type Turn,
 } from "./model";
+import { pathTo, shownReply } from "./tree";
 
 export const CONTINUE_PROMPT =
   "You were cut off. Go on exactly where you stopped, without repeating what you have already said.";
@@ -39,14 +40,34 @@ function assistantTurn(reply: Reply): Message | null {
   return reply.content === "" ? null : { role: "assistant", content: reply.content, partial: true };
 }
 
+function answerOf(turn: Turn): Message | null {
+  const reply = shownReply(turn);
+  return reply === undefined ? null : assistantTurn(reply);
+}
+
+/** Return the results that a turn brings: what the user has decided about the calls before it. */
+function decisionsOf(turn: Turn): Message[] {
+  const results = (turn.decisions ?? []).map(({ callId, approve }) => ({
+    type: "tool_result" as const,
+    tool_call_id: callId,
+    content: { approve },
+  }));
+  return results.length > 0 ? [{ role: "tool", content: results }] : [];
+}
+
 async function history(panel: Panel, before: Turn): Promise<Message[]> {
   const messages: Message[] = [];
-  for (const turn of panel.turns.slice(0, panel.turns.indexOf(before))) {
+  for (const turn of pathTo(panel.turns, before.id) ?? panel.turns) {
+    messages.push(...decisionsOf(turn));
+    if (turn.kind === "decide") {
+      const answer = answerOf(turn);
+      if (answer) messages.push(answer);
+      continue;
+    }
     const parts = (await readFiles(turn.files)).map((file) => ({ type: "file" as const, ...file }));
     if (parts.length > 0) messages.push({ role: "user", content: [...parts, { type: "text", text: turn.text }] });
     else messages.push({ role: "user", content: turn.text });
-    const reply = lastReply(turn);
-    const answer = reply && assistantTurn(reply);
+    const answer = answerOf(turn);
     if (answer) messages.push(answer);
   }
   return messages;
@@ -58,6 +79,7 @@ function options(settings: Settings): NonNullable<PanelRequest["options"]> {
     ...(settings.maxTokens !== null && { max_tokens: settings.maxTokens }),
     ...(settings.temperature !== null && { temperature: settings.temperature }),
     ...(settings.reasoning && { reasoning: settings.reasoning }),
+    ...(settings.maxCost && { max_cost: settings.maxCost }),
   };
 }
 
@@ -66,14 +88,25 @@ export async function requestBody(conversation: Conversation, stream: Stream): P
   const questions = questionsOf(conversation, stream);
   const turn = questions[0]?.turn;
   if (turn === undefined) throw new Error("The question is no longer in the conversation.");
+  // What differs goes into the panel: a value that is set for all can't be taken back there. So does the budget, which
+  // holds for each reply; in the common options it would be one for all of them.
+  const differ = questions.some(
+    ({ panel }) => Object.keys(panel.settings ?? {}).length > 0 || settingsFor(conversation, panel).maxCost,
+  );
   const panels = await Promise.all(
-    questions.map(async ({ panel, turn: own }) => ({
+    questions.map(async ({ panel, turn: own, reply }) => ({
       panel_id: panel.id,
-      provider: panel.provider,
-      ...(panel.model.trim() && { model: panel.model.trim() }),
-      messages: await history(panel, own),
+      provider: reply.provider,
+      ...(reply.model.trim() && { model: reply.model.trim() }),
+      messages: [...(await history(panel, own)), ...decisionsOf(own)],
+      ...(differ && options(settingsFor(conversation, panel))),
     })),
   );
   const files = await readFiles(turn.files);
-  return { prompt: turn.text, panels, options: options(conversation.settings), ...(files.length > 0 && { files }) };
+  return {
+    prompt: turn.text,
+    panels,
+    options: { ...(differ ? {} : options(conversation.settings)), progress: true },
+    ...(files.length > 0 && { files }),
+  };
 }

@@ -5,12 +5,14 @@
  */
 
 import { batch, computed, signal } from "@preact/signals";
+import { idInAddress, writeAddress } from "./address";
 import { announce } from "./announce";
 import * as database from "./database";
 import { type Conversation, hasQuestions, newConversation, newPanel, type Panel } from "./model";
-import { preferredProvider } from "./providers";
-
-const LAST_OPEN_KEY = "msgmodel.open";
+import { tellOtherTabs } from "./other-tabs";
+import { preferredChoice } from "./providers";
+import { texts } from "./texts";
+import { usualSettings } from "./usual";
 
 /** The conversations that have a question, most recently used first. */
 export const conversations = signal<readonly Conversation[]>([]);
@@ -46,11 +48,30 @@ export function changeConversation(id: string, change: (before: Conversation) =>
     blank.value = after;
     return;
   }
-  batch(() => {
-    conversations.value = byLastUse([after, ...conversations.value.filter((other) => other.id !== id)]);
-    if (blank.value.id === id) blank.value = newConversation([newPanel(preferredProvider())]);
-  });
+  adoptConversation(after);
   void save(after);
+}
+
+/** List a conversation, in place of its earlier version, without saving it. */
+export function adoptConversation(conversation: Conversation): void {
+  const { id } = conversation;
+  batch(() => {
+    conversations.value = byLastUse([conversation, ...conversations.value.filter((other) => other.id !== id)]);
+    if (blank.value.id !== id) return;
+    blank.value = newBlank();
+    if (openId.value === id) writeAddress(id, true);
+  });
+}
+
+/** Return a conversation that asks the best provider with the settings that the user has chosen for new ones. */
+const newBlank = (panels: readonly Panel[] = [newPanel(...preferredChoice())]): Conversation =>
+  newConversation(panels, usualSettings());
+
+/** List a conversation that is new here, save it, and open it. */
+export async function addConversation(conversation: Conversation): Promise<void> {
+  adoptConversation(conversation);
+  openConversation(conversation.id);
+  await save(conversation);
 }
 
 /** Return the conversation as one that was used just now, which puts it first in the list. */
@@ -62,8 +83,9 @@ const byLastUse = (found: Conversation[]): Conversation[] =>
 async function save(conversation: Conversation): Promise<void> {
   try {
     await database.putConversation(conversation);
-  } catch (error) {
-    notify(`The conversation could not be saved: ${(error as Error).message}`);
+    tellOtherTabs({ kind: "changed", conversation });
+  } catch {
+    notify(texts.toast.notSaved);
   }
 }
 
@@ -72,18 +94,28 @@ export function startConversation(): void {
   openBlank(current.value.panels.map((panel) => newPanel(panel.provider, panel.model)));
 }
 
-function openBlank(panels: readonly Panel[]): void {
-  blank.value = newConversation(panels);
+function openBlank(panels?: readonly Panel[]): void {
+  blank.value = newBlank(panels);
   openConversation(blank.value.id);
 }
 
+/** Open a conversation, and write its address. */
 export function openConversation(id: string): void {
   openId.value = id;
-  try {
-    sessionStorage.setItem(LAST_OPEN_KEY, id);
-  } catch {
-    // without storage, a reload opens a new conversation
+  writeAddress(blank.value.id === id ? null : id);
+}
+
+/** Open the conversation of the page's address: after "back", or when the page starts. */
+export function followAddress(): void {
+  const id = idInAddress();
+  if (id !== null && findConversation(id)) {
+    openId.value = id;
+    return;
   }
+  if (id !== null) notify(texts.list.missing);
+  blank.value = newBlank();
+  openId.value = blank.value.id;
+  writeAddress(null, true);
 }
 
 /** Read the saved conversations. Those in memory stay as they are: streams may be writing to them. */
@@ -92,24 +124,17 @@ export async function readConversations(): Promise<void> {
   conversations.value = byLastUse(saved.map((conversation) => findConversation(conversation.id) ?? conversation));
 }
 
-/** Open the conversation that was open in this tab before the reload. */
-export function reopenConversation(): void {
-  let last: string | null = null;
-  try {
-    last = sessionStorage.getItem(LAST_OPEN_KEY);
-  } catch {
-    // without storage, a new conversation opens
-  }
-  if (last !== null && findConversation(last)) openConversation(last);
-  else openBlank([newPanel(preferredProvider())]);
-}
-
 /** Let an untouched conversation ask the best provider, once the providers are known. */
 export function choosePreferred(): void {
   const { id, panels } = current.value;
   const [panel] = panels;
   if (panel === undefined || panels.length > 1 || panel.turns.length > 0) return;
-  changeConversation(id, (before) => ({ ...before, panels: [{ ...panel, provider: preferredProvider() }] }));
+  const [provider, model] = preferredChoice();
+  changeConversation(id, (before) => ({ ...before, panels: [{ ...panel, provider, model }] }));
+}
+
+export function pinConversation(id: string, pinned: boolean): void {
+  changeConversation(id, (before) => ({ ...before, pinned }));
 }
 
 export function renameConversation(id: string, title: string): void {
@@ -117,16 +142,28 @@ export function renameConversation(id: string, title: string): void {
 }
 
 export async function deleteConversation(conversation: Conversation): Promise<void> {
-  const wasOpen = current.value.id === conversation.id;
-  conversations.value = conversations.value.filter(({ id }) => id !== conversation.id);
-  if (wasOpen) openBlank(conversation.panels.map((panel) => newPanel(panel.provider, panel.model)));
+  dropConversations(({ id }) => id === conversation.id);
   await database.removeConversation(conversation);
+  tellOtherTabs({ kind: "deleted", id: conversation.id });
   announce("Conversation deleted");
 }
+
+/** List these conversations no longer. If one of them is open, open a new one with its providers and models. */
+export function dropConversations(chosen: (conversation: Conversation) => boolean): void {
+  const open = current.value;
+  const wasListed = open.id !== blank.value.id;
+  conversations.value = conversations.value.filter((conversation) => !chosen(conversation));
+  if (wasListed && chosen(open)) openBlank(open.panels.map((panel) => newPanel(panel.provider, panel.model)));
+}
+
+/** List a conversation again that was deleted, save it, and open it. */
+export const restoreConversation = (conversation: Conversation): Promise<void> =>
+  addConversation(findConversation(conversation.id) ?? conversation);
 
 export async function deleteAllConversations(): Promise<void> {
   startConversation();
   conversations.value = [];
   await database.removeEverything();
+  tellOtherTabs({ kind: "emptied" });
   announce("All conversations deleted");
 }

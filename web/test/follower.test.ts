@@ -6,18 +6,21 @@ import { effect } from "@preact/signals";
 import type { PanelRequest, StreamEvent } from "msgmodel-client";
 import { beforeEach, expect, test, vi } from "vitest";
 import { type FakeServer, type Override, position, refuse, sendHead, serve, wire } from "../../clients/js/test/server";
-import { addPanel, continueReply, forget, resumeReply, retry, send, stopReplies } from "../src/actions";
+import { addPanel, choose, continueReply, removePanel, resumeReply, retry, send, stopReplies } from "../src/actions";
 import { allConversations } from "../src/database";
+import { forget } from "../src/deletion";
 import { isLive, latestOf, saveLiveReplies } from "../src/follower";
 import { isBusy, type Reply } from "../src/model";
 import { endingOf } from "../src/reply";
 import { RESUME_PROMPT } from "../src/request";
 import { conversations, current, deleteAllConversations, startConversation } from "../src/store";
+import { toasts } from "../src/toasts";
 import { delta, failed, final, frozen } from "./support";
 
 beforeEach(async () => {
   await deleteAllConversations();
-  startConversation();
+  startConversation(); // with the panels of the one before
+  for (const { id } of current.value.panels.slice(1)) removePanel(id);
 });
 
 /** Start a server that the page's relative addresses lead to. */
@@ -190,7 +193,7 @@ test("a stream is resumed after a reload, from what was saved", async () => {
   const store = await import("../src/store");
   const { resumeStreams } = await import("../src/exchange");
   await store.readConversations();
-  store.reopenConversation();
+  store.followAddress();
   expect(store.current.value.id).toBe(current.value.id);
   resumeStreams(store.current.value);
   await vi.waitFor(() => expect(store.current.value.streams).toEqual([]), { timeout: 10_000 });
@@ -231,4 +234,68 @@ test("a conversation that is deleted while it is answered stays deleted", async 
   await vi.waitFor(() => expect(server.received.map(({ method }) => method)).toEqual(["POST", "DELETE"]));
   await vi.waitFor(async () => expect(await allConversations()).toEqual([]));
   expect(conversations.value).toEqual([]);
+});
+
+test("if the server refuses one of several panels, that one fails alone", async () => {
+  const refused: number[] = [];
+  const answer = answerWith((id) => [final(id, "I can read it.")]);
+  await using server = await serveHere((request, response, number) => {
+    const panels = body(request).panels ?? [];
+    refused.push(panels.length);
+    if (!panels.some(({ provider }) => provider === "blind")) return answer(request, response, number);
+    response.writeHead(422, { "content-type": "application/json" });
+    const message = `panels[${panels.length - 1}]: blind does not take a.png`;
+    response.end(JSON.stringify({ error: { code: "invalid_request", message } }));
+    return true;
+  });
+  addPanel();
+  choose(current.value.panels[1]?.id ?? "", { provider: "blind" });
+  send("Hi", []);
+  await done();
+  expect(refused.sort()).toEqual([1, 1, 2]);
+  expect(lastReply(0)?.content).toBe("I can read it.");
+  expect(lastReply(1)?.lost).toEqual({ code: "invalid_request", message: "blind does not take a.png" });
+  expect(current.value.panels.map(({ turns }) => turns.length)).toEqual([1, 1]);
+  expect(new Set(server.received.map(({ headers }) => headers["idempotency-key"])).size).toBe(3);
+});
+
+test("a panel whose file is no longer stored fails alone", async () => {
+  await using server = await serveHere(answerWith((id) => [final(id, "Hello")]));
+  const lost = { id: "no such file", name: "a.txt", type: "text/plain", size: 1 };
+  send("Hi", [lost]);
+  await done();
+  addPanel();
+  send("And now?", []);
+  await done();
+  const message = "The file a.txt is no longer in this browser's storage.";
+  expect(lastReply(0)?.lost).toEqual({ code: "invalid_request", message });
+  expect(lastReply(1)?.content).toBe("Hello");
+  expect(server.received.length).toBe(1);
+});
+
+test("a server that refuses for another reason is asked once", async () => {
+  await using server = await serveHere((_request, response) => {
+    refuse(response, 429, {}, "rate_limit");
+    return true;
+  });
+  addPanel();
+  send("Hi", []);
+  await done();
+  expect([lastReply(0), lastReply(1)].map((reply) => reply?.lost?.code)).toEqual(["rate_limit", "rate_limit"]);
+  expect(server.received.length).toBe(1);
+});
+
+test("a deleted conversation comes back with what had arrived, and its stream is stopped", async () => {
+  await using server = await serveHere(answerWith((id) => [delta(id, "Hel")], true));
+  send("Hi", []);
+  await vi.waitFor(() => expect(shown()).toBe("Hel"));
+  const { id } = current.value;
+  forget(current.value);
+  await vi.waitFor(() => expect(server.received.map(({ method }) => method)).toEqual(["POST", "DELETE"]));
+  await vi.waitFor(async () => expect(await allConversations()).toEqual([]));
+  toasts.value.at(-1)?.undo?.();
+  await vi.waitFor(() => expect(current.value.id).toBe(id));
+  expect(current.value.id).toBe(id);
+  expect(lastReply()?.content).toBe("Hel");
+  await vi.waitFor(async () => expect((await allConversations()).map(({ title }) => title)).toEqual(["Hi"]));
 });

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import {
-  addReply,
   changePanel,
   hasQuestions,
   newConversation,
@@ -9,6 +8,7 @@ import {
   questionsOf,
   replaceReplies,
 } from "../src/model";
+import { addReply } from "../src/tree";
 import { answered, frozen, replyWith } from "./support";
 
 test("a reply is added to a new turn, or to the turn that it retries", () => {

@@ -30,7 +30,7 @@ let host: HTMLElement;
 let prose: Prose;
 beforeEach(() => {
   host = document.createElement("div");
-  prose = new Prose(host);
+  prose = new Prose(host, 0);
   return () => prose.dispose();
 });
 
@@ -44,7 +44,7 @@ test("a text that grew by any steps looks as if it had arrived at once", () => {
   const whole = drawnAtOnce(MARKDOWN);
   expect(whole).toContain('href="https://a.example/"');
   for (const step of [1, 2, 7, 50]) {
-    const growing = new Prose(host);
+    const growing = new Prose(host, 0);
     for (let end = 0; end < MARKDOWN.length; end += step) growing.update(MARKDOWN.slice(0, end), false);
     growing.update(MARKDOWN, true);
     expect(host.innerHTML, `in steps of ${step}`).toBe(whole);

@@ -2,21 +2,23 @@
 
 import { effect } from "@preact/signals";
 import { beforeEach, expect, test, vi } from "vitest";
+import { writeAddress } from "../src/address";
 import { allConversations, putConversation, removeEverything } from "../src/database";
-import { addReply, type Conversation, newTurn } from "../src/model";
+import { type Conversation, newTurn } from "../src/model";
 import {
   changeConversation,
   conversations,
   current,
   deleteAllConversations,
   deleteConversation,
+  followAddress,
   openConversation,
   readConversations,
   renameConversation,
-  reopenConversation,
   startConversation,
   touch,
 } from "../src/store";
+import { addReply } from "../src/tree";
 import { answered, frozen, replyWith } from "./support";
 
 beforeEach(async () => {
@@ -97,10 +99,10 @@ test("reading the saved conversations keeps those in memory, and reopens the las
   expect(titles(conversations.value).sort()).toEqual(["in memory", "saved before"]);
   expect(conversations.value).toContain(inMemory);
   openConversation(conversations.value.find(({ title }) => title === "saved before")?.id ?? "");
-  reopenConversation();
+  followAddress();
   expect(current.value.title).toBe("saved before");
-  sessionStorage.clear();
-  reopenConversation();
+  writeAddress(null, true);
+  followAddress();
   expect([current.value.title, current.value.id === id]).toEqual(["", false]);
   await removeEverything();
 });

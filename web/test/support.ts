@@ -1,7 +1,8 @@
 // Conversations and helpers that the tests share.
 
 import type { PanelEnd, PanelError, PanelFinal, StreamEvent } from "msgmodel-client";
-import { addReply, type Conversation, newConversation, newPanel, newReply, newTurn, type Reply } from "../src/model";
+import { type Conversation, newConversation, newPanel, newReply, newTurn, type Reply } from "../src/model";
+import { addReply } from "../src/tree";
 
 /** Freeze a value and everything in it, so that a change in place throws. */
 export function frozen<T>(value: T): T {

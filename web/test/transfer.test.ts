@@ -81,7 +81,7 @@ test("values of a wrong type are replaced, and unknown keys are dropped", async 
   const [copy] = await imported({ title: 7, panels, settings, streams: [{ id: "s" }] });
   expect(copy?.panels).toHaveLength(8);
   expect(copy).toMatchObject({ title: "7", streams: [] });
-  expect(copy?.settings).toEqual({ system: "", maxTokens: null, temperature: null, reasoning: "" });
+  expect(copy?.settings).toEqual({ system: "", maxTokens: null, temperature: null, reasoning: "", maxCost: null });
   const [turn] = copy?.panels[0]?.turns ?? [];
   expect(turn).toMatchObject({ kind: "typed", text: "1", files: [] });
   const [shown] = turn?.replies ?? [];

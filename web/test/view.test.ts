@@ -5,7 +5,7 @@
 import { type FunctionComponent, h, render } from "preact";
 import { beforeEach, expect, test, vi } from "vitest";
 import { changeSettings, choose } from "../src/actions";
-import { addReply, isBusy, newTurn } from "../src/model";
+import { isBusy, newTurn } from "../src/model";
 import {
   changeConversation,
   current,
@@ -13,6 +13,7 @@ import {
   deleteConversation,
   renameConversation,
 } from "../src/store";
+import { addReply } from "../src/tree";
 import { Composer } from "../src/view/composer";
 import { Sidebar } from "../src/view/sidebar";
 import { PanelTabs } from "../src/view/tabs";
@@ -50,18 +51,20 @@ test("the list of conversations follows every change", async () => {
   await vi.waitFor(() => expect(texts("history-item")).toEqual(["two"]));
   const stream = { id: null, key: "k", askedAt: 0, replies: {} };
   changeConversation(id, (before) => ({ ...before, streams: [stream] }));
-  await vi.waitFor(() => expect(host.querySelector(".pulse")).not.toBeNull());
+  await vi.waitFor(() =>
+    expect(host.querySelector("[data-testid=history-item] .glyph[data-ending=streaming]")).not.toBeNull(),
+  );
   await deleteConversation(current.value);
   await vi.waitFor(() => expect(texts("history-item")).toEqual([]));
 });
 
 test("the tabs follow the panels and their providers", async () => {
-  draw(PanelTabs, { scroller: { current: null } });
+  draw(PanelTabs, { shown: 0, onShow: () => {} });
   const { panels } = answered(ended(final("p", "")), ended(final("q", "")));
   changeConversation(current.value.id, (before) => ({ ...before, panels }));
-  await vi.waitFor(() => expect(texts("panel-tab")).toEqual(["openai", "openai"]));
+  await vi.waitFor(() => expect(texts("panel-tab")).toEqual(["OpenAI12 s", "OpenAI12 s"]));
   choose(panels[1]?.id ?? "", { provider: "gemini" });
-  await vi.waitFor(() => expect(texts("panel-tab")).toEqual(["openai", "gemini"]));
+  await vi.waitFor(() => expect(texts("panel-tab")).toEqual(["OpenAI12 s", "Google12 s"]));
 });
 
 test("the composer offers Stop while a reply is running, and settings do not disturb it", async () => {

@@ -1,34 +1,120 @@
 /** The page as a whole. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import { addPanel, panelLimit } from "../actions";
+import { useEffect, useState } from "preact/hooks";
 import { announcement } from "../announce";
 import * as draft from "../draft";
-import { hasQuestions, isBusy } from "../model";
+import { hasQuestions } from "../model";
+import { foldedByUser, isFolded, shownPanel, showPanel } from "../shown";
 import { current, notice } from "../store";
-import { isDark, toggleTheme } from "../theme";
-import { Composer } from "./composer";
-import { Dialogs, showDialog } from "./dialogs";
-import { Examples } from "./empty";
-import { Icon, IconButton } from "./icons";
-import { PanelView } from "./panel";
+import { texts } from "../texts";
+import { Bar } from "./bar";
+import { Board } from "./board";
+import { Composer, Under } from "./composer";
+import { Dialogs } from "./dialogs";
+import { Examples, Welcome } from "./empty";
+import { useFollowing } from "./following";
+import { IconButton } from "./icons";
+import { ThreadView, ToEnd } from "./panel";
+import { PickerHost } from "./picker";
+import { SettingsSheet, settingsShown } from "./settings";
 import { Sidebar } from "./sidebar";
 import { PanelTabs } from "./tabs";
+import { Toasts } from "./toasts";
+
+const NARROW = 832; // pixels, 52 rem: up to there the list is a drawer (style/narrow.css)
+const COLUMN = 340; // pixels; if the columns got narrower than this, the list folds to a rail
 
 export function App() {
   const [menu, setMenu] = useState(false);
-  const [dragging, setDragging] = useState(false);
+  const [differences, setDifferences] = useState(false);
+  const [together, setTogether] = useState(true);
   const conversation = current.value;
-  const panels = useRef<HTMLDivElement>(null);
-  const empty = !hasQuestions(conversation);
+  const { panels } = conversation;
+  const [only] = panels;
+  const several = panels.length > 1;
+  const isEmpty = !hasQuestions(conversation);
+  const turns = panels.reduce((sum, panel) => sum + panel.turns.length, 0);
+  const following = useFollowing(`${conversation.id} ${panels.length} ${turns}`);
+  const isRail = useRail(panels.length);
+  const shown = Math.min(shownPanel.value, panels.length - 1);
 
   useEffect(() => {
-    document.title = conversation.title ? `${conversation.title} · msgmodel` : "msgmodel";
+    document.title = conversation.title ? texts.frame.windowTitle(conversation.title) : texts.frame.name;
   });
+  return (
+    <DropTarget>
+      <div class="app" data-sidebar={isRail ? "rail" : ""} data-drawer={menu ? "open" : ""}>
+        {/* biome-ignore lint/a11y/useValidAnchor: the address names the conversation, so the link moves the focus only */}
+        <a class="skip" href="#message" onClick={skipToMessage}>
+          {texts.frame.skip}
+        </a>
+        <Sidebar shown={menu} onHide={() => setMenu(false)} />
+        <main class="main" data-empty={isEmpty && !several}>
+          <Bar
+            scrolled={following.scrolled}
+            differences={differences}
+            together={together}
+            onDifferences={() => setDifferences(!differences)}
+            onTogether={() => setTogether(!together)}
+            onMenu={() => setMenu(true)}
+          />
+          <Notice />
+          <PanelTabs shown={shown} onShow={showPanel} />
+          {several ? (
+            <Board following={following} shown={shown} differences={differences} together={together} />
+          ) : isEmpty || only === undefined ? (
+            <Welcome />
+          ) : (
+            <ThreadView panel={only} following={following} />
+          )}
+          <div class={several ? "bottom all" : "bottom"}>
+            <Toasts />
+            <ToEnd following={following} />
+            <Composer />
+            <Under />
+          </div>
+          {isEmpty && !several && <Examples />}
+          {settingsShown.value && <SettingsSheet />}
+        </main>
+        <PickerHost />
+        <Dialogs />
+        <div class="off-screen" role="status" aria-live="polite" data-testid="announcement">
+          {announcement.value}
+        </div>
+      </div>
+    </DropTarget>
+  );
+}
+
+/** The address has the conversation behind its hash, so the link only moves the focus. */
+function skipToMessage(event: Event): void {
+  event.preventDefault();
+  document.querySelector<HTMLElement>("#message textarea")?.focus();
+}
+
+/** Whether the list is folded, so that the columns get the width. */
+function useRail(count: number): boolean {
+  const [width, setWidth] = useState(() => innerWidth);
+  useEffect(() => {
+    const measure = (): void => setWidth(innerWidth);
+    addEventListener("resize", measure);
+    return () => removeEventListener("resize", measure);
+  }, []);
+  const isTight = count > 1 && (width - 264) / count < COLUMN;
+  const folded = width > NARROW && (foldedByUser.value ?? isTight);
+  useEffect(() => {
+    isFolded.value = folded;
+  }, [folded]);
+  return folded;
+}
+
+/** Files can be dropped anywhere. */
+function DropTarget({ children }: { children: preact.ComponentChildren }) {
+  const [dragging, setDragging] = useState(false);
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: files can be dropped anywhere; the keyboard has "Attach files"
     <div
-      class="app"
+      class="drop-target"
       onDragOver={(event) => {
         if (!event.dataTransfer?.types.includes("Files")) return;
         event.preventDefault();
@@ -45,59 +131,8 @@ export function App() {
         void draft.attachFiles(dropped);
       }}
     >
-      <Sidebar shown={menu} onHide={() => setMenu(false)} />
-      <main class="main">
-        <header class="topbar">
-          <IconButton
-            icon="menu"
-            label="Conversations"
-            class="narrow-only"
-            testId="menu"
-            onClick={() => setMenu(true)}
-          />
-          <h1 class="title">{conversation.title || "New conversation"}</h1>
-          <button
-            type="button"
-            class="button quiet add-panel"
-            data-testid="add-panel"
-            aria-label="Add a panel"
-            title="Ask another model in a new panel"
-            disabled={conversation.panels.length >= panelLimit() || isBusy(conversation)}
-            onClick={() => addPanel()}
-          >
-            <Icon name="plus" />
-            <span class="wide-only">Panel</span>
-          </button>
-          <IconButton
-            icon="sliders"
-            label="Settings of this conversation"
-            testId="settings"
-            onClick={() => showDialog("settings")}
-          />
-          <ThemeToggle />
-        </header>
-        {notice.value && (
-          <div class="notice" role="alert">
-            <span>{notice.value}</span>
-            <IconButton icon="close" label="Dismiss" class="small" onClick={dismissNotice} />
-          </div>
-        )}
-        <PanelTabs scroller={panels} />
-        <div class="panels" ref={panels} data-count={conversation.panels.length}>
-          {conversation.panels.map((panel, index) => (
-            <PanelView key={panel.id} panel={panel} number={index + 1} only={conversation.panels.length === 1} />
-          ))}
-        </div>
-        <div class="bottom">
-          {empty && <Examples />}
-          <Composer />
-        </div>
-      </main>
-      {dragging && <div class="drop-hint">Drop the files to attach them</div>}
-      <Dialogs />
-      <div class="off-screen" role="status" aria-live="polite" data-testid="announcement">
-        {announcement.value}
-      </div>
+      {children}
+      {dragging && <div class="drop-hint">{texts.frame.dropFiles}</div>}
     </div>
   );
 }
@@ -106,14 +141,13 @@ const dismissNotice = (): void => {
   notice.value = null;
 };
 
-function ThemeToggle() {
-  const dark = isDark();
+/** What the page has to say of itself. */
+function Notice() {
+  if (!notice.value) return null;
   return (
-    <IconButton
-      icon={dark ? "sun" : "moon"}
-      label={dark ? "Switch to the light theme" : "Switch to the dark theme"}
-      testId="theme-toggle"
-      onClick={toggleTheme}
-    />
+    <div class="banner" role="alert">
+      <p>{notice.value}</p>
+      <IconButton icon="close" label={texts.frame.dismiss} class="s" onClick={dismissNotice} />
+    </div>
   );
 }

@@ -2,9 +2,17 @@
 
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { texts } from "../texts";
 import { IconButton } from "./icons";
 
-export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren; testId?: string }) {
+export function Dialog(props: {
+  title: string;
+  onClose: () => void;
+  children: ComponentChildren;
+  footer?: ComponentChildren;
+  testId?: string;
+  broad?: boolean;
+}) {
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
   useLayoutEffect(() => {
@@ -14,19 +22,18 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
     // biome-ignore lint/a11y/useKeyWithClickEvents: a click beside the dialog closes it; the keyboard has Escape
     <dialog
       ref={dialog}
-      class="dialog"
+      class={`dialog${props.broad ? " broad" : ""}`}
       aria-labelledby={title}
       onClose={props.onClose}
       onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}
       {...(props.testId && { "data-testid": props.testId })}
     >
-      <div class="dialog-body">
-        <header class="dialog-head">
-          <h2 id={title}>{props.title}</h2>
-          <IconButton icon="close" label="Close" onClick={() => dialog.current?.close()} />
-        </header>
-        {props.children}
-      </div>
+      <header>
+        <h2 id={title}>{props.title}</h2>
+        <IconButton icon="close" label={texts.act.close} onClick={() => dialog.current?.close()} />
+      </header>
+      <div class={`dialog-in${props.broad ? " help" : ""}`}>{props.children}</div>
+      {props.footer && <footer>{props.footer}</footer>}
     </dialog>
   );
 }

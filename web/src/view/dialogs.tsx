@@ -1,16 +1,18 @@
 /** The dialogs. At most one is open. */
 
 import { signal } from "@preact/signals";
-import { useId, useState } from "preact/hooks";
-import { changeSettings, forgetAll } from "../actions";
-import type { Settings } from "../model";
-import { service } from "../providers";
-import { SHORTCUTS } from "../shortcuts";
-import { current } from "../store";
-import { type TokenQuestion, tokenQuestion } from "../token";
+import { forgetAll } from "../deletion";
+import { commands, shownKeys } from "../shortcuts";
+import { conversations } from "../store";
+import { texts } from "../texts";
+import { tokenQuestion } from "../token";
 import { Dialog } from "./dialog";
+import { Glyph } from "./icons";
+import { exportEverything } from "./list-foot";
+import { Palette } from "./palette";
+import { SignIn } from "./sign-in";
 
-type DialogName = "settings" | "shortcuts" | "delete-all";
+type DialogName = "help" | "delete-all" | "palette";
 
 const openDialog = signal<DialogName | null>(null);
 
@@ -23,172 +25,96 @@ const close = (): void => {
 };
 
 export function Dialogs() {
-  if (tokenQuestion.value !== null) return <TokenDialog question={tokenQuestion.value} />;
+  if (tokenQuestion.value !== null) return <SignIn question={tokenQuestion.value} />;
   switch (openDialog.value) {
-    case "settings":
-      return <SettingsDialog />;
-    case "shortcuts":
-      return <ShortcutsDialog />;
+    case "help":
+      return <Help />;
     case "delete-all":
-      return <DeleteAllDialog />;
+      return <DeleteAll />;
+    case "palette":
+      return <Palette onClose={close} />;
     default:
       return null;
   }
 }
 
-function SettingsDialog() {
-  const { settings } = current.value;
-  const most = service.value.limits.max_tokens;
+/** The shapes that the help explains, the most frequent ones first. */
+const SHAPES = [
+  "complete",
+  "truncated",
+  "broken",
+  "refused",
+  "stopped",
+  "waiting",
+  "empty",
+  "unknown",
+] as const satisfies readonly (keyof typeof texts.ending)[];
+
+function Help() {
+  const keys = [
+    { label: texts.help.send, keys: ["Enter"] },
+    { label: texts.help.newLine, keys: ["Shift", "Enter"] },
+    { label: texts.help.palette, keys: shownKeys(["Ctrl", "K"]) },
+    ...commands().filter((command) => command.keys.length > 0),
+  ];
   return (
-    <Dialog title="Settings of this conversation" onClose={close} testId="settings-dialog">
-      <label class="field">
-        <span>System instruction</span>
-        <textarea
-          rows={5}
-          data-testid="system-instruction"
-          value={settings.system}
-          placeholder="How the model should behave in every reply"
-          onInput={(event) => changeSettings({ system: event.currentTarget.value })}
-        />
-      </label>
-      <div class="field-row">
-        <label class="field">
-          <span>Maximum tokens per reply</span>
-          <input
-            type="number"
-            min={1}
-            max={most ?? undefined}
-            step={1}
-            inputMode="numeric"
-            data-testid="max-tokens"
-            placeholder={most ? `up to ${most.toLocaleString()}` : "the model's limit"}
-            value={settings.maxTokens ?? ""}
-            onInput={(event) => changeSettings({ maxTokens: numberOrNull(event.currentTarget.value) })}
-          />
-        </label>
-        <label class="field">
-          <span>Temperature</span>
-          <input
-            type="number"
-            min={0}
-            max={2}
-            step={0.1}
-            inputMode="decimal"
-            data-testid="temperature"
-            placeholder="the model's default"
-            value={settings.temperature ?? ""}
-            onInput={(event) => changeSettings({ temperature: numberOrNull(event.currentTarget.value) })}
-          />
-        </label>
-        <label class="field">
-          <span>Reasoning</span>
-          <select
-            data-testid="reasoning-level"
-            value={settings.reasoning}
-            onChange={(event) => changeSettings({ reasoning: event.currentTarget.value as Settings["reasoning"] })}
-          >
-            <option value="">the model's default</option>
-            <option value="none">none</option>
-            <option value="low">low</option>
-            <option value="medium">medium</option>
-            <option value="high">high</option>
-          </select>
-        </label>
+    <Dialog title={texts.help.title} onClose={close} testId="shortcuts-dialog" broad>
+      <div class="keys-part">
+        <h3>{texts.help.keys}</h3>
+        <dl class="keys">
+          {keys.map(({ label, keys: combination }) => (
+            <div key={label}>
+              <dt>
+                {combination.map((key) => (
+                  <kbd key={key}>{key}</kbd>
+                ))}
+              </dt>
+              <dd>{label}</dd>
+            </div>
+          ))}
+        </dl>
       </div>
-      <p class="hint">
-        Only what you set is sent. If a provider does not support a setting, the reply shows its error.
-      </p>
-    </Dialog>
-  );
-}
-
-const numberOrNull = (text: string): number | null =>
-  text.trim() === "" || Number.isNaN(Number(text)) ? null : Number(text);
-
-function ShortcutsDialog() {
-  return (
-    <Dialog title="Keyboard shortcuts" onClose={close} testId="shortcuts-dialog">
-      <dl class="shortcuts">
-        {SHORTCUTS.map(({ keys, what }) => (
-          <div key={what}>
-            <dt>
-              {keys.map((key) => (
-                <kbd key={key}>{key}</kbd>
-              ))}
-            </dt>
-            <dd>{what}</dd>
-          </div>
-        ))}
-      </dl>
-    </Dialog>
-  );
-}
-
-function DeleteAllDialog() {
-  return (
-    <Dialog title="Delete all conversations?" onClose={close}>
-      <p>They exist only in this browser and can't be restored. Export them first if you may need them.</p>
-      <div class="dialog-actions">
-        <button type="button" class="button quiet" onClick={close}>
-          Keep them
-        </button>
-        <button
-          type="button"
-          class="button danger"
-          data-testid="delete-all-confirm"
-          onClick={() => {
-            close();
-            forgetAll();
-          }}
-        >
-          Delete all
-        </button>
+      <div>
+        <h3>{texts.help.edges}</h3>
+        <dl class="shapes">
+          {SHAPES.map((ending) => (
+            <div key={ending}>
+              <Glyph ending={ending} />
+              <dt>{texts.ending[ending]}</dt>
+              <dd>{texts.meaning[ending]}</dd>
+            </div>
+          ))}
+        </dl>
       </div>
     </Dialog>
   );
 }
 
-function TokenDialog({ question: { answer, refused } }: { question: TokenQuestion }) {
-  const problem = useId();
-  const [token, setToken] = useState("");
-  return (
-    <Dialog
-      title="This server requires a token"
-      onClose={() => tokenQuestion.value && answer(null)}
-      testId="token-dialog"
-    >
-      <form
-        class="token"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (token.trim()) answer(token.trim());
+function DeleteAll() {
+  const footer = (
+    <>
+      <button type="button" class="btn quiet wide button start-of-row" onClick={close}>
+        {texts.deleteAll.keep}
+      </button>
+      <button type="button" class="btn wide button" onClick={() => void exportEverything()}>
+        {texts.deleteAll.export}
+      </button>
+      <button
+        type="button"
+        class="btn bad wide button danger"
+        data-testid="delete-all-confirm"
+        onClick={() => {
+          close();
+          forgetAll();
         }}
       >
-        <label class="field">
-          <span>Token</span>
-          <input
-            type="password"
-            autocomplete="off"
-            autofocus
-            aria-invalid={refused}
-            aria-describedby={refused ? problem : undefined}
-            data-testid="token-input"
-            value={token}
-            onInput={(event) => setToken(event.currentTarget.value)}
-          />
-        </label>
-        {refused && (
-          <p class="field-problem" id={problem} role="alert">
-            The server did not accept this token.
-          </p>
-        )}
-        <p class="hint">The operator of the server can give it to you. It is kept until you close this tab.</p>
-        <div class="dialog-actions">
-          <button type="submit" class="button primary" data-testid="token-submit" disabled={!token.trim()}>
-            Continue
-          </button>
-        </div>
-      </form>
+        {texts.deleteAll.delete}
+      </button>
+    </>
+  );
+  return (
+    <Dialog title={texts.deleteAll.title(conversations.value.length)} onClose={close} footer={footer}>
+      <p>{texts.deleteAll.body}</p>
     </Dialog>
   );
 }

@@ -1,42 +1,48 @@
-/** What a conversation shows before its first question. */
+/** What a conversation shows before its first question: headline and legend above the composer, examples below it. */
 
 import * as draft from "../draft";
 import { focusComposer } from "../focus";
+import { current } from "../store";
+import { texts } from "../texts";
+import { Glyph, Icon, type IconName } from "./icons";
 
-const EXAMPLES = [
-  { title: "Explain", prompt: "Explain how a hash map works, with a small example in Python." },
-  { title: "Compare", prompt: "Compare tea and coffee in a table: caffeine, taste, ritual." },
-  { title: "Write", prompt: "Write a short, friendly mail that moves a meeting to Thursday at 10." },
-  { title: "Find", prompt: "What could go wrong with a cache that never expires? Name the three worst cases." },
-];
+const LEGEND = ["complete", "truncated", "broken"] as const;
+const ICONS: readonly IconName[] = ["code", "list", "mail", "search"];
 
 export function Welcome() {
   return (
-    <div class="welcome">
-      <h2>What would you like to ask?</h2>
-      <p>
-        Every reply shows how it ended: complete, cut off, or broken. Add a panel to ask another model the same
-        question.
+    <div class="start-head">
+      <h2>{texts.start.headline}</h2>
+      <p class="legend">
+        <span>{texts.start.legend}</span>
+        {LEGEND.map((ending) => (
+          <span key={ending}>
+            <Glyph ending={ending} />
+            {texts.ending[ending]}
+          </span>
+        ))}
       </p>
     </div>
   );
 }
 
 export function Examples() {
+  const isSmall = current.value.panels.some(({ provider }) => provider === "local");
+  const examples: readonly string[] = isSmall ? texts.start.smallExample : texts.start.example;
   return (
-    <ul class="examples" aria-label="Examples">
-      {EXAMPLES.map(({ title, prompt }) => (
-        <li key={title}>
+    <ul class="examples" aria-label={texts.start.examples}>
+      {examples.map((example, index) => (
+        <li key={example}>
           <button
             type="button"
             data-testid="example"
             onClick={() => {
-              draft.text.value = prompt;
+              draft.text.value = example;
               focusComposer();
             }}
           >
-            <strong>{title}</strong>
-            <span>{prompt}</span>
+            <Icon name={ICONS[index] ?? "search"} />
+            {example}
           </button>
         </li>
       ))}

@@ -1,185 +1,168 @@
-/** One reply, and how it ended. */
+/** One reply. Its edge says how it ended, before a word is read. */
 
-import { continueReply, resumeReply, retry } from "../actions";
-import { announce } from "../announce";
-import { copyText } from "../code";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { connectionOf, isLive, latestOf } from "../follower";
-import { safeLink } from "../markdown";
-import type { Reply, Source, ToolCall } from "../model";
-import { badgeWords, endingOf, errorOf, usageFacts } from "../reply";
-import { Icon, IconButton } from "./icons";
+import { plainName } from "../media";
+import type { Reply, ToolCall, Turn } from "../model";
+import { approvalsOf, type Ending, endingOf, failureOf, namesOf, untoldOf, warningsOf } from "../reply";
+import { texts } from "../texts";
+import { waitingOf } from "../waiting";
+import { FailureCard } from "./failure";
+import { Icon } from "./icons";
+import { Live, useNow } from "./live";
 import { Markdown } from "./markdown";
+import { Parts, Sources } from "./parts";
+import { Approvals, Pairs, prettyJson, RunLine, Thoughts } from "./runs";
+import { VerdictLine } from "./verdict";
 
-/** `saved`: the reply as its conversation holds it. `follow`: whether the model can be asked to continue now. */
-export function ReplyView(props: { panelId: string; saved: Reply; follow: boolean }) {
+export interface ReplyProps {
+  panelId: string;
+  turn: Turn;
+  /** The reply as its conversation holds it. */
+  saved: Reply;
+  /** Whether the model can be asked to continue now. */
+  follow: boolean;
+  /** The letter of the panel, if there are several. */
+  letter: string | null;
+}
+
+export function ReplyView(props: ReplyProps) {
   const reply = latestOf(props.saved);
-  const connection = connectionOf(reply);
   const done = !isLive(reply);
-  const ending = endingOf(reply);
-  const disconnected = !done && (connection === "reconnecting" || connection === "offline");
-  const silent = !done && reply.content === "";
+  const ending: Ending = done && reply.end === null && reply.lost === null ? "broken" : endingOf(reply);
+  const now = useNow(!done);
+  const waiting = done ? null : waitingOf(reply, connectionOf(reply), now);
+  const host = useRef<HTMLElement>(null);
+  const just = useJustEnded(done);
+  const percent = waiting?.percent ?? null;
+  useLayoutEffect(() => {
+    if (percent !== null) host.current?.style.setProperty("--done", `${percent}%`);
+  }, [percent]);
+  const who = props.letter ?? namesOf(reply).M;
+  const failure = done ? failureOf(reply) : null;
   return (
-    <article class="reply" data-testid="reply" data-state={done ? ending : "streaming"} aria-busy={!done}>
-      {reply.note && (
-        <p class="note">
-          {reply.note.reason === "fallback"
-            ? `${reply.note.error} Now ${reply.note.provider} is asked instead.`
-            : `The stream broke, and ${reply.note.provider} was asked to continue.`}
-        </p>
-      )}
-      {reply.reasoning && (
-        <details class="reasoning" data-testid="reasoning">
-          <summary>{silent ? "Thinking…" : "Reasoning"}</summary>
-          <div class="reasoning-text">{reply.reasoning}</div>
-        </details>
-      )}
-      {silent && !reply.reasoning && <Waiting />}
-      {reply.content && <Markdown text={reply.content} done={done} />}
-      {reply.refusal && <p class="refusal">{reply.refusal}</p>}
-      {reply.toolCalls.map((call, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the list only grows
-        <ToolCard key={index} call={call} />
-      ))}
-      {reply.sources.length > 0 && <Sources sources={reply.sources} />}
-      {disconnected && (
-        <p class="note">
-          {connection === "offline" ? "No network. Waiting for it…" : "Connection lost: trying again…"}
-        </p>
-      )}
-      {done && <Outcome panelId={props.panelId} reply={reply} follow={props.follow} />}
+    <article
+      ref={host}
+      class="reply"
+      data-testid="reply"
+      data-ending={ending}
+      aria-busy={!done}
+      {...(waiting?.held && { "data-held": waiting.held })}
+      {...(percent !== null && { "data-progress": true })}
+      {...(just && { "data-just": true })}
+    >
+      <h2 class="off-screen">{texts.spoken.ended(who, texts.ending[ending])}</h2>
+      <div class="said">
+        <i class="edge" aria-hidden="true" />
+        <Notices reply={reply} />
+        <Steps reply={reply} done={done} now={now} />
+        {reply.content && <Markdown text={reply.content} done={done} />}
+        {reply.refusal && (
+          <p class="refusal" dir="auto">
+            {reply.refusal}
+          </p>
+        )}
+        <Parts parts={reply.parts ?? []} model={namesOf(reply).M} done={done} />
+        <Calls reply={reply} />
+        {done && props.follow && approvalsOf(reply).length > 0 && (
+          <Approvals panelId={props.panelId} calls={approvalsOf(reply)} reply={reply} />
+        )}
+        {reply.sources.length > 0 && <Sources sources={reply.sources} />}
+        {waiting && <Live reply={reply} waiting={waiting} panelId={props.panelId} turnId={props.turn.id} />}
+        {failure && <FailureCard failure={failure} isShort={ending === "broken"} />}
+        {ending === "empty" && <p class="hint nothing">{texts.verdict.nothing}</p>}
+      </div>
+      {done && <VerdictLine {...props} reply={reply} />}
     </article>
   );
 }
 
-function Waiting() {
-  return (
-    <div class="waiting" role="img" aria-label="Waiting for the first word">
-      <span />
-      <span />
-      <span />
-    </div>
-  );
+/** Return whether the reply has ended while it was looked at: its edge closes once. */
+function useJustEnded(done: boolean): boolean {
+  const wasLive = useRef(false);
+  if (!done) wasLive.current = true;
+  return done && wasLive.current;
 }
 
-function Outcome({ panelId, reply, follow }: { panelId: string; reply: Reply; follow: boolean }) {
-  const words = badgeWords(reply);
-  const ending = endingOf(reply);
-  const error = errorOf(reply);
-  const cut = ending === "truncated" || ending === "paused";
-  const broken = ending === "broken" || ending === "stopped";
+/** What one must know before reading. */
+function Notices({ reply }: { reply: Reply }) {
+  const { note } = reply;
+  const untold = untoldOf(reply);
   return (
     <>
-      {error && (
-        <div class="error-card" data-testid="error-card" data-code={error.code}>
+      {note && (note.reason === "resume" || note.reason === "fallback") && (
+        <p class="hint note" data-testid="note">
+          {note.reason === "resume"
+            ? texts.live.resumed(namesOf({ ...reply, provider: note.provider }).P)
+            : texts.live.fallback(
+                namesOf({ ...reply, end: null }).P,
+                namesOf({ ...reply, end: null, provider: note.provider }).P,
+              )}
+        </p>
+      )}
+      {warningsOf(reply).map(({ code, said, message }) => (
+        <div key={code + message} class="notice" data-testid="warning" data-code={code} title={message}>
           <Icon name="alert" />
-          <div>
-            <p class="error-label">{error.label}</p>
-            <p class="error-text">{error.message}</p>
-            <p class="error-more">
-              {error.advice && `${error.advice} `}
-              {error.retryAfter !== null && `The provider asks to wait ${Math.ceil(error.retryAfter)} s. `}
-              <code>{error.code}</code>
-            </p>
-          </div>
+          <p>
+            <strong>{said.strong}</strong> {said.rest}
+          </p>
+        </div>
+      ))}
+      {untold && (
+        <div class="notice" data-testid="untold">
+          <Icon name="alert" />
+          <p>{texts.verdict.untold(plainName(untold))}</p>
         </div>
       )}
-      {(words || (follow && (cut || broken))) && (
-        <div class="outcome">
-          {words && (
-            <span class="badge" data-testid="badge" data-state={ending}>
-              {words}
-            </span>
-          )}
-          {follow && cut && (
-            <button type="button" class="button small" data-testid="continue" onClick={() => continueReply(panelId)}>
-              Continue
-            </button>
-          )}
-          {follow && broken && reply.content && (
-            <button type="button" class="button small" data-testid="resume" onClick={() => resumeReply(panelId)}>
-              Resume
-            </button>
-          )}
-          {follow && (broken || ending === "filtered" || ending === "unknown") && (
-            <button type="button" class="button small" data-testid="retry" onClick={() => retry(panelId)}>
-              Retry
-            </button>
-          )}
-        </div>
-      )}
-      <Usage reply={reply} />
     </>
   );
 }
 
-function Usage({ reply }: { reply: Reply }) {
-  const copy = async (): Promise<void> => {
-    announce((await copyText(reply.content)) ? "Reply copied" : "The browser does not allow copying");
-  };
+/** What the model and the provider did before the answer: one quiet line each. */
+function Steps({ reply, done, now }: { reply: Reply; done: boolean; now: number }) {
+  const runs = reply.toolRuns ?? [];
+  if (!reply.reasoning && runs.length === 0) return null;
   return (
-    <footer class="usage" data-testid="usage">
-      <dl>
-        <div class="usage-model">
-          <dt class="off-screen">From</dt>
-          <dd>
-            {reply.end?.provider ?? reply.provider} · {reply.end?.model || reply.model || "default model"}
-          </dd>
-        </div>
-        {usageFacts(reply).map(({ label, value, title }) => (
-          <div key={label} {...(title && { title })}>
-            <dt>{label}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
-      {reply.content && <IconButton icon="copy" label="Copy the reply" class="small" onClick={() => void copy()} />}
-    </footer>
+    <div class="steps">
+      {reply.reasoning && <Thoughts reply={reply} done={done} now={now} />}
+      {runs.map((run) => (
+        <RunLine key={run.id} run={run} done={done} provider={namesOf(reply).P} />
+      ))}
+    </div>
   );
 }
 
-function ToolCard({ call }: { call: ToolCall }) {
-  const pretty =
-    call.arguments_json !== null && call.arguments_json !== undefined
-      ? JSON.stringify(call.arguments_json, null, 2)
-      : call.arguments;
+/** What the model asks for, in full: a call of which part is hidden could not be judged. */
+function Calls({ reply }: { reply: Reply }) {
   return (
-    <details class="tool" data-testid="tool-call" open={pretty.length < 400}>
+    <>
+      {reply.toolCalls.map((call, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the list only grows
+        <CallCard key={index} call={call} />
+      ))}
+    </>
+  );
+}
+
+function CallCard({ call }: { call: ToolCall }) {
+  const kind = call.kind ?? "function";
+  const name = plainName(call.name) || texts.call.unnamed;
+  const pretty = prettyJson(call.arguments_json) ?? call.arguments;
+  return (
+    <details
+      class="step call"
+      data-testid="tool-call"
+      data-kind={kind}
+      open={kind !== "function" || pretty.length < 400}
+    >
       <summary>
         <Icon name="tool" />
-        <span class="tool-name">{call.name || "a tool"}</span>
-        {!call.complete && <span class="badge">incomplete</span>}
+        <span class="tool-name">{name}</span>
+        {texts.callKind[kind] && <small>{texts.callKind[kind]}</small>}
+        {!call.complete && <small class="tag">{texts.call.incomplete}</small>}
+        <Icon name="fold" class="fold" />
       </summary>
-      <pre tabIndex={0} aria-label={`Arguments for ${call.name}`} role="group">
-        {pretty}
-      </pre>
+      <Pairs value={call.arguments_json} text={pretty} label={texts.approval.arguments(name)} />
     </details>
-  );
-}
-
-function Sources({ sources }: { sources: readonly Source[] }) {
-  return (
-    <section class="sources" data-testid="sources" aria-label="Sources">
-      <h3>Sources</h3>
-      <ol>
-        {sources.map((source, index) => {
-          const href = safeLink(source.url);
-          const name = source.title || source.url || source.text || "Unnamed source";
-          return (
-            // biome-ignore lint/suspicious/noArrayIndexKey: the list only grows
-            <li key={index}>
-              {href ? (
-                <a href={href} target="_blank" rel="noopener noreferrer nofollow">
-                  {name}
-                </a>
-              ) : (
-                name
-              )}
-              {href && source.title && <span class="host">{new URL(href).host}</span>}
-              {source.text && source.text !== name && <p>{source.text}</p>}
-            </li>
-          );
-        })}
-      </ol>
-    </section>
   );
 }

@@ -1,23 +1,21 @@
-/** The list of saved conversations. */
+/** The list of saved conversations: pinned, by day, or what a search has found. */
 
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { forget } from "../actions";
+import { signal } from "@preact/signals";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { announce } from "../announce";
 import { isPersistent } from "../database";
 import { focusComposer } from "../focus";
-import type { Conversation } from "../model";
-import {
-  conversations,
-  current,
-  notify,
-  openConversation,
-  readConversations,
-  renameConversation,
-  startConversation,
-} from "../store";
-import { download, exportAll, importAll } from "../transfer";
+import { groupByDay, searchConversations } from "../search";
+import { toggleList } from "../shown";
+import { conversations, openConversation, startConversation } from "../store";
+import { texts } from "../texts";
+import { ConversationRow } from "./conversation-row";
 import { showDialog } from "./dialogs";
 import { Icon, IconButton } from "./icons";
+import { ListFoot } from "./list-foot";
+
+/** What is looked for; empty if nothing is. */
+export const query = signal("");
 
 export function Sidebar({ shown, onHide }: { shown: boolean; onHide: () => void }) {
   const first = useRef<HTMLButtonElement>(null);
@@ -38,11 +36,11 @@ export function Sidebar({ shown, onHide }: { shown: boolean; onHide: () => void 
     <>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: a click beside the list hides it */}
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard has Escape */}
-      <div class="backdrop" data-shown={shown} onClick={onHide} />
+      <div class="veil backdrop" data-shown={shown} onClick={onHide} />
       <nav
         class="sidebar"
         id="conversations"
-        aria-label="Conversations"
+        aria-label={texts.list.label}
         data-shown={shown}
         onKeyDown={(event) => {
           if (event.key !== "Escape" || !shown) return;
@@ -53,33 +51,27 @@ export function Sidebar({ shown, onHide }: { shown: boolean; onHide: () => void 
       >
         <div class="brand">
           <Mark />
-          <span>msgmodel</span>
-          <IconButton icon="close" label="Hide the conversations" class="narrow-only" onClick={onHide} />
+          <span>{texts.frame.name}</span>
+          <IconButton icon="side" label={texts.list.hide} class="wide-only" testId="hide-list" onClick={toggleList} />
+          <IconButton icon="close" label={texts.list.close} class="narrow-only" onClick={onHide} />
         </div>
         <button
           ref={first}
           type="button"
           class="new"
+          aria-label={texts.frame.newConversation}
           data-testid="new-conversation"
           onClick={() => runAndHide(startConversation)}
         >
           <Icon name="plus" />
-          New conversation
+          <span>{texts.frame.newConversation}</span>
         </button>
-        {conversations.value.length === 0 ? (
-          <p class="sidebar-empty">Your conversations are listed here and kept in this browser only.</p>
-        ) : (
-          <ul class="history" data-testid="history">
-            {conversations.value.map((conversation) => (
-              <Item
-                key={conversation.id}
-                conversation={conversation}
-                onOpen={() => runAndHide(() => openConversation(conversation.id))}
-              />
-            ))}
-          </ul>
-        )}
-        <Foot />
+        <IconButton icon="side" label={texts.do.list} class="rail-only" testId="show-list" onClick={toggleList} />
+        <IconButton icon="search" label={texts.palette.label} class="rail-only" onClick={() => showDialog("palette")} />
+        <Find />
+        <List onOpen={(id) => runAndHide(() => openConversation(id))} />
+        {!isPersistent.value && <p class="hint">{texts.list.lost}</p>}
+        <ListFoot />
       </nav>
     </>
   );
@@ -88,127 +80,79 @@ export function Sidebar({ shown, onHide }: { shown: boolean; onHide: () => void 
 function Mark() {
   return (
     <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
-      <path d="M7 6v20" />
-      <path d="M14 9h12M14 16h8" />
-      <circle cx="15.500" cy="23" r="2" />
+      <rect width="32" height="32" rx="9" fill="#0a6a55" />
+      <g fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" stroke-linejoin="round">
+        <path d="M8.500 7.500V19a5 5 0 0 0 5 5h10" />
+        <path d="M15 9h8.500M15 15.500h5.500" stroke="#8fe3c8" />
+      </g>
     </svg>
   );
 }
 
-function Item({ conversation, onOpen }: { conversation: Conversation; onOpen: () => void }) {
-  const [renaming, setRenaming] = useState(false);
-  const here = current.value.id === conversation.id;
-  const title = conversation.title || "Untitled";
-  if (renaming) {
-    const finishRenaming = (value: string): void => {
-      renameConversation(conversation.id, value);
-      setRenaming(false);
-    };
-    return (
-      <li class="history-item" data-testid="history-item">
-        <input
-          class="rename"
-          aria-label="Name of the conversation"
-          data-testid="rename-input"
-          defaultValue={title}
-          ref={(input) => input?.select()}
-          onBlur={(event) => finishRenaming(event.currentTarget.value)}
-          onKeyDown={(event) => {
-            if (event.key === "Enter") finishRenaming(event.currentTarget.value);
-            if (event.key !== "Escape") return;
-            event.preventDefault();
-            event.stopPropagation();
-            setRenaming(false);
-          }}
-        />
-      </li>
-    );
-  }
+function Find() {
   return (
-    <li class="history-item" data-testid="history-item" data-here={here}>
-      <button
-        type="button"
-        class="history-open"
-        aria-current={here ? "page" : undefined}
-        title={title}
-        onClick={onOpen}
-      >
-        {conversation.streams.length > 0 && <span class="pulse" role="img" aria-label="answering" />}
-        <span class="history-title">{title}</span>
-      </button>
-      <IconButton
-        icon="pencil"
-        label={`Rename ${title}`}
-        class="small"
-        testId="rename"
-        onClick={() => setRenaming(true)}
+    <div class="find">
+      <Icon name="search" />
+      <input
+        type="search"
+        data-testid="search"
+        placeholder={texts.list.search}
+        aria-label={texts.list.searchLabel}
+        dir="auto"
+        value={query.value}
+        onInput={(event) => {
+          query.value = event.currentTarget.value;
+        }}
+        onKeyDown={(event) => {
+          if (event.key !== "Escape" || query.value === "") return;
+          event.preventDefault();
+          event.stopPropagation();
+          query.value = "";
+        }}
       />
-      <IconButton
-        icon="trash"
-        label={`Delete ${title}`}
-        class="small"
-        testId="delete"
-        onClick={() => forget(conversation)}
-      />
-    </li>
+      {query.value === "" && <kbd>{/mac/i.test(navigator.platform) ? "⌘K" : "Ctrl K"}</kbd>}
+    </div>
   );
 }
 
-function Foot() {
-  const picker = useRef<HTMLInputElement>(null);
-  const importFile = async (file: File | undefined): Promise<void> => {
-    if (file === undefined) return;
-    try {
-      const count = await importAll(await file.text());
-      await readConversations();
-      announce(`${count} conversations imported`);
-    } catch (error) {
-      notify(`Nothing was imported: ${(error as Error).message}`);
-    }
-  };
-  const exportFile = async (): Promise<void> => {
-    download(await exportAll(), `msgmodel-${new Date().toISOString().slice(0, 10)}.json`);
-    announce("Conversations exported");
-  };
-  return (
-    <div class="sidebar-foot">
-      {!isPersistent.value && (
-        <p class="sidebar-empty">This browser stores nothing: the conversations are lost when you close the tab.</p>
-      )}
-      <div class="sidebar-tools">
-        <IconButton icon="download" label="Export all as JSON" testId="export" onClick={() => void exportFile()} />
-        <IconButton
-          icon="upload"
-          label="Import conversations"
-          testId="import"
-          onClick={() => picker.current?.click()}
-        />
-        <input
-          ref={picker}
-          type="file"
-          accept="application/json,.json"
-          hidden
-          data-testid="import-input"
-          aria-label="Import conversations"
-          onChange={(event) => {
-            void importFile(event.currentTarget.files?.[0]);
-            event.currentTarget.value = "";
-          }}
-        />
-        <IconButton
-          icon="trash"
-          label="Delete all conversations"
-          testId="delete-all"
-          disabled={conversations.value.length === 0}
-          onClick={() => showDialog("delete-all")}
-        />
-        <IconButton
-          icon="keyboard"
-          label="Keyboard shortcuts"
-          testId="shortcuts"
-          onClick={() => showDialog("shortcuts")}
-        />
+function List({ onOpen }: { onOpen: (id: string) => void }) {
+  const looked = query.value.trim();
+  const found = looked ? searchConversations(conversations.value, looked) : null;
+  const words = found && (found.length > 0 ? texts.list.found(found.length, looked) : texts.list.nothing(looked));
+  useLayoutEffect(() => {
+    if (words) announce(words);
+  }, [words]);
+  if (conversations.value.length === 0) return <p class="list hint">{texts.list.empty}</p>;
+  if (found !== null) {
+    return (
+      <div class="list" data-testid="history" tabIndex={0} role="group" aria-label={texts.list.all}>
+        <h2 data-testid="found">{words}</h2>
+        <ul>
+          {found.map(({ conversation, title, excerpt }) => (
+            <ConversationRow
+              key={conversation.id}
+              conversation={conversation}
+              title={title}
+              excerpt={excerpt}
+              onOpen={onOpen}
+            />
+          ))}
+        </ul>
       </div>
+    );
+  }
+  return (
+    <div class="list" data-testid="history" tabIndex={0} role="group" aria-label={texts.list.all}>
+      {groupByDay(conversations.value, new Date(), texts.list).map(({ name, conversations: members }) => (
+        <section key={name} aria-label={name}>
+          <h2>{name}</h2>
+          <ul>
+            {members.map((conversation) => (
+              <ConversationRow key={conversation.id} conversation={conversation} onOpen={onOpen} />
+            ))}
+          </ul>
+        </section>
+      ))}
     </div>
   );
 }

@@ -1,0 +1,298 @@
+/** The scenes of the gallery: each puts the page into one state, with made-up data in the real store. */
+
+import { Follower } from "../src/follower";
+import {
+  type Conversation,
+  newConversation,
+  newId,
+  newPanel,
+  newReply,
+  newTurn,
+  type Panel,
+  type Reply,
+  type Stream,
+  type Turn,
+} from "../src/model";
+import { providersLoaded, service } from "../src/providers";
+import { changeConversation, current } from "../src/store";
+import { ENDINGS, ended, FAILURES, failed, final, TEXT, WARNED } from "./replies";
+
+const HASH_MAP = `A hash map keeps pairs of a key and a value. It turns the key into a number, the *hash*, and takes the number as the place where the pair is kept.
+
+### A small example
+
+| Key | Hash | Place |
+|-----|-----:|------:|
+| tea | 4213 | 5 |
+| coffee | 977 | 1 |
+
+\`\`\`python
+def place(key: str, size: int = 8) -> int:
+    """Return where a pair is kept."""
+    return hash(key) % size  # 5 for "tea"
+\`\`\`
+
+With a good hash function a million entries are found **as quickly as ten**.`;
+
+const PIXELS =
+  "PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHdpZHRoPSI2NDAiIGhlaWdodD0iMzYwIj48cmVjdCB3aWR0aD0iNjQwIiBoZWlnaHQ9IjM2MCIgZmlsbD0iIzljYiIvPjxjaXJjbGUgY3g9IjMyMCIgY3k9IjE0MCIgcj0iNjAiIGZpbGw9IiNmZmU5YjAiLz48cmVjdCB5PSIyMjAiIHdpZHRoPSI2NDAiIGhlaWdodD0iMTQwIiBmaWxsPSIjMmY2ZjdmIi8+PC9zdmc+";
+
+const STEPS = ended(
+  final(HASH_MAP, {
+    reasoning: "The profile shows a step near 70 m.\nI should compare the surface with the open Atlantic.",
+    tool_runs: [
+      {
+        id: "1",
+        name: "web_search",
+        status: "done",
+        input: { query: "Baltic surface salinity 2026" },
+        output: "smhi.se: Salinity in the Baltic Sea",
+      },
+      { id: "2", name: "code_interpreter", status: "done", input: "print(21_700 / 940)", output: "23.08" },
+      { id: "3", name: "read_profile", status: "failed", input: { file: "gotland-ctd.png" }, output: null },
+    ],
+    sources: [
+      { url: "https://www.smhi.se/salinity", title: "Salinity in the Baltic Sea", text: "7.1 g/kg at the surface" },
+      { url: "https://helcom.fi/water", title: "Water balance", text: null },
+      { url: null, title: "A book without an address", text: null },
+    ],
+  }),
+  {
+    thought: { from: 0, to: 12_000 },
+    parts: [
+      {
+        event: "panel_part",
+        panel_id: "p",
+        id: "i",
+        kind: "image",
+        media_type: "image/svg+xml",
+        size: 1_204_000,
+        complete: true,
+        data: PIXELS,
+        text: "A calm sea under a low sun",
+      },
+    ],
+  },
+);
+
+const asked = (text: string, reply: Reply, round?: string): Turn => ({
+  ...newTurn("typed", text),
+  askedAt: Date.UTC(2026, 10, 30, 14, 32),
+  ...(round && { round }),
+  replies: [reply],
+});
+
+const single = (title: string, pairs: readonly (readonly [string, Reply])[]): Conversation => ({
+  ...newConversation([
+    { ...newPanel("openai", "gpt-6-luna"), turns: pairs.map(([text, reply]) => asked(text, reply)) },
+  ]),
+  title,
+});
+
+const WHO = [
+  ["openai", "gpt-6-luna"],
+  ["anthropic", "claude-haiku-5-5"],
+  ["gemini", "gemini-3.5-flash-lite"],
+  ["local", "smollm2-135m-instruct"],
+] as const;
+
+function board(title: string, rows: readonly (readonly [string, readonly Reply[]])[], count = 4): Conversation {
+  const panels = WHO.slice(0, count).map(([provider, model], place): Panel => {
+    const turns = rows.map(([text, replies], row) =>
+      asked(text, { ...(replies[place] ?? newReply("", "")), provider, model }, `r${row}`),
+    );
+    return { ...newPanel(provider, model), turns };
+  });
+  return { ...newConversation(panels), title };
+}
+
+const answer = (text: string, seconds: number, cost: number | null, rest = {}): Reply =>
+  ended(
+    final(text, {
+      provider: "",
+      model: "",
+      cost,
+      timing: { first_delta_seconds: 0.4, total_seconds: seconds, attempts: 1 },
+      ...rest,
+    }),
+  );
+
+const COMPARED = board("Why is the sea salty?", [
+  [
+    "How much salt is in sea water?",
+    [
+      answer("35 grams in a kilogram, on average.", 0.8, 0.0002),
+      answer("About 3.5 per cent of sea water is salt.", 1.1, 0.0008),
+      answer("3.5 %.", 0.5, 0.0001),
+      answer("The sea has 35 salt.", 0.9, 0),
+    ],
+  ],
+  [
+    "Why is the sea salty? Explain it in five sentences.",
+    [
+      answer(
+        "Salt comes off the land. Rain is slightly acid, it dissolves rock, and rivers carry what it took to the sea.\n\nWater evaporates, the salt stays. In about four billion years that has added up to 35 grams in every kilogram.",
+        2.1,
+        0.0009,
+      ),
+      answer(
+        "Two things put salt into the sea: rivers, which bring what rain has washed out of rock, and vents on the sea floor, where hot water takes up minerals.\n\n- Sodium and chloride make up 85 % of it.\n- It leaves again as sediment and spray.",
+        3.4,
+        0.0031,
+      ),
+      answer(
+        "Rivers bring salt to the sea, and evaporation leaves it there. Over geological time a balance has come about, so that",
+        1.2,
+        0.0002,
+        { status: "truncated", truncated_in: "text" },
+      ),
+      answer(
+        "The sea is salty because of the salt in it. Rivers have salt. The salt goes into the sea and it is salty.",
+        4,
+        0,
+      ),
+    ],
+  ],
+]);
+
+const live = (rest: Partial<Reply>): Reply => ({ ...newReply("", ""), ...rest });
+
+const progress = (phase: string, rest = {}) =>
+  ({ event: "panel_progress", panel_id: "p", phase, seconds: 7, ...rest }) as unknown as NonNullable<Reply["progress"]>;
+
+const STREAMING = board("Explain a hash map", [
+  [
+    "Explain how a hash map works, with a small example.",
+    [
+      live({ content: HASH_MAP.slice(0, 330), progress: progress("text", { tokens_per_second: 64 }), pickedUp: 44 }),
+      live({
+        reasoning:
+          "I should begin with the idea of a place.\nso the load factor must stay below three quarters, or else chains grow",
+        thought: { from: Date.now() - 12_000, to: null },
+      }),
+      live({
+        note: {
+          reason: "retry",
+          provider: "gemini",
+          model: "",
+          error: "Busy.",
+          attempt: 2,
+          until: Date.now() + 3_600_000 * 0 + 64_000,
+        },
+      }),
+      live({ progress: progress("prompt", { percent: 38 }) }),
+    ],
+  ],
+]);
+
+const SEARCHING = single("Search", [
+  [
+    "Find the numbers of today.",
+    live({
+      toolRuns: [{ id: "1", name: "web_search", status: "started", input: { query: "Baltic salinity" }, output: null }],
+    }),
+  ],
+]);
+
+const LATE = single("Right to left", [
+  [
+    "لماذا مياه بحر البلطيق أقل ملوحة من المحيط الأطلسي؟",
+    ended(
+      final(
+        "البلطيق **بحر داخلي قليل الملوحة**: تصبّ فيه أنهار كثيرة.\n\n- الماء العذب خفيف فيبقى في الأعلى.\n- الماء المالح ثقيل.",
+      ),
+    ),
+  ],
+]);
+
+const LONG = single("Two versions", [["Explain the step.", STEPS]]);
+const versions = (conversation: Conversation): Conversation => ({
+  ...conversation,
+  panels: conversation.panels.map((panel) => ({
+    ...panel,
+    turns: panel.turns.map((turn) => ({
+      ...turn,
+      replies: [ended(final("An earlier answer.")), ...turn.replies],
+      versions: [[newTurn("typed", "Explain it.")]],
+      place: 1,
+    })),
+  })),
+});
+
+const README = board(
+  "Why is the sea salty?",
+  [
+    [
+      "Why is the sea salty, and how much salt is in a bathtub of sea water?",
+      [
+        answer(
+          'Rain dissolves **minerals from rocks**, and rivers carry them to the sea. The water evaporates, but the salt stays.\n\n```python\nliters = 150\nsalt_in_kg = liters * 0.035\nprint(f"{salt_in_kg:.2f} kg")  # 5.25 kg\n```\n\nA bathtub of sea water holds about 5 kg of salt.',
+          2.1,
+          0.0009,
+        ),
+        ended(
+          failed(
+            "interrupted",
+            "Rivers wash **salts out of the rocks** on land and bring them to the sea. The sun evaporates the water and leaves the salt behind, for millions of years.\n\nSo a bathtub of sea water holds",
+            { provider: "anthropic", model: "claude-haiku-5-5" },
+          ),
+        ),
+      ],
+    ],
+  ],
+  2,
+);
+
+/** By name: the conversation, and whether its last replies are still coming. */
+export const SCENES: Readonly<Record<string, readonly [() => Conversation, "live"?]>> = {
+  empty: [() => newConversation([newPanel("openai", "gpt-6-luna")])],
+  "empty-two": [() => board("", [], 2)],
+  endings: [() => single("The lighthouse", ENDINGS)],
+  failures: [() => single("Failures", FAILURES)],
+  warnings: [() => single("Warnings", WARNED)],
+  steps: [() => versions(LONG)],
+  compare: [() => COMPARED],
+  "compare-two": [() => ({ ...COMPARED, panels: COMPARED.panels.slice(0, 2) })],
+  streaming: [() => STREAMING, "live"],
+  "streaming-one": [() => single("A story", [["Write a story.", live({ content: TEXT })]]), "live"],
+  searching: [() => SEARCHING, "live"],
+  rtl: [() => LATE],
+  readme: [() => README],
+  broken: [() => board("Broken", [["Tell me.", [answer(TEXT, 2, 0.001), ended(failed("interrupted", TEXT))]]], 2)],
+};
+
+const provider = (name: string, default_model: string, ready = true) => ({
+  name,
+  default_model,
+  wire: "",
+  ready,
+  needs_key: name !== "local" && name !== "ollama",
+  local: name === "local",
+});
+
+/** Put the page into this state. */
+export function showScene(name: string): void {
+  const others = ["azure", "bedrock", "cerebras", "cohere", "deepseek", "groq", "mistral"].map((other) =>
+    provider(other, "", false),
+  );
+  const own = WHO.map(([known, model]) => provider(known, model));
+  service.value = {
+    ...service.value,
+    providers: [...own, provider("ollama", "", false), ...others],
+    default: "openai",
+  };
+  providersLoaded.value = true;
+  const [make, kind] = SCENES[name] ?? [() => newConversation([newPanel("openai")])];
+  const made = make();
+  const { id } = current.value;
+  const stream: Stream = { id: "s", key: newId(), askedAt: Date.now(), replies: {} };
+  if (kind === "live") {
+    const replies = new Map(
+      made.panels.flatMap(
+        (panel) => panel.turns.at(-1)?.replies.map((reply): [string, Reply] => [panel.id, reply]) ?? [],
+      ),
+    );
+    new Follower(id, stream, replies);
+  }
+  changeConversation(id, () => ({ ...made, id, streams: kind === "live" ? [stream] : [] }));
+}
