@@ -37,6 +37,10 @@ async function see(name) {
     ...(name.startsWith("loop") && { sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithToolCalls }),
   });
   await chat.sendMessage({ text: "Hi" });
+  if (name === "media" && chat.addToolApprovalResponse) {
+    await chat.addToolApprovalResponse({ id: "a", approved: false, reason: "no" });
+    await chat.sendMessage();
+  }
   if (name === "again") await chat.sendMessage({ text: "And?" });
   while (chat.status === "submitted" || chat.status === "streaming")
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -35,6 +35,7 @@ _ENDING: dict[str, Any] = {
     "model": "claude-haiku-5-5",
     "usage": USAGE,
     "cost": 0.001,
+    "cost_source": "price_list",
     "timing": TIMING,
     "request_id": "req_1",
 }
@@ -199,3 +200,52 @@ TWO: dict[str, list[Any]] = {
     ],
 }
 """Two panels, `left` and `right`."""
+
+
+def picture(data: str | None = "AAAA", media_type: str | None = "image/png", **more: Any) -> Any:
+    """A part that is not text."""
+    part = {"id": "i", "kind": "image", "media_type": media_type, "size": 3, "complete": True, **more}
+    return {"event": "panel_part", "panel_id": "p", **part, **({} if data is None else {"data": data})}
+
+
+def tool_run(status: str, asked: Any = None, output: str | None = None) -> Any:
+    """A tool that the provider runs."""
+    about = {"id": "s", "name": "web_search", "status": status, "input": asked, "output": output}
+    return {"event": "panel_tool_run", "panel_id": "p", **about}
+
+
+def other_call(kind: str, action: Any, id: str = "k") -> Any:
+    """A call that is no function."""
+    arguments = action if isinstance(action, str) else '{"to": "x"}'
+    value = None if isinstance(action, str) else action
+    return {**call(id, arguments, value), "name": kind, "kind": kind}
+
+
+SHELL = other_call("shell", {"commands": ["rm -rf /"]})
+APPROVAL = other_call("approval", {"server_label": "files", "name": "erase", "arguments": "{}"}, "a")
+ITEM = {"provider": "openai", "wire": "openai_responses", "data": {"type": "mcp_approval_request", "id": "a"}}
+MEDIA_TURN: list[Any] = [
+    {"type": "text", "text": "Here."},
+    {"type": "media", "id": "i", "kind": "image", "media_type": "image/png", "data": "AAAA"},
+    {"type": "tool_call", "id": "k", "name": "shell", "kind": "shell", "arguments": '{"to": "x"}', "opaque": ITEM},
+    {"type": "tool_call", "id": "a", "name": "approval", "kind": "approval", "arguments": "{}", "opaque": ITEM},
+]
+MEDIA: list[Any] = [
+    tool_run("started"),
+    tool_run("done", {"query": "sea"}, "Salty."),
+    delta("Here."),
+    picture(),
+    {**SUN, "start": 0, "end": 4},
+    SHELL,
+    APPROVAL,
+    final(
+        "Here.",
+        "tool_calls",
+        "completed",
+        message={"role": "assistant", "content": MEDIA_TURN},
+        tool_calls=[_bare(SHELL), _bare(APPROVAL)],
+        sources=[{**_bare(SUN), "start": 0, "end": 4}],
+        untold=["hologram"],
+    ),
+]
+"""A search, an image, a citation with its place, and calls that no client may run as functions."""

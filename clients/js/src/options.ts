@@ -4,11 +4,13 @@ import type { Limits } from "./backoff.js";
 
 export type ConnectionStatus = "connecting" | "streaming" | "reconnecting" | "offline" | "closed";
 
+export type Headers = Record<string, string>;
+
 export interface StreamOptions extends Limits {
   /** Aborting it leaves the stream at once: the iterator throws the signal's reason. `stopStream` stops the panels. */
   signal?: AbortSignal;
-  /** Headers of every request, for example `authorization`. */
-  headers?: Record<string, string>;
+  /** Headers of every request, for example `authorization`; or a function that returns them, called for each request. */
+  headers?: Headers | (() => Headers | Promise<Headers>);
   /** Used instead of the global `fetch`. */
   fetch?: typeof globalThis.fetch;
   /** A second question with the same key joins the stream of the first. */

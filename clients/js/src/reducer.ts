@@ -4,6 +4,10 @@ import type {
   BatchFinal,
   PanelEnd,
   PanelEvent,
+  PanelItem,
+  PanelObject,
+  PanelPart,
+  PanelProgress,
   PanelRetry,
   PanelSnapshot,
   PanelToolCall,
@@ -11,6 +15,7 @@ import type {
   Source,
   StreamEvent,
   ToolCall,
+  ToolRun,
 } from "./events.js";
 
 /** The current state of one panel. */
@@ -24,7 +29,17 @@ export interface PanelState {
   /** Execute only calls that are `complete`. */
   readonly toolCalls: readonly ToolCall[];
   readonly sources: readonly Source[];
+  /** Images, audio and files, each as its latest event. */
+  readonly parts: readonly PanelPart[];
+  /** The tools that the provider itself ran. */
+  readonly toolRuns: readonly ToolRun[];
+  /** With `output`: the value so far. Only `end.object` is checked. */
+  readonly object?: PanelObject;
+  /** With `output` for a list: its elements so far that have the format. */
+  readonly items?: readonly PanelItem[];
   readonly retries: readonly PanelRetry[];
+  /** With `progress`: what the panel waits for. It is absent as soon as another event arrives. */
+  readonly progress?: PanelProgress;
   /** The terminal event; null while the panel runs. */
   readonly end: PanelEnd | null;
 }
@@ -57,7 +72,9 @@ export function reduce(state: State, event: StreamEvent): State {
   }
 }
 
-function applyEvent(panel: PanelState, event: PanelEvent): PanelState {
+function applyEvent(before: PanelState, event: PanelEvent): PanelState {
+  if (event.event === "panel_progress") return { ...before, progress: event };
+  const panel = before.progress ? withoutProgress(before) : before;
   switch (event.event) {
     case "panel_delta":
       return { ...panel, status: "streaming", text: panel.text + event.delta };
@@ -70,20 +87,42 @@ function applyEvent(panel: PanelState, event: PanelEvent): PanelState {
     case "panel_tool_call":
       return { ...panel, status: "streaming", toolCalls: withCall(panel.toolCalls, event) };
     case "panel_source": {
-      const { url, title, text } = event;
-      return { ...panel, status: "streaming", sources: [...panel.sources, { url, title, text }] };
+      const { event: _event, panel_id: _panel, ...source } = event;
+      return { ...panel, status: "streaming", sources: [...panel.sources, source] };
     }
-    case "panel_retry": {
-      const retried: PanelState = { ...panel, retries: [...panel.retries, event] };
-      // A fallback provider starts over. It is asked only before any text, so only reasoning can have been shown.
-      return event.reason === "fallback" ? { ...retried, status: "waiting", reasoning: "" } : retried;
+    case "panel_part":
+      return { ...panel, status: "streaming", parts: withLatest(panel.parts, event) };
+    case "panel_tool_run": {
+      const { event: _event, panel_id: _panel, ...run } = event;
+      return { ...panel, status: "streaming", toolRuns: withLatest(panel.toolRuns, run) };
     }
+    case "panel_object":
+      return { ...panel, status: "streaming", object: event };
+    case "panel_item":
+      return { ...panel, status: "streaming", items: [...(panel.items ?? []), event] };
+    case "panel_retry":
+      return applyRetry({ ...panel, retries: [...panel.retries, event] }, event);
     case "panel_final":
     case "panel_error":
       return applyEnd(panel, event);
     default:
       return panel;
   }
+}
+
+function withoutProgress({ progress: _progress, ...panel }: PanelState): PanelState {
+  return panel;
+}
+
+function applyRetry(panel: PanelState, event: PanelRetry): PanelState {
+  // A fallback provider starts over. It is asked only before any text, so only reasoning can have been shown.
+  if (event.reason === "fallback") return { ...panel, status: "waiting", reasoning: "" };
+  // After a repair, the next answer begins another value. The text stays, as it does in `content`.
+  return event.reason === "repair" ? withoutValue(panel) : panel;
+}
+
+function withoutValue({ object: _object, items: _items, ...panel }: PanelState): PanelState {
+  return panel;
 }
 
 // The terminal event repeats everything, so a reader that joined late has all of it too.
@@ -96,20 +135,32 @@ function applyEnd(panel: PanelState, end: PanelEnd): PanelState {
     refusal: end.refusal ?? "",
     toolCalls: end.tool_calls ?? [],
     sources: end.sources ?? [],
+    toolRuns: end.tool_runs ?? [],
     end,
   };
 }
 
 function applySnapshot(before: PanelState, panel: PanelSnapshot): PanelState {
-  const started = panel.content || panel.reasoning || panel.refusal || panel.tool_calls.length || panel.sources.length;
+  const started =
+    panel.content ||
+    panel.reasoning ||
+    panel.refusal ||
+    panel.tool_calls.length ||
+    panel.sources.length ||
+    panel.parts.length ||
+    panel.tool_runs.length;
   const restored: PanelState = {
-    ...before,
+    ...withoutProgress(withoutValue(before)),
     status: started ? "streaming" : "waiting",
     text: panel.content,
     reasoning: panel.reasoning,
     refusal: panel.refusal,
     toolCalls: panel.tool_calls,
     sources: panel.sources,
+    parts: panel.parts,
+    toolRuns: panel.tool_runs,
+    ...(panel.object ? { object: panel.object } : {}),
+    ...(panel.items ? { items: panel.items } : {}),
   };
   return panel.end ? applyEnd(restored, panel.end) : restored;
 }
@@ -122,10 +173,16 @@ function withPiece(calls: readonly ToolCall[], { id, name, delta }: PanelToolDel
 }
 
 function withCall(calls: readonly ToolCall[], event: PanelToolCall): readonly ToolCall[] {
-  const { id, name, arguments: text, arguments_json, complete } = event;
-  const call: ToolCall = { id, name, arguments: text, arguments_json, complete };
+  const { event: _event, panel_id: _panel, ...call } = event;
+  const { id } = call;
   const at = findOpenCall(calls, id);
   return at < 0 ? [...calls, call] : calls.with(at, call);
+}
+
+/** Return the items with this one, in the place of an earlier one with its id. */
+function withLatest<Item extends { id: string }>(items: readonly Item[], item: Item): readonly Item[] {
+  const at = items.findIndex(({ id }) => id === item.id);
+  return at < 0 ? [...items, item] : items.with(at, item);
 }
 
 /** Return the index of the call that pieces with this id belong to; -1 if it has not begun. */
@@ -148,6 +205,8 @@ function emptyPanel(id: string): PanelState {
     refusal: "",
     toolCalls: [],
     sources: [],
+    parts: [],
+    toolRuns: [],
     retries: [],
     end: null,
   };

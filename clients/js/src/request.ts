@@ -10,7 +10,20 @@ export interface PanelOptions {
   reasoning?: "none" | "low" | "medium" | "high";
   tools?: Json[];
   tool_choice?: Json;
+  /** The format of the reply: a JSON schema, or any JSON. `object` of the last event is the value. */
+  output?: { [keyword: string]: Json } | "json";
+  /** How often a reply that does not have the format is asked for again. */
+  repair?: number;
   tool_deltas?: boolean;
+  part_deltas?: boolean;
+  /** Send a `panel_progress` after each second without another event. They are not kept: a reader that comes back gets
+   * only those of its time. */
+  progress?: boolean;
+  cache_prompt?: boolean | "5m" | "1h";
+  /** US dollars. In the request's `options`: of all panels together. */
+  max_cost?: number;
+  /** Of input and output. In the request's `options`: of all panels together. */
+  max_total_tokens?: number;
   continue_truncated?: number;
   resume_interrupted?: boolean;
   /** Providers, or providers with a model. */

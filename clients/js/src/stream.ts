@@ -6,7 +6,7 @@
 import { Backoff } from "./backoff.js";
 import { type ErrorDetails, errorFromResponse, messageOf, StreamError } from "./errors.js";
 import type { StreamEvent } from "./events.js";
-import type { ConnectionStatus, ResumeOptions, StreamOptions } from "./options.js";
+import type { ConnectionStatus, Headers, ResumeOptions, StreamOptions } from "./options.js";
 import { StreamProgress } from "./progress.js";
 import type { PanelRequest } from "./request.js";
 import { Decoder, type Frame } from "./sse.js";
@@ -35,8 +35,8 @@ export async function stopStream(
     throw new StreamError("interrupted", "the server has not answered yet, so there is no stream to stop");
   const url = new URL(address);
   if (panelId !== undefined) url.searchParams.set("panel_id", panelId);
-  const { fetch = globalThis.fetch, headers = {}, signal = null } = { ...(own ? stream.options : {}), ...options };
-  const response = await fetch(url, { method: "DELETE", headers, signal });
+  const { fetch = globalThis.fetch, headers, signal = null } = { ...(own ? stream.options : {}), ...options };
+  const response = await fetch(url, { method: "DELETE", headers: await headersOf(headers), signal });
   if (!response.ok) throw errorFromResponse(response, await response.text());
 }
 
@@ -188,12 +188,13 @@ export class PanelStream implements AsyncIterableIterator<StreamEvent, void, und
 
   /** Yield the events of one connection, until it ends or breaks. */
   async *#readConnection(response: Response): AsyncGenerator<StreamEvent, void, undefined> {
-    const reader = response.body?.getReader();
+    const reader = response.body?.getReader() ?? wholeBody(response);
+    const limit = response.body ? this.#silence : Infinity;
     const decoder = new Decoder();
     const openedAt = performance.now();
     try {
       for (;;) {
-        const bytes = await this.#readChunk(reader);
+        const bytes = await this.#readChunk(reader, limit);
         if (bytes === null) break;
         for (const frame of decoder.feed(bytes)) {
           const event = this.#acceptFrame(frame);
@@ -207,15 +208,13 @@ export class PanelStream implements AsyncIterableIterator<StreamEvent, void, und
       this.#serverWait = decoder.retry ?? 0;
     } finally {
       // Also closes the connection of a caller's `fetch` that ignores signals.
-      reader?.cancel().catch(() => {});
+      reader.cancel().catch(() => {});
     }
   }
 
-  async #readChunk(reader: ReadableStreamDefaultReader<Uint8Array> | undefined): Promise<Uint8Array | null> {
+  async #readChunk(reader: BodyReader, limit: number): Promise<Uint8Array | null> {
     try {
-      const { done, value } = reader
-        ? await withTimeout(reader.read(), this.#left.signal, this.#silence)
-        : { done: true };
+      const { done, value } = await withTimeout(reader.read(), this.#left.signal, limit);
       if (!done && value) return value;
       this.#noteFailure(new Error("the connection ended before the stream did"));
     } catch (error) {
@@ -228,6 +227,8 @@ export class PanelStream implements AsyncIterableIterator<StreamEvent, void, und
   #acceptFrame(frame: Frame): StreamEvent | null {
     const id = /^[0-9]+$/.test(frame.id) ? Number(frame.id) : NaN;
     const event = parseEvent(frame.data);
+    // The server does not keep progress, so it has no number of its own.
+    if (event?.event === "panel_progress") return event;
     if (event === null || Number.isNaN(id))
       throw this.#error("protocol", "the server sent an event that msgmodel does not send");
     const last = this.lastEventId;
@@ -249,8 +250,9 @@ export class PanelStream implements AsyncIterableIterator<StreamEvent, void, und
     const connection = new AbortController();
     this.#connectionAbort = connection;
     const { fetch = globalThis.fetch } = this.options;
-    const all = { accept: "text/event-stream", ...this.options.headers, ...headers };
     try {
+      const own = await withTimeout(headersOf(this.options.headers), leaving, limit);
+      const all = { accept: "text/event-stream", ...own, ...headers };
       const sent = fetch(url, { ...init, headers: all, cache: "no-store", signal: connection.signal });
       return await withTimeout(sent, leaving, limit);
     } catch (error) {
@@ -313,8 +315,28 @@ export class PanelStream implements AsyncIterableIterator<StreamEvent, void, und
   }
 }
 
-/** Statuses of temporary failures, of a server or of a proxy in front of it. */
-const TEMPORARY_STATUSES = new Set([408, 425, 429, 500, 502, 503, 504]);
+/**
+ * Statuses of temporary failures, of a server or of a proxy in front of it.
+ * 52x: https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
+ */
+const TEMPORARY_STATUSES = new Set([408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529]);
+
+type BodyReader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
+
+/** Read a response without a stream, as React Native's `fetch` gives it: all of it arrives at once, at its end. */
+function wholeBody(response: Response): BodyReader {
+  let taken = false;
+  const read = async (): Promise<ReadableStreamReadResult<Uint8Array>> => {
+    if (taken) return { done: true, value: undefined };
+    taken = true;
+    return { done: false, value: new TextEncoder().encode(await response.text()) };
+  };
+  return { read, cancel: async () => {} };
+}
+
+async function headersOf(headers: StreamOptions["headers"]): Promise<Headers> {
+  return typeof headers === "function" ? await headers() : (headers ?? {});
+}
 
 function absolute(url: string | URL): string {
   return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href).href;

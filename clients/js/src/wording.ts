@@ -1,7 +1,7 @@
 // How a reply ended, in words for a page: the one table in TypeScript. A new status or code does not compile without
 // its words here.
 
-import type { ErrorCode, PanelFinal, Status } from "./events.js";
+import type { ErrorCode, MediaKind, PanelFinal, Status, ToolCallKind, ToolRun } from "./events.js";
 
 /** The words for each verdict on a reply that ended with `panel_final`. Empty: there is nothing to add. */
 export const STATUS_WORDS: Readonly<Record<Status, string>> = {
@@ -9,6 +9,7 @@ export const STATUS_WORDS: Readonly<Record<Status, string>> = {
   truncated: "Cut off",
   filtered: "Filtered by the provider",
   tool_calls: "Waits for a tool's result",
+  waiting: "Waits for a decision",
   paused: "Paused by the provider",
   unknown: "Ended for an unknown reason",
 };
@@ -82,4 +83,41 @@ export function errorWords(code: string): ErrorWords {
 /** Return the words for a reply that ended in an error, by whether any text had arrived. */
 export function brokenWords(hasText: boolean): string {
   return hasText ? "Broke off" : "Failed";
+}
+
+/** The words for a reply without any text, part or call. */
+export const EMPTY_WORDS = "The model ended its reply without any text.";
+
+/** The words for the state of a tool that the provider runs itself. `open`: the reply ended before the tool did. */
+export const RUN_WORDS: Readonly<Record<ToolRun["status"] | "open", string>> = {
+  started: "running…",
+  done: "done",
+  failed: "failed",
+  open: "not finished",
+};
+
+/** The words for what the model asks the application to run. */
+export const CALL_WORDS: Readonly<Record<ToolCallKind, string>> = {
+  function: "waits for the result of a function",
+  custom: "waits for the result of a custom tool",
+  computer: "waits for an action on a computer",
+  shell: "waits for commands in a shell",
+  local_shell: "waits for commands in a shell",
+  apply_patch: "waits for a change of files",
+  tool_search: "waits for a search for tools",
+  approval: "waits for your approval: the provider runs it if you approve",
+};
+
+/** The names of parts that are not text. */
+export const PART_WORDS: Readonly<Record<MediaKind, string>> = {
+  image: "Image",
+  audio: "Audio",
+  video: "Video",
+  document: "Document",
+  file: "File",
+};
+
+/** Return the words for the kinds of what a reply held and no event shows; empty if there are none. */
+export function untoldWords(untold: readonly string[]): string {
+  return untold.length > 0 ? `The reply also held what is not shown here: ${untold.join(", ")}.` : "";
 }

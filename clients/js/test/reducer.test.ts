@@ -24,9 +24,13 @@ function snapshot(state: State): StreamSnapshot {
     refusal: panel.refusal,
     tool_calls: [...panel.toolCalls],
     sources: [...panel.sources],
+    parts: [...panel.parts],
+    tool_runs: [...panel.toolRuns],
     provider: panel.end?.provider ?? null,
     model: panel.end?.model ?? null,
     end: panel.end,
+    ...(panel.object && { object: panel.object }),
+    ...(panel.items && { items: [...panel.items] }),
   }));
   return { event: "stream_snapshot", panel_id: null, panels, batch: state.batch };
 }
@@ -108,4 +112,18 @@ test("a hundred thousand deltas take under two seconds", () => {
   for (let n = 0; n < 100_000; n++) state = reduce(state, { event: "panel_delta", panel_id: "p", delta: "word " });
   assert.equal(state.panels[0]?.text.length, 500_000);
   assert.ok(performance.now() - begin < 2000);
+});
+
+test("progress is the latest, and gone with the next event", () => {
+  const waits = (seconds: number): StreamEvent => ({
+    event: "panel_progress",
+    panel_id: "p",
+    phase: "prompt",
+    seconds,
+  });
+  const before = all([waits(1), waits(2)]);
+  assert.deepEqual([before.panels[0]?.progress, before.panels[0]?.status], [waits(2), "waiting"]);
+  const after = all([{ event: "panel_delta", panel_id: "p", delta: "x" }], frozen(before));
+  assert.deepEqual(after, all([{ event: "panel_delta", panel_id: "p", delta: "x" }]));
+  assert.ok(!("progress" in (reduce(before, snapshot(after)).panels[0] ?? {})));
 });

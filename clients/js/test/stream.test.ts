@@ -29,6 +29,8 @@ const snapshot = (content: string, end = false): StreamSnapshot => ({
         refusal: "",
         tool_calls: [],
         sources: [],
+        parts: [],
+        tool_runs: [],
         provider: null,
         model: null,
       },
@@ -67,6 +69,23 @@ test("reconnecting sends the position and the headers, and reports its status", 
   const { path, headers } = server.received[1] ?? assert.fail();
   assert.deepEqual([path, headers["last-event-id"], headers.authorization], ["/v1/streams/s1", "2", "Bearer t"]);
   assert.deepEqual(statuses, ["connecting", "streaming", "reconnecting", "streaming", "closed"]);
+});
+
+test("progress has no number, and moves no position", async () => {
+  const waits: StreamEvent = { event: "panel_progress", panel_id: "p", phase: "prompt", seconds: 1 };
+  const aside = Buffer.from(`data: ${JSON.stringify(waits)}\n\n`);
+  await using server = await serve(EVENTS, ({ method }, response) => {
+    if (method !== "POST") return false;
+    cutAfter(response, Buffer.concat([aside, wire(EVENTS.slice(0, 2)), aside]), "clean");
+    return true;
+  });
+  const stream = streamPanels(server.url, HI, QUICK);
+  const seen = [];
+  for await (const event of stream) seen.push([event, stream.lastEventId]);
+  const [one, two, three, four, five] = EVENTS;
+  const numbered = [one, two, three, four, five].map((event, index) => [event, index + 1]);
+  assert.deepEqual(seen, [[waits, 0], ...numbered.slice(0, 2), [waits, 2], ...numbered.slice(2)]);
+  assert.equal(server.received[1]?.headers["last-event-id"], "2");
 });
 
 test("lastEventId is the number of the event that was just delivered", async () => {
@@ -137,7 +156,7 @@ test("a wait beyond giveUpAfter ends at once", async () => {
 });
 
 test("gives up after maxRetries attempts, with the text and the cause", async () => {
-  for (const status of [500, 502, 503, 504, 429, 408, null]) {
+  for (const status of [500, 502, 503, 504, 520, 522, 524, 529, 429, 408, null]) {
     await using server = await serve(EVENTS, ({ method }, response) => {
       if (method === "POST") cutAfter(response, half, "fin");
       else if (status === null) response.destroy();
@@ -370,4 +389,27 @@ test("a redirect within the original host leads to the stream there", async () =
   const stream = streamPanels(server.url, HI, { ...QUICK, headers: { authorization: "Bearer t" } });
   assert.deepEqual(await collect(stream), EVENTS);
   assert.equal(stream.url, server.url.replace("/v1/panels", "/behind/v1/streams/s1"));
+});
+
+test("headers may be a function, which is called for each request", async () => {
+  await using server = await serve(EVENTS, breakQuestion);
+  let count = 0;
+  const headers = async () => ({ authorization: `Bearer ${++count}` });
+  const stream = streamPanels(server.url, HI, { ...QUICK, headers });
+  assert.deepEqual(await collect(stream), EVENTS);
+  await stopStream(stream);
+  assert.deepEqual(
+    server.received.map((request) => request.headers.authorization),
+    ["Bearer 1", "Bearer 2", "Bearer 3"],
+  );
+});
+
+test("a fetch without body streams, as React Native's, delivers everything at the end", async () => {
+  await using server = await serve(EVENTS, breakQuestion);
+  const bare = async (url: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    const response = await fetch(url, init);
+    const { ok, status, headers } = response;
+    return { ok, status, headers, url: response.url, text: () => response.text() } as Response;
+  };
+  assert.deepEqual(await collect(streamPanels(server.url, HI, { ...QUICK, fetch: bare })), EVENTS);
 });

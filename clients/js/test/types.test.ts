@@ -10,13 +10,29 @@ function shown(event: StreamEvent): string {
     case "panel_reasoning":
     case "panel_refusal":
     case "panel_tool_delta":
+    case "panel_tool_progress":
       return event.delta;
+    case "panel_part":
+      return event.data ?? event.url ?? "";
+    case "panel_part_delta":
+      return event.data;
+    case "panel_tool_run":
+    case "panel_tool_result":
+      return event.name;
+    case "panel_round":
+      return String(event.round);
     case "panel_tool_call":
       return event.arguments;
     case "panel_source":
       return event.url ?? "";
+    case "panel_object":
+      return event.open ?? "";
+    case "panel_item":
+      return String(event.index);
     case "panel_retry":
       return event.reason;
+    case "panel_progress":
+      return event.phase;
     case "panel_final":
       return event.status;
     case "panel_error": {
