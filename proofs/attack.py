@@ -43,19 +43,19 @@ PAGE = ROOT / "docs" / "reliability.md"
 HERE = ROOT / "proofs"
 BYSTANDER, ATTACKER = "bystander-0123456789abcdef", "attacker-0123456789abcdef"
 LIMIT_SECONDS = 20.0
-"""An attack that has not ended by then is stopped."""
+"""An attack that takes longer is stopped."""
 LIMIT_MB = 4000.0
-"""A victim that takes more is stopped, for the sake of the machine."""
+"""A victim that takes more memory is stopped, to protect the machine."""
 WARM_UP_SECONDS = 0.7
 CALM_SECONDS = 0.3
-"""Until what was held up has been read and measured."""
+"""The time in which requests that an attack delayed are answered and measured."""
 CONTROL_SECONDS = 3.0
 
 Row = dict[str, Any]
 
 
 class Memory:
-    """What a process takes, by proc(5), in MB."""
+    """The memory of a process in MB, by proc(5)."""
 
     def __init__(self, pid: int) -> None:
         self._folder = Path(f"/proc/{pid}")
@@ -68,18 +68,18 @@ class Memory:
 
     @property
     def growth(self) -> float:
-        """The most it had above what it had at first."""
+        """Return the peak of its memory above what it had at first."""
         return self._field("VmHWM") - self.base
 
 
 class Victim:
-    """A process that is attacked, and what others notice."""
+    """A process under attack, and what its other users notice."""
 
     def __init__(self, pid: int, ask: Callable[[], Row]) -> None:
         self._pid, self._ask = pid, ask
 
     def measure(self, begin: Callable[[], subprocess.Popen[str]] | None) -> Row:
-        """Return the figures of one attack, which writes a line of JSON when it is over; without it, of a calm time."""
+        """Return the figures of one attack, which writes a line of JSON at its end; without one, of a calm time."""
         time.sleep(WARM_UP_SECONDS)
         self._ask()
         memory = Memory(self._pid)
@@ -119,14 +119,14 @@ def answered(process: subprocess.Popen[str], memory: Memory) -> Row:
 
 
 class Attacks:
-    """Runs attacks one after the other. `provider` and `meter` are there for all of them."""
+    """Run attacks one after the other, all with the same `provider` and `meter`."""
 
     def __init__(self, provider: Child, meter: Child) -> None:
         self._provider, self._meter = provider, meter
         self._hostile, self._healthy = int(provider.line()), int(meter.line())
 
     def on_server(self, name: str = "") -> Row:
-        """Attack `msgmodel serve`; without a name, nobody does."""
+        """Attack `msgmodel serve`; without a name, only measure it."""
         with self._serving() as (pid, port):
             self._meter.ask(f"{port} {BYSTANDER}")
             victim = Victim(pid, self._meter.ask)
@@ -138,7 +138,7 @@ class Attacks:
                 return victim.measure(lambda: stack.enter_context(Child(*program)).process) | self._provider.ask()
 
     def on_library(self, name: str = "") -> Row:
-        """Attack a program that uses the library; without a name, nobody does."""
+        """Attack a program that uses the library; without a name, only measure it."""
         with Child(str(HERE / "attack_library.py"), str(self._healthy), str(self._hostile)) as child:
 
             def ask() -> Row:
@@ -153,7 +153,7 @@ class Attacks:
 
     @contextmanager
     def _serving(self) -> Iterator[tuple[int, int]]:
-        """Run the server; its process id and port."""
+        """Run the server, and yield its process id and port."""
         hostile, healthy = f"http://127.0.0.1:{self._hostile}", f"http://127.0.0.1:{self._healthy}"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MSGMODEL")}
         environment |= {"OPENAI_BASE_URL": f"{hostile}/v1", "ANTHROPIC_BASE_URL": healthy, "NO_PROXY": "127.0.0.1"}
@@ -176,7 +176,10 @@ class Attacks:
 
 
 def run(names: list[str], calm: bool = True) -> Row:
-    """Run these attacks: floods of a provider on both, those of clients on the server. calm: also nothing."""
+    """Run these attacks: floods by a provider against both victims, those by clients against the server.
+
+    `calm`: measure both victims without an attack, too.
+    """
     rows: Row = {"the server": {}, "the library": {}}
     with Child(str(HERE / "attack_provider.py")) as provider, Child(str(HERE / "attack_meter.py")) as meter:
         attacks = Attacks(provider, meter)
@@ -195,7 +198,7 @@ def main() -> int:
     every = [*FLOODS, *ATTACKS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=every, default=every, metavar="NAME", help=", ".join(every))
-    parser.add_argument("--report", action="store_true", help="attack nobody, write the table")
+    parser.add_argument("--report", action="store_true", help="only write the table, from the results of the last run")
     options = parser.parse_args()
     if not options.report:
         others = machine.Others()

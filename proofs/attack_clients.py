@@ -1,4 +1,4 @@
-"""The hostile clients of the attack program: each function is one attack on the server, told by its docstring.
+"""The hostile clients of the attack program: each function is one attack on the server; its docstring describes it.
 
 Prints one line of JSON: how it ended, and how many bytes the server was asked to keep.
 

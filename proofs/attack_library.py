@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from msgmodel import AnthropicConfig, OpenAIConfig, astream_panels  # noqa: E402
-from msgmodel.reply.exchange import MAX_REPLY_BYTES  # noqa: E402
+from msgmodel.reply.next_request import MAX_REPLY_BYTES  # noqa: E402
 from proofs.attack_meter import PAUSE_SECONDS, Waits, lateness  # noqa: E402
 from proofs.attack_provider import EVENT_BYTES, LARGE_EVENTS  # noqa: E402
 
@@ -57,7 +57,7 @@ async def attacked(port: int, name: str) -> dict[str, Any]:
 
 
 async def tell(port: int, name: str) -> None:
-    """Print what is to be told of a flood."""
+    """Print the figures of a flood."""
     print(json.dumps(await attacked(port, name)), flush=True)
 
 

@@ -179,14 +179,14 @@ def _in_blocks(data: bytes) -> Iterator[bytes]:
 
 @flood
 def large_event() -> Iterator[bytes]:
-    """Send one event of 30 MB: half a surrogate pair, and a list of small values in a field that nobody reads."""
+    """Send one event of 30 MB: half a surrogate pair, and a list of small values in a field that no parser reads."""
     values = "[1.5,{}]," * (EVENT_BYTES // 9)
     return _in_blocks(_head() + b'data: {"choices":[{"delta":{"content":"\\ud83d"}}],"x":[%b1]}\n\n' % values.encode())
 
 
 @flood
 def broken_json() -> Iterator[bytes]:
-    """Send one event of 30 MB that is no JSON in its last byte."""
+    """Send one event of 30 MB whose last byte makes it invalid JSON."""
     return _in_blocks(_head() + b'data: {"choices":[{"delta":{"content":"%b"}}]]\n\n' % (b"x" * EVENT_BYTES))
 
 

@@ -109,7 +109,7 @@ async def at_once(number: int, run: Callable[[], Awaitable[Any]], seconds: float
 
 @asynccontextmanager
 async def connected(server: Server, *requests: bytes) -> AsyncIterator[list[socket.socket]]:
-    """Open a connection for each of these requests and send it; nobody reads what is answered."""
+    """Open a connection for each of these requests and send it; the answers are not read."""
     loop, stack = asyncio.get_running_loop(), AsyncExitStack()
     async with stack:
         opened = []

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from proofs.differential_outcomes import Case, counted
 
-Right: TypeAlias = Literal["we", "the SDK", "both", "nobody"]
+Right: TypeAlias = Literal["we", "the SDK", "both", "neither"]
 
 FIELDS = "text", "reasoning", "refusal", "finish_reason", "tool_calls", "usage", "whole", "accumulator"
 
@@ -25,7 +25,7 @@ class Cause:
 
     name: str
     wire: str
-    """The wire on which it is; the first word where it is on all of a provider's, empty where it is on any."""
+    """The wire; only its first word if the cause is on all wires of a provider, and empty if it is on any wire."""
     fields: frozenset[str]
     """What it explains: fields of an `Outcome`, and `accumulator`."""
     right: Right
@@ -186,7 +186,7 @@ def no_finish_reason(case: Case) -> bool:
     return choices != ended and not case.ours.whole and not never_a_reason(case)
 
 
-@_cause("openai_chat", "whole", right="nobody")
+@_cause("openai_chat", "whole", right="neither")
 def never_a_reason(case: Case) -> bool:
     """Snowflake and OpenAI's audio models never send a finish reason. We report these replies as interrupted
     although they were complete; the SDK would return a cut reply in the same way."""
@@ -247,11 +247,11 @@ def new_ids(case: Case) -> bool:
 @_cause("openai_responses", "accumulator", right="we")
 def begins_later(case: Case) -> bool:
     """A background response that is read from its middle has no `response.created`. Without that event the SDK's
-    helper raises RuntimeError, unless it was told to expect this."""
+    helper raises RuntimeError, unless the caller says so beforehand."""
     return not _events(case, "response.created") and "response.created" in case.accumulator
 
 
-@_cause("openai_responses", "text", right="nobody")
+@_cause("openai_responses", "text", right="neither")
 def contradicts_itself(case: Case) -> bool:
     """A recording that was shortened by hand: its deltas differ from its complete texts. We keep what was shown;
     the SDK's final response has the other text."""
@@ -263,7 +263,7 @@ def contradicts_itself(case: Case) -> bool:
 # --- Anthropic, and both ---
 
 
-@_cause("", *FIELDS, right="nobody")
+@_cause("", *FIELDS, right="neither")
 def glued(case: Case) -> bool:
     """The events of several responses in one file, which no server sends. We stop at the end of the first
     response, as the wire requires. The SDK's Anthropic helper accumulates all of them under the name of the first,

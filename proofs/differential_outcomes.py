@@ -25,9 +25,9 @@ class Outcome:
     tool_calls: tuple[tuple[str, str, Any], ...]
     """Id, name, arguments."""
     usage: tuple[int | None, int | None] | None
-    """Tokens in and out; None where the provider counted nothing."""
+    """Tokens in and out; None if the provider counted nothing."""
     whole: bool
-    """False where the reader is told that this is not the whole reply."""
+    """False if the reader learns that this is not the complete reply."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Case:
     ours: Outcome
     theirs: Outcome
     raised: str
-    """What the SDK raised, its class first; empty where it raised nothing."""
+    """What the SDK raised, its class first; empty if it raised nothing."""
     accumulator: str
     """What its accumulator alone raised, over a stream that its decoder took."""
 

@@ -34,7 +34,7 @@ def report() -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS, metavar="NAME", help=", ".join(PEERS))
-    parser.add_argument("--report", action="store_true", help="ask nobody, write the tables")
+    parser.add_argument("--report", action="store_true", help="only write the tables, from the results of the last run")
     options = parser.parse_args()
     if options.report:
         report()

@@ -35,7 +35,7 @@ PEERS = (
 COLOURS = ("sync", "async")
 PROGRAM = Path(__file__).parent / "faults_peers" / "run.py"
 TIMEOUT_SECONDS = 3.0
-"""What each peer is told by its timeout option."""
+"""The timeout option that each peer gets."""
 LIMIT_SECONDS = 10.0
 """A reply that has not ended by then hangs."""
 PROCESS_SECONDS = 240.0

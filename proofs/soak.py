@@ -267,7 +267,7 @@ def main() -> int:
     if options.warm_up + 4 * EVERY_SECONDS > 60 * options.minutes:
         parser.error("the warm-up is as long as the run")
     if options.ttl < options.grace + 2 * LATE_SECONDS:
-        parser.error("a stream that nobody reads is looked at after its grace, and would be gone by then")
+        parser.error("a stream without readers is checked after its grace: the ttl must be longer than that")
     if options.tombstone < EXPIRED_SECONDS + LATE_SECONDS:
         parser.error("a stream that has expired is asked for once more, and would be forgotten by then")
     result = measure(options)

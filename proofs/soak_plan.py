@@ -111,7 +111,7 @@ class Panel:
 
     @property
     def text(self) -> str:
-        """What a reader must have in the end, if nobody stops it."""
+        """What a reader must have in the end, unless the stream is stopped."""
         if self.fault in ("500", "endless 1xx"):
             return ""
         if self.fault in BROKEN:

@@ -25,7 +25,7 @@ from soak_record import Record
 PATIENCE_SECONDS = 60.0
 """Beyond the longest reply, until a stream counts as one that hangs."""
 LATE_SECONDS = 8.0
-"""How much later than told a stream that nobody reads may be cancelled, on a machine that is busy."""
+"""How many seconds after its grace a stream without readers may be cancelled, on a busy machine."""
 EXPIRED_SECONDS = 1.0
 """How long after a stream has expired a reader asks for it."""
 READ_TO_THE_END = frozenset({"stays", "stops", "repeats"})
@@ -212,7 +212,7 @@ class _Reading:
             raise Wrong("what is kept of it is not what was read")
 
     async def _is_over(self) -> None:
-        """Nobody read it for so long that it must have been cancelled, unless it had ended."""
+        """Return whether it had no reader for so long that it must have been cancelled, unless it had ended."""
         record, answered = Record(self.stream), False
         try:
             async with asyncio.timeout(LATE_SECONDS), await self._again(last_event_id="0") as answer:

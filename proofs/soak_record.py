@@ -58,7 +58,7 @@ class Record:
         """The number of the last event."""
         self.over = False
         self.data: list[bytes] | None = []
-        """The events as they came; None where a snapshot stood for some of them."""
+        """The events as they came; None if a snapshot stood for some of them."""
         self._panels = {plan.name: _Panel(plan) for plan in stream.panels}
 
     def add(self, number: int, data: bytes) -> None:
@@ -82,8 +82,10 @@ class Record:
             self.over = len(self._panels) == 1
         elif kind == "batch_final":
             self.over = True
+        elif kind == "panel_retry" and event["reason"] == "retry":
+            pass  # any panel may wait and try again before its first text
         elif kind != "panel_tool_call" or self._panels[event["panel_id"]].plan.fault != "endless arguments":
-            raise Wrong(f"nobody said {kind}")
+            raise Wrong(f"the plan has no {kind}")
 
     def check(self, may_be_cancelled: bool = False) -> list[tuple[str, str]]:
         """Of each panel its fault, and how it ended. Raises Wrong."""

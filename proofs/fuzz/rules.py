@@ -102,14 +102,14 @@ def _openai_chat(found: list[Any], rest: Any) -> bool:
 
 
 def _openai_responses(found: list[Any], rest: Any) -> bool:
-    """There is a terminal event."""
-    return any(event.get("type") in ("response.completed", "response.incomplete") for event in _objects(found))
+    """There is a terminal event; the last blank line may be missing."""
+    return any(event.get("type") in ("response.completed", "response.incomplete") for event in _objects([*found, rest]))
 
 
 def _anthropic(found: list[Any], rest: Any) -> bool:
-    """There is a stop reason, followed by `message_stop`."""
+    """There is a stop reason, followed by `message_stop`, whose last blank line may be missing."""
     reason = False
-    for event in _objects(found):
+    for event in _objects([*found, rest]):
         delta = event.get("delta")
         if event.get("type") == "message_delta" and isinstance(delta, dict):
             reason = reason or _said(delta.get("stop_reason"))

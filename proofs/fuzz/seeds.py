@@ -210,6 +210,8 @@ SEEDS: dict[str, list[bytes]] = {
             b"connection: close\r\n\r\nabc",
             b"content-encoding: gzip\r\nconnection: close\r\n\r\n" + gzip.compress(b"abc" * 40, mtime=0),
             b"content-encoding: br\r\n" + _CHUNKED + _CHUNKS[0],
+            b"content-length: 3\n\nabcHTTP/1.1 200 OK\r\n\r\n",
+            b"content-length: 3\r\n" + _CHUNKED + _CHUNKS[0],
         )
     ],
     **{wire: _wire(wire) for wire in WIRES},

@@ -67,7 +67,7 @@ class _RefusingService(Service):
 @functools.cache
 def _application() -> ASGIApp:
     settings = Settings(max_body_bytes=1 << 16, max_prompt_chars=20_000, max_panels=4)
-    return Application(_RefusingService(settings)).asgi()
+    return Application(_RefusingService(settings)).asgi_app()
 
 
 @contextmanager

@@ -10,13 +10,11 @@ import asyncio
 import functools
 import json
 import random
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from io import BytesIO
 from typing import Any, NamedTuple
-from unittest import mock
 
 import msgspec
 from proofs.fuzz import rules
@@ -25,11 +23,13 @@ from proofs.fuzz.serving import answer
 from msgmodel import AnthropicConfig, GeminiConfig, MsgModelError, OpenAIConfig, _arguments, _calls
 from msgmodel._options import Arguments
 from msgmodel.adapters import ag_ui, ai_sdk, openai_chat
-from msgmodel.http import response_body
-from msgmodel.http.response_body import BodyReader, Truncated, Unreadable
+from msgmodel.http.faults import UnreadableResponse
+from msgmodel.http.response_reader import ResponseReader
 from msgmodel.question.question import Question
 from msgmodel.question.transport import ConnectionBroken
-from msgmodel.reply.exchange import Exchange, RetryRules, WaitLimits
+from msgmodel.reply.clock import WaitLimits
+from msgmodel.reply.exchange import Exchange
+from msgmodel.reply.next_request import RetryRules
 from msgmodel.wires.sse import STRAY_LIMIT, EventTooLarge, SseDecoder, encode_json_line
 
 KEY = "sk-planted-c81e0d4b7a52"
@@ -51,8 +51,6 @@ PROVIDERS = {
 TERMINAL = ("panel_final", "panel_error")
 SMALL = 300
 """The limit of events in the second run of the decoder: so that a short input can reach it."""
-MANY = 16
-"""In more runs of a body, what is more than one chunk of a reply: so that a short input can have many at once."""
 RESPONSES = 6
 """As many times an exchange gets the same body; then an empty one, until it gives up."""
 
@@ -101,51 +99,56 @@ def _small(pieces: list[bytes]) -> tuple[list[bytes], bool]:
 def body(data: bytes) -> None:
     """Any response of HTTP, in any cut, gives the same bytes and ends alike; the standard library reads no others."""
     seed, said = data[:1], data[1:]
-    blank = re.search(rb"\n\r?\n", said)
-    begin = blank.end() if blank else len(said)
-    rest = said[begin:]
-    bytewise = [rest[at : at + 1] for at in range(len(rest))]
-    outcomes = {_taken(said[:begin], pieces) for pieces in ([rest], cut(rest, seed), bytewise)}
-    with mock.patch.object(response_body, "MANY_BYTES", MANY):
-        outcomes |= {_taken(said[:begin], pieces) for pieces in ([rest], cut(rest, seed))}
+    outcomes = {_taken(pieces) for pieces in ([said], cut(said, seed), [said[at : at + 1] for at in range(len(said))])}
     assert len({found.end for found in outcomes}) == 1, f"how it ends depends on the cut: {outcomes}"
     longest = max((found.carried for found in outcomes), key=len)
-    if b"content-encoding" in said[:begin].lower():  # what is not compressed as it says loses its last piece
+    if b"content-encoding" in said.lower():  # what is not compressed as it says loses its last piece
         assert all(longest.startswith(found.carried) for found in outcomes)
         return
     assert len(outcomes) == 1, f"what is handed on depends on the cut: {outcomes}"
     (found,) = outcomes
-    if found.end == "ended":
+    if found.end == "ended" and b"transfer-encoding" not in said.lower().replace(_CHUNKED, b""):
         with suppress(HTTPException, ValueError, OverflowError):  # it is stricter in some ways
-            assert _head(said).read() == longest
+            assert _read_by_standard_library(said) == longest
+
+
+_CHUNKED = b"\r\ntransfer-encoding: chunked\r\n"
+"""Other values of this header mean less to the standard library."""
 
 
 class _Taken(NamedTuple):
+    status: int
+    headers: tuple[tuple[str, str], ...]
     carried: bytes
     end: str
-    """"ended", or the name of the fault."""
+    """"ended", or the fault."""
 
 
-def _taken(head: bytes, pieces: list[bytes]) -> _Taken:
-    carried = b""
+def _taken(pieces: list[bytes]) -> _Taken:
+    reader, carried = ResponseReader(), b""
+    end = "open"
     try:
-        taking = BodyReader(_head(head))
         for piece in [*filter(None, pieces), b""]:
-            carried += taking.feed(piece)
-            while taking.holds:
-                carried += taking.more()
-            if taking.ended:
+            carried += reader.feed(piece)
+            while reader.has_more and not reader.ended:
+                carried += reader.read_more()
+            if reader.ended:
+                end = "ended"
                 break
-    except (Truncated, Unreadable, HTTPException, ValueError) as fault:
-        return _Taken(carried, type(fault).__name__)
-    return _Taken(carried, "ended" if taking.ended else "open")
+    except UnreadableResponse as fault:
+        end = str(fault)
+    reader.close()
+    return _Taken(reader.status, tuple(reader.headers.items()), carried, end)
 
 
-def _head(said: bytes) -> HTTPResponse:
-    """The response of which this was said, its head read. Raises HTTPException, ValueError."""
+def _read_by_standard_library(said: bytes) -> bytes:
+    """The body of a response. Raises HTTPException, ValueError."""
     response = HTTPResponse(_Spoken(said), method="POST")  # type: ignore[arg-type]
     response.begin()
-    return response
+    while 100 <= response.status < 200 and response.status != 101:  # it passes over 100 alone
+        response.headers = response.msg = None  # type: ignore[assignment]
+        response.begin()
+    return response.read()
 
 
 class _Spoken:
@@ -190,9 +193,9 @@ def play(
     exchange = Exchange(
         question(name),
         panel_id="p",
-        clocks=WaitLimits(300, 300),
+        limits=WaitLimits(300, 300),
         rules=ask_again or RetryRules(max_retries=0),
-        clock=lambda: 0.0,
+        now=lambda: 0.0,
         random=lambda: 0.0,
         tool_deltas=ask_again is not None,
     )
@@ -311,7 +314,7 @@ async def _server(data: bytes) -> None:
     assert refused or reply.status in (200, 204, 307) or reply.accepted, f"status {reply.status}: {reply.body[:200]!r}"
     if reply.status == 307:  # a slash too much, or too few: on this server all the same
         assert dict(reply.headers)[b"location"].startswith(b"http://" + reply.host)
-    unbuilt = reply.body.startswith(b"The chat page is not built")  # in a fresh clone; words for whoever opens it
+    unbuilt = reply.body.startswith(b"The chat page is not built")  # in a fresh clone, in words for people
     if refused and not reply.head and not unbuilt:
         said = json.loads(reply.body)["error"]
         assert isinstance(said["message"], str)
@@ -340,17 +343,25 @@ class Target(NamedTuple):
     longest: int = 8192
 
 
+VERDICT_MODULES = ("wires.finish_reasons", "wires.provider_errors", "wires.error_words")
+
 TARGETS: dict[str, Target] = {
     "sse": Target(sse, ("wires.sse",), longest=1024),
-    "body": Target(body, ("http.response_body",), longest=1024),
+    "body": Target(body, ("http.response_reader", "http.content_coding"), longest=1024),
     **{
-        name: Target(functools.partial(wire, name), (f"wires.{name}", "wires.finish_reasons", "wires.provider_errors"))
+        name: Target(functools.partial(wire, name), (f"wires.{name}.parser", *VERDICT_MODULES))
         for name in PROVIDERS
     },
     "server": Target(
         server,
-        ("server.request_bodies", "server.app", "server.service", "server.guard", "adapters.ai_sdk", "adapters.ag_ui"),
+        (
+            *("server.request_batches", "server.request_bodies", "server.request_text", "server.app"),
+            *("server.service", "server.guard", "adapters.ai_sdk", "adapters.ag_ui"),
+        ),
     ),
-    "requests": Target(requests, ("adapters.ai_sdk", "adapters.ag_ui", "adapters.openai_chat", "adapters._reading")),
+    "requests": Target(
+        requests,
+        ("adapters._ai_sdk_requests", "adapters.ag_ui", "adapters._openai_requests", "adapters._reading"),
+    ),
     "messages": Target(messages, ("question.history", "question.tools", "question.files", "_arguments")),
 }  # fmt: skip

@@ -22,6 +22,7 @@ from proofs.attack_report import BEGIN, END, GOALS, NONE, described, in_page, ma
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is read from /proc")
+@pytest.mark.long
 def test_memory_under_a_few_attacks() -> None:
     """Twice the goal, as a test may run beside others; without the limits it is three to forty times the goal."""
     rows = run(["pings", "gzip-bombs", "calls", "silent-readers"], calm=False)

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from msgmodel.reply import exchange
-from msgmodel.server import request_bodies
+from msgmodel.reply import panel
+from msgmodel.server import request_batches, request_bodies
 from msgmodel.server.guard import Guard
-from msgmodel.wires import sse
+from msgmodel.wires import WIRES, sse
 from msgmodel.wires.deltas import Finish
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +65,7 @@ def test_changed_inputs(target: str) -> None:
 
 def test_the_mutator_reaches_what_lies_deep() -> None:
     """Most of what it makes of a stream is still a stream of JSON, with something else in it."""
-    change = mutator.Mutator(mutator.words(("wires.anthropic",)))
+    change = mutator.Mutator(mutator.words(("wires.anthropic.parser",)))
     (seed, *_) = SEEDS["anthropic"]
     made = [change.change(seed, 8192, number) for number in range(200)]
     assert len(set(made)) > 150
@@ -102,16 +102,16 @@ def test_a_decoder_without_a_limit_is_seen(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("wire", targets.PROVIDERS)
 def test_a_cut_that_is_called_complete_is_seen(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a parser takes the end of the body for the end of the reply."""
-    parser = exchange.WIRES[wire].parser
+    parser = WIRES[wire].parser
     monkeypatch.setattr(parser, "eof", lambda self, clean: Finish("stop", "complete"))
     with pytest.raises(AssertionError, match="though it was cut"):
         targets.wire(wire, b"\x01" + SEEDS[wire][0][1 : len(SEEDS[wire][0]) // 3])
 
 
 def test_a_text_that_is_lost_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    add = exchange.PanelBuilder.add
+    add = panel.PanelBuilder.add
     monkeypatch.setattr(
-        exchange.PanelBuilder, "add", lambda self, delta: [{**event, "content": "other"} for event in add(self, delta)]
+        panel.PanelBuilder, "add", lambda self, delta: [{**event, "content": "other"} for event in add(self, delta)]
     )
     with pytest.raises(AssertionError, match="content"):
         targets.wire("gemini", SEEDS["gemini"][0])
@@ -121,7 +121,7 @@ def test_an_exception_of_somebody_else_s_is_seen(monkeypatch: pytest.MonkeyPatch
     def fail(*_: Any) -> Any:
         raise KeyError("x")
 
-    monkeypatch.setattr(request_bodies, "_panel", fail)
+    monkeypatch.setattr(request_batches, "_make_panel", fail)
     with pytest.raises(AssertionError, match="status 500"):
         targets.server(SEEDS["server"][0])
 
@@ -130,7 +130,7 @@ def test_a_key_in_an_answer_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def leak(self: Guard, connection: Any) -> str:
         raise request_bodies.RequestRefused(401, "unauthorized", "sk-planted-1f")
 
-    monkeypatch.setattr(Guard, "owner", leak)
+    monkeypatch.setattr(Guard, "find_owner", leak)
     with pytest.raises(AssertionError, match="a key in an answer"):
         targets.server(SEEDS["server"][0])
 

@@ -28,6 +28,7 @@ def proofs(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the soak looks into /proc")
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="there is no redis-server")
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_short_soak(proofs: Any, tmp_path: Path) -> None:
     """Forty streams at a time: all faults, all kinds of readers, and nothing left in the end."""
@@ -86,6 +87,8 @@ def one_panel(proofs: Any, fault: str) -> Any:
         ("clean cut", [delta("0 1 "), final("0 1 ")], "ended as complete, not interrupted"),
         ("clean cut", [delta("0 "), end("panel_error", "0 ", code="interrupted")], "2 characters missing"),
         ("500", [end("panel_error", "", code="server")], ""),
+        ("500", [end("panel_retry", "", reason="retry"), end("panel_error", "", code="server")], ""),
+        ("500", [end("panel_retry", "", reason="fallback"), end("panel_error", "", code="server")], "no panel_retry"),
         ("endless text", [delta("0 1 "), end("panel_error", "0 1 ", code="reply_too_large")], "characters missing"),
         ("endless text", [delta(ENDLESS), end("panel_error", ENDLESS, code="reply_too_large")], ""),
         ("stall", [delta("0 1 "), end("panel_error", "0 1 ", code="cancelled")], "not timeout"),
