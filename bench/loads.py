@@ -93,5 +93,5 @@ def takes(peer: str, load: str) -> bool:
     """Return whether a peer can be measured under a load."""
     who, what = PEERS[peer], LOADS[load]
     if what.kind == "linear":
-        return peer == "msgmodel"  # nobody else promises it
+        return peer == "msgmodel"  # no other library promises it
     return (not what.blocking or who.blocking is not None) and (what.wire or who.wires[0]) in who.wires

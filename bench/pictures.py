@@ -1,7 +1,7 @@
-"""Draw two pictures of the README from results/*.json. The same results give the same bytes.
+"""Draw three pictures of the README from results/*.json. The same results give the same bytes.
 
 Each picture has its own background, light or dark as the reader's system is, and says in words what it says in colors.
-The third picture, of the chat page, is taken by web/screenshot.py.
+Another picture, of the chat page, is taken by web/screenshot.py.
 """
 
 from __future__ import annotations
@@ -205,12 +205,75 @@ def _cell(x: float, y: float, width: float, height: float, counts: Counter[str])
     return [*parts, _text(x + width / 2, y + 17, words, "middle")]
 
 
+# --- who tells of a lie ---
+
+_TOLD = {"told": "right", "raw": "other", "silent": "wrong"}
+
+
+def lies(results: Results) -> str:
+    """Draw a row for each lie and a column for each library."""
+    row, top, label, width = 30, 92, 190, 116
+    peers = results["peers"]
+    body = [_text(20, 50, "The reply is not what was asked for, and ends well. Does the library say so?", "small")]
+    for column, (peer, version) in enumerate(peers.items()):
+        middle = label + (column + 0.5) * width
+        body.append(_text(middle, top - 20, peer, "strong middle" if peer in _OURS else "middle"))
+        body.append(_text(middle, top - 6, version, "small middle"))
+    for place, lie in enumerate(results["lies"]):
+        y = top + place * row
+        body.append(_text(label - 10, y + 18, lie, "end"))
+        for column, peer in enumerate(peers):
+            counts = Counter(cells[lie] for cells in results["results"][peer].values() if cells.get(lie))
+            body += _lie_cell(label + column * width + 2, y + 1, width - 4, row - 4, counts)
+    y = top + len(results["lies"]) * row + 16
+    legend = {
+        "right": "names it",
+        "other": "the raw value can be reached, and compared by hand",
+        "wrong": "the value can't be reached",
+    }
+    x = 20.0
+    for kind, words in legend.items():
+        body += [_rect(x, y, 16, 16, kind), _text(x + 22, y + 13, words, "small")]
+        x += 44 + 6.4 * len(words)
+    body.append(
+        _text(20, y + 40, "All wires that a library speaks. A number says on how many it names the lie.", "small")
+    )
+    told = ", ".join(f"{peer} {told} of {total}" for peer, (told, total) in _told_counts(results).items())
+    told = f"Lies of a server that a library names: {told}."
+    return _svg(label + len(peers) * width + 20, y + 56, "Who tells of a reply that was changed on the way", told, body)
+
+
+def _told_counts(results: Results) -> dict[str, tuple[int, int]]:
+    cells = {
+        peer: [cell for wire in wires.values() for cell in wire.values() if cell]
+        for peer, wires in results["results"].items()
+    }
+    return {peer: (found.count("told"), len(found)) for peer, found in cells.items()}
+
+
+def _lie_cell(x: float, y: float, width: float, height: float, counts: Counter[str]) -> list[str]:
+    total = counts.total()
+    if not total:
+        return [_text(x + width / 2, y + 17, "–", "small middle")]
+    parts, at = [], x
+    for verdict, kind in _TOLD.items():
+        if counts[verdict]:
+            parts.append(_rect(at, y, width * counts[verdict] / total, height, kind, 0))
+            at += width * counts[verdict] / total
+    if len(counts) == 1:
+        words = {"told": "✓", "raw": "raw", "silent": "✗ silent"}[next(iter(counts))]
+    else:
+        words = f"{counts['told']} of {total} ✓" if counts["told"] else "raw / silent"
+    return [*parts, _text(x + width / 2, y + 17, words, "middle")]
+
+
 def draw() -> None:
     """Draw the pictures that have results."""
     IMAGES.mkdir(exist_ok=True)
     for source, name, picture in (
         ("speed.json", "cpu-per-chunk.svg", cpu_per_chunk),
         ("faults.json", "truth.svg", truth),
+        ("lies.json", "lies.svg", lies),
     ):
         if (file := RESULTS / source).is_file():
             (IMAGES / name).write_text(picture(json.loads(file.read_text("utf-8"))), "utf-8")
