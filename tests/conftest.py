@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import signal
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +16,7 @@ import pytest
 import msgmodel
 from msgmodel import AnthropicConfig, GeminiConfig, LLMResponse, OpenAIConfig, PanelEvent
 from msgmodel.providers import PROVIDERS
+from msgmodel.testing import ScriptedProvider
 from msgmodel.testing.server import ScriptedServer
 
 T = TypeVar("T")
@@ -26,6 +30,11 @@ PROVIDER = {
     "anthropic": "anthropic",
     "gemini": "gemini",
 }
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts the background jobs of a script with SIGINT ignored, and every program that is started here would
+    # inherit that (POSIX, Shell Command Language, 2.11).
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -127,15 +136,49 @@ EVERY_WAY = {"sync": Sync, "async": Async, "sync-httpx2": SyncByHTTPX2, "async-h
 """Colours and transports."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes longer than ten seconds, so it begins first")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """httpx2 knows no wires: one of them is enough."""
+    """Leave out what httpx2 repeats, as it knows no wires, and let the long tests begin first."""
 
     def redundant(item: pytest.Item) -> bool:
         called: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
         ways = {name for name in ("colour", "shared_colour") if called.get(name) in (SyncByHTTPX2, AsyncByHTTPX2)}
         return bool(ways) and called.get("wire", "openai_chat") != "openai_chat"
 
-    items[:] = [item for item in items if not redundant(item)]
+    items[:] = long_tests_first([item for item in items if not redundant(item)])
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the modules and the tests: each full collection would visit all of them."""
+    gc.collect()
+    gc.freeze()
+
+
+def long_tests_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Put long tests at the start of each worker's share: if one began last, the other workers would wait for it.
+
+    With `worksteal`, pytest-xdist gives each worker a block of the list (WorkStealingScheduling.check_schedule).
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    ordered: list[pytest.Item] = []
+    for number in range(workers):
+        share = (len(items) - len(ordered)) // (workers - number)
+        mine = long[number::workers][:share]
+        ordered += [*mine, *others[: share - len(mine)]]
+        del others[: share - len(mine)]
+    left = set(ordered)
+    return [*ordered, *(item for item in items if item not in left)]
+
+
+@pytest.fixture
+def provider() -> Iterator[ScriptedProvider]:
+    with ScriptedProvider() as running:
+        yield running
 
 
 @pytest.fixture(params=[Sync, Async], ids=["sync", "async"])
@@ -143,6 +186,14 @@ def colour(request: pytest.FixtureRequest) -> Iterator[Sync | Async]:
     chosen = request.param()
     yield chosen
     chosen.close()
+
+
+@pytest.fixture
+def runs(colour: Sync | Async, provider: ScriptedProvider) -> Any:
+    """Runs of tools in both colours; see `tools/tool_runs.py`."""
+    from tool_runs import Runs
+
+    return Runs(colour, provider)
 
 
 @pytest.fixture(scope="module", params=[Sync, Async], ids=["sync", "async"])
@@ -167,10 +218,11 @@ def shared_server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No key, address or key file from outside; requests on loopback go past any proxy."""
+    """No key, address, key file or setting from outside; requests on loopback go past any proxy."""
     for row in PROVIDERS.values():
         for variable in (*row.keys, row.base_url_variable, *row.header_variables.values()):
             if variable:
                 monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("MSGMODEL_HOME", str(tmp_path / "kept"))
     monkeypatch.chdir(tmp_path)

@@ -7,7 +7,7 @@ import coverage
 CORE = [
     *(f"*/msgmodel/{room}/*.py" for room in ("question", "registry", "wires", "reply", "v4")),
     *(f"*/msgmodel/{module}.py" for module in ("_options", "_arguments", "errors", "events", "messages", "response")),
-    "*/msgmodel/http/response_body.py",
+    *(f"*/msgmodel/http/{module}.py" for module in ("response_reader", "content_coding", "request_head")),
 ]
 
 data = coverage.Coverage()

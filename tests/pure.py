@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from conftest import KEY, PROVIDER, config
 from msgmodel._arguments import read_question
 from msgmodel._options import Arguments
 from msgmodel.question.transport import ConnectionBroken
-from msgmodel.reply.exchange import Exchange, RetryRules, WaitLimits
+from msgmodel.reply.clock import WaitLimits
+from msgmodel.reply.exchange import Exchange
+from msgmodel.reply.next_request import RetryRules
 from msgmodel.wires import WIRES
 
 QUESTIONS = {
@@ -27,14 +30,19 @@ def exchange(wire: str, rules: RetryRules = ONCE) -> Exchange:
     begun = Exchange(
         QUESTIONS[wire],
         panel_id="p",
-        clocks=WaitLimits(300, 300),
+        limits=WaitLimits(300, 300),
         rules=rules,
-        clock=lambda: 0.0,
+        now=lambda: 0.0,
         random=lambda: 0.0,
     )
     begun.next_request()
     begun.response_started(200, {})
     return begun
+
+
+def stream(*events: Any) -> bytes:
+    """Return the body of a stream of these events."""
+    return b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in events)
 
 
 def play(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -133,6 +134,69 @@ class Serving:
                 self.process.wait()
 
 
+def certificate(folder: Path, *more: str) -> tuple[Path, Path]:
+    """A certificate of localhost that nobody has signed, and its key."""
+    paths = folder / "certificate.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+    written = ["-out", str(paths[0]), "-keyout", str(paths[1])]
+    subprocess.run([*command.split(), *more, *written], check=True, capture_output=True)
+    return paths
+
+
+class TlsFront:
+    """Takes TLS off for a server on this machine, connection by connection, as a load balancer does.
+
+    What breaks TLS on a connection, or ends it, ends the one to the server.
+    """
+
+    def __init__(self, port: int, files: tuple[Path, Path]) -> None:
+        self._port = port
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(*files)
+        self.faults: list[Exception] = []
+        """What clients did that TLS forbids."""
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="tls-front")
+        self._thread.start()
+        starting = asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._context)
+        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(BUSY)
+        self.url = f"https://localhost:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(BUSY)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._port)
+        both = self._pump(reader, to_server), self._pump(from_server, writer)
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*both)
+
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                target.write(data)
+                await target.drain()
+        except ssl.SSLError as error:
+            self.faults.append(error)
+        except OSError:
+            pass
+        finally:
+            target.transport.abort()
+
+
 # --- readers ---
 
 
@@ -157,6 +221,8 @@ class Stream:
         self.comments = 0
         self.last = 0
         """The number of the last event."""
+        self.progress: list[dict[str, Any]] = []
+        """What came outside the numbering: progress alone."""
         self._chunks = response.iter_raw()
         self._frames = self._framed()
 
@@ -198,6 +264,10 @@ class Stream:
         assert b"\r" not in frame
         if not any(line.startswith(b"data:") for line in frame.split(b"\n")):
             return None  # a comment, or the number of an event that is still to come
+        if frame.startswith(b"data:"):
+            self.progress.append(json.loads(frame.removeprefix(b"data: ")))
+            assert self.progress[-1]["event"] == "panel_progress"
+            return None
         found = re.fullmatch(rb"id: (?:[A-Za-z0-9_-]{24}:)?(0|[1-9][0-9]*)\ndata: (\{[^\n]*\})", frame)
         assert found, frame
         text = found[2].decode()
@@ -294,7 +364,8 @@ class Redis:
         with socket.create_connection(("127.0.0.1", self.port), timeout=BUSY) as connection:
             data = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
             connection.sendall(data.encode())
-            return self._answer(connection.makefile("rb"))
+            with connection.makefile("rb") as file:
+                return self._answer(file)
 
     def _answer(self, file: Any) -> Any:
         line = file.readline()
@@ -444,7 +515,7 @@ def serve(request: pytest.FixtureRequest, provider: ScriptedProvider) -> Iterato
         def start(**settings: Any) -> Uvicorn:
             from msgmodel.server import MemoryLog, Settings, create_app
 
-            made = Settings(**settings)
+            made = Settings(**{"grace_seconds": 1.0} | settings)  # at the end, streams that stall are not waited for
             log: Any = MemoryLog(ttl_seconds=made.ttl_seconds)
             if redis is not None:
                 from msgmodel.server.redis_log import RedisLog

@@ -29,6 +29,7 @@ STEADY = {
     "host": "127.0.0.1",
     "request_id": "req_golden",
     "cost": None,
+    "cost_source": None,
 }
 """What is another one each time, or with each price list, and what stands there instead. None stays."""
 
@@ -107,6 +108,26 @@ def fallback() -> list[Event]:
         return [dict(event) for event in asked]
 
 
+PERSON: dict[str, Any] = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+}
+
+
+def typed() -> list[Event]:
+    """A list whose second element has not the format."""
+    text = '{"items": [{"name": "Ada", "age": 36}, {"name": "Bob"}]}'
+    pieces = [text[at : at + 7] for at in range(0, len(text), 7)]
+    return ask(Reply(text, pieces=pieces), output={"type": "array", "items": PERSON})
+
+
+def repaired() -> list[Event]:
+    """The first answer has not the format: what it showed of the value no longer counts, its text does."""
+    answers = (Reply('{"name": "Ada", "age": "many"}'), Reply('{"name": "Ada", "age": 36}'))
+    return ask(*answers, output=PERSON, repair=1)
+
+
 def two_panels() -> list[Event]:
     """One ends well, one breaks. Which of them is faster is chance: here they take turns."""
     with ScriptedProvider() as left, ScriptedProvider() as right:
@@ -125,7 +146,7 @@ GOLDENS: dict[str, Callable[[], list[Event]]] = {
     made.__name__: made
     for made in (
         complete, truncated, continued, reasoning, tools, cut_tool, sources, refusal, interrupted, resumed, error,
-        fallback, two_panels,
+        fallback, typed, repaired, two_panels,
     )
 }  # fmt: skip
 
@@ -150,6 +171,9 @@ def state(events: list[Event]) -> Any:
             "refusal": ends[panel_id].get("refusal", ""),
             "toolCalls": ends[panel_id].get("tool_calls", []),
             "sources": ends[panel_id].get("sources", []),
+            "parts": [*{event["id"]: event for event in events if _is_part(event, panel_id)}.values()],
+            "toolRuns": ends[panel_id].get("tool_runs", []),
+            **_value_state(events, panel_id),
             "retries": [event for event in events if event["event"] == "panel_retry" and event["panel_id"] == panel_id],
             "end": ends[panel_id],
         }
@@ -157,6 +181,19 @@ def state(events: list[Event]) -> Any:
     ]
     batch = events[-1] if events[-1]["event"] == "batch_final" else None
     return {"panels": panels, "batch": batch}
+
+
+def _value_state(events: list[Event], panel_id: str) -> dict[str, Any]:
+    """The value and the items that the last answer showed, if there are any."""
+    own = [event for event in events if event["panel_id"] == panel_id]
+    begin = max((number for number, event in enumerate(own) if event.get("reason") == "repair"), default=0)
+    values = [event for event in own[begin:] if event["event"] == "panel_object"]
+    items = [event for event in own[begin:] if event["event"] == "panel_item"]
+    return ({"object": values[-1]} if values else {}) | ({"items": items} if items else {})
+
+
+def _is_part(event: Event, panel_id: str) -> bool:
+    return event["event"] == "panel_part" and event["panel_id"] == panel_id
 
 
 def render(name: str) -> dict[str, str]:

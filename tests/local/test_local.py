@@ -13,12 +13,14 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+import msgmodel
 from msgmodel.errors import ConfigurationError
 from msgmodel.local import engine, weights
 from msgmodel.question.transport import ConnectionBroken, HttpRequest
@@ -57,10 +59,12 @@ class Answer(NamedTuple):
 
 
 class Sync:
-    def fetch(self, path: Path, request: HttpRequest, *, context: int = 4096, patience: float = PATIENCE) -> Answer:
-        with engine.local_transport(path, context, None).open(request, patience, patience) as response:
-            body = b"".join(iter(lambda: response.read(patience), b""))
-            assert response.read(patience) == b""
+    def fetch(
+        self, path: Path, request: HttpRequest, *, context: int = 4096, seconds_to_wait: float = PATIENCE
+    ) -> Answer:
+        with engine.local_transport(path, context, None).open(request, seconds_to_wait, seconds_to_wait) as response:
+            body = b"".join(iter(lambda: response.read(seconds_to_wait), b""))
+            assert response.read(seconds_to_wait) == b""
             return Answer(response.status, response.headers["content-type"], body)
 
     def leave(self, path: Path, request: HttpRequest, reads: int) -> float:
@@ -86,15 +90,19 @@ class Sync:
 
 
 class Async:
-    def fetch(self, path: Path, request: HttpRequest, *, context: int = 4096, patience: float = PATIENCE) -> Answer:
-        return asyncio.run(self._fetch(path, request, context, patience))
+    def fetch(
+        self, path: Path, request: HttpRequest, *, context: int = 4096, seconds_to_wait: float = PATIENCE
+    ) -> Answer:
+        return asyncio.run(self._fetch(path, request, context, seconds_to_wait))
 
-    async def _fetch(self, path: Path, request: HttpRequest, context: int, patience: float) -> Answer:
-        async with engine.async_local_transport(path, context, None).open(request, patience, patience) as response:
+    async def _fetch(self, path: Path, request: HttpRequest, context: int, seconds_to_wait: float) -> Answer:
+        async with engine.async_local_transport(path, context, None).open(
+            request, seconds_to_wait, seconds_to_wait
+        ) as response:
             body = b""
-            while chunk := await response.read(patience):
+            while chunk := await response.read(seconds_to_wait):
                 body += chunk
-            assert await response.read(patience) == b""
+            assert await response.read(seconds_to_wait) == b""
             return Answer(response.status, response.headers["content-type"], body)
 
     def leave(self, path: Path, request: HttpRequest, reads: int) -> float:
@@ -133,6 +141,15 @@ def test_streams_text_and_usage(colour: Sync | Async, model: Path) -> None:
     assert {chunk["model"] for chunk in answer.chunks} == {weights.NAME}
     assert answer.chunks[-1]["usage"]["completion_tokens"] == 8
     assert b"prompt_progress" not in answer.body
+
+
+@needs_model
+def test_says_how_much_of_the_prompt_it_has_read(colour: Sync | Async, model: Path) -> None:
+    answer = colour.fetch(model, ask("one two three " * 40, max_tokens=2, return_progress=True))
+    told = [chunk["prompt_progress"] for chunk in answer.chunks if "prompt_progress" in chunk]
+    assert told[-1]["processed"] <= told[-1]["total"]
+    assert [each["total"] for each in told] == [told[0]["total"]] * len(told)
+    assert answer.finish_reasons == ["length"]
 
 
 @needs_model
@@ -183,7 +200,7 @@ def test_a_file_that_is_no_model(colour: Sync | Async, tmp_path: Path) -> None:
 def test_a_silence_is_a_timeout_and_the_next_one_is_served(colour: Sync | Async, model: Path) -> None:
     colour.fetch(model, ask(max_tokens=1))
     with pytest.raises(ConnectionBroken) as caught:
-        colour.fetch(model, ask("some other words " * 700), patience=0.2)
+        colour.fetch(model, ask("some other words " * 700), seconds_to_wait=0.2)
     assert caught.value.code == "timeout"
     began = time.monotonic()
     assert colour.fetch(model, ask(max_tokens=2)).text
@@ -561,3 +578,23 @@ def test_path(monkeypatch: pytest.MonkeyPatch, platform: str, variables: dict[st
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(Path, "home", lambda: Path("home"))
     assert weights.path() == Path(expected) / weights.FILE
+
+
+@dataclass
+class Person:
+    name: str
+    age: int
+
+
+@needs_model
+def test_the_grammar_keeps_the_model_to_the_format() -> None:
+    """The model alone writes prose."""
+    *events, last = msgmodel.stream_panels("local", "Name two people.", output=list[Person], max_tokens=200)
+    assert last["event"] == "panel_final"
+    assert last["status"] == "complete", last["content"]
+    assert last["object"] == [event["item"] for event in events if event["event"] == "panel_item"] != []
+    assert last["receipt"]["output"] == {"method": "native", "unenforced": []}
+    reply = msgmodel.query("local", "Ada is 36 years old. Who is she?", output=Person, max_tokens=200)
+    assert isinstance(reply.object, Person), reply.text
+    cut = msgmodel.query("local", "Ada is 36 years old. Who is she?", output=Person, max_tokens=5)
+    assert (cut.status, cut.object) == ("truncated", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -16,7 +17,6 @@ import pytest
 
 import msgmodel
 from conftest import KEY
-from msgmodel.local import weights
 from msgmodel.providers import MAIN, PROVIDERS
 from msgmodel.testing import Reply, ScriptedProvider, Send, Stall
 from msgmodel.testing import wires as replies
@@ -45,9 +45,7 @@ def providers(monkeypatch: pytest.MonkeyPatch, server: ScriptedServer) -> Script
         ("from msgmodel import stream_panels", "openai_chat", "stop", "Hello\n\ncomplete (finish reason: stop)\n"),
         ("from msgmodel import query\n\nreply = query(\"anthropic\"", "anthropic", "max_tokens",
          "Hello\n[cut off: max_tokens]\n"),
-        ("import asyncio", "gemini", "STOP", "Hello\n[complete]\n"),
-        ("import io", "openai_chat", "stop", "Hello\n"),
-        ("from msgmodel import Client", "openai_chat", "stop", "Hello"),
+        ("import asyncio", "gemini", "STOP", "Hello"),
     ],
 )  # fmt: skip
 def test_examples_of_the_readme(
@@ -55,18 +53,33 @@ def test_examples_of_the_readme(
 ) -> None:
     (example,) = [example for example in EXAMPLES if example.startswith(begins)]
     providers.say(Script.body(replies.reply(wire, ["Hel", "lo"], finish=finish)))
-    example = example.replace("http://localhost:8000", providers.url)
     exec(compile(example, "README.md", "exec", dont_inherit=True), {"__name__": "__main__"})
     assert capsys.readouterr().out == printed
 
 
-def test_example_of_the_embedded_model(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("xllamacpp")
-    if not weights.path().is_file():
-        pytest.skip("the weights are not here: msgmodel local pull")
-    (example,) = [example for example in EXAMPLES if 'query("local"' in example]
+def test_example_of_a_typed_reply(providers: ScriptedServer, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = [example for example in EXAMPLES if "output=Comet" in example]
+    providers.say(Script.body(replies.reply("openai_chat", ['{"name": "Halley", ', '"magnitude": 4.5}'])))
     exec(compile(example, "README.md", "exec", dont_inherit=True), {"__name__": "__main__"})
-    assert capsys.readouterr().out.endswith(" True\n")
+    assert capsys.readouterr().out == "Comet(name='Halley', magnitude=4.5)\n"
+
+
+def test_example_of_tools_that_run(
+    provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = [example for example in EXAMPLES if "run_tools" in example]
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", provider.config("openai").base_url or "")
+    provider.say(Reply(tool_calls=[{"name": "price", "arguments": '{"fruit": "apple"}'}]), Reply("50 cents."))
+    exec(compile(example, "README.md", "exec", dont_inherit=True), {"__name__": "__main__"})
+    assert capsys.readouterr().out == "done 0.50\ncomplete 50 cents.\n"
+
+
+def test_example_of_many_prompts(providers: ScriptedServer, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = [example for example in EXAMPLES if "map_prompts" in example]
+    providers.say(Script.body(replies.reply("openai_chat", ["Sa", "lut."])))
+    exec(compile(example, "README.md", "exec", dont_inherit=True), {"__name__": "__main__"})
+    assert capsys.readouterr().out == "Salut.\nSalut.\n"
 
 
 def test_example_of_the_server(providers: ScriptedServer) -> None:
@@ -142,7 +155,7 @@ def test_table_of_endings() -> None:
 
 
 def test_all_error_codes_are_documented() -> None:
-    documented = README.split("`error_type` | `code`", 1)[1].split("\n\n", 1)[0]
+    documented = (ROOT / "docs/endings.md").read_text("utf-8").split("`error_type` | `code`", 1)[1].split("\n\n", 1)[0]
     for name in get_args(msgmodel.ErrorCode):
         assert f"`{name}`" in documented
 
@@ -170,6 +183,16 @@ def test_the_chat_and_the_side_by_side_example(providers: ScriptedServer) -> Non
     assert "No.\n[filtered: content_filter]" in run("chat_loop.py", stdin="Hello\nquit\n").stdout
 
 
+def test_the_example_of_typed_replies(providers: ScriptedServer) -> None:
+    wrong, right = ('{"items": [{"name": "Ada", "born": %s}]}' % born for born in ('"?"', "1815"))  # noqa: UP031
+    providers.say(*(Script.body(replies.reply("openai_chat", [text])) for text in (wrong, right)))
+    ran = run("typed.py")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    forget, item, last = ran.stdout.splitlines()
+    assert forget.startswith("[forget the above: ")
+    assert (item, last) == ("0: Ada, born 1815", "complete: [{'name': 'Ada', 'born': 1815}]")
+
+
 def test_ctrl_c_in_the_chat_example(providers: ScriptedServer) -> None:
     """It stops a reply, and what had arrived of it is kept; between replies it ends the chat."""
     begun = b"".join(replies.events("openai_chat", ["Hi ", "there"])[:3])
@@ -190,7 +213,7 @@ def test_ctrl_c_in_the_chat_example(providers: ScriptedServer) -> None:
     assert [message["content"] for message in second["messages"]] == ["Hello", "Hi there", "Go on"]
 
 
-@pytest.mark.parametrize("name", ["chat_loop.py", "tools.py", "side_by_side.py"])
+@pytest.mark.parametrize("name", ["chat_loop.py", "tools.py", "typed.py", "side_by_side.py"])
 def test_what_is_wrong_is_said_in_one_line(name: str) -> None:
     """No key, and no argument where one is needed."""
     arguments = ["Hi", "openai"] if name == "side_by_side.py" else []
@@ -227,6 +250,21 @@ def test_the_example_of_tools() -> None:
         assert run("tools.py", **provider.environment()).stdout == "I will not.\n[filtered: completed]\n"
         provider.say(Reply(error=401))
         assert "check the key" in run("tools.py", **provider.environment()).stderr
+
+
+def test_the_example_of_many_prompts() -> None:
+    pytest.importorskip("genai_prices")
+    with ScriptedProvider() as provider:
+        provider.say(lambda request: Reply(error=400) if b"bad" in request.body else Reply("chat"))
+        ran = run("many_prompts.py", "1", "openai", stdin="cat\n\nbad\n", **provider.environment())
+        assert (ran.returncode, ran.stderr) == (1, "")
+        assert [json.loads(line) for line in ran.stdout.splitlines()] == [
+            {"line": "cat", "text": "chat", "end": "complete"},
+            {"line": "bad", "text": "", "end": "invalid_request"},
+        ]
+        ran = run("many_prompts.py", "0.0000001", "openai", stdin="cat\n", **provider.environment())
+        assert json.loads(ran.stdout) == {"line": "cat", "text": "", "end": "budget"}
+    assert run("many_prompts.py").stderr.startswith("usage: ")
 
 
 def test_the_endpoint_streams_events(providers: ScriptedServer) -> None:

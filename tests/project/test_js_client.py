@@ -30,7 +30,10 @@ def test_every_golden_is_made() -> None:
     assert {file.stem for file in make.HERE.glob("*.jsonl")} == set(make.GOLDENS)
 
 
-@pytest.mark.parametrize(("folder", "script"), [("clients/js", "test"), ("clients/js", "size"), ("web", "test")])
+@pytest.mark.parametrize(
+    ("folder", "script"),
+    [("clients/js", "test"), ("clients/js", "size"), pytest.param("web", "test", marks=pytest.mark.long)],
+)
 def test_their_own_tests(folder: str, script: str) -> None:
     if not shutil.which("npm") or not (ROOT / folder / "node_modules").is_dir():
         pytest.skip(f"needs npm ci in {folder}")

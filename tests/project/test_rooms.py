@@ -13,21 +13,25 @@ import msgmodel
 PACKAGE = Path(msgmodel.__file__).parent
 
 ROOMS = (
-    "_version messages events errors response",  # what goes in, what comes out, what is raised and returned
+    "_version messages reply_facts events errors response",  # what goes in, what comes out, what is raised and returned
+    "output",  # the JSON that is wanted of a reply, and whether it fits
     "question",  # what is asked, as data
     "registry",  # who can be asked
     "wires",  # what providers take and send
     "reply",  # one reply, from the first request to its one terminal event
     "http",  # bytes from a server
     "local",  # bytes from a model in this process
-    "_options _arguments _calls _functions",  # the six functions, and what a caller passed to them
-    "client conversation otel",  # what stands on the six functions
+    "_options _input_cache _output_argument",  # what a caller passes
+    "_arguments _argument_hints _progress_streams _calls _functions",  # the six functions, and their arguments
+    "_spending",  # what several calls take together
+    "client tools conversation otel listing",  # what stands on the six functions: runs of tools, a memory
     "batch many",  # several panels at once
     "v4 config providers core async_core exceptions retry security validation compat",  # public names, old and new
     "msgmodel",  # the package itself
     "adapters testing",
     "server",
     "cli __main__",
+    "notebook",  # draws replies with the parser of the command line
 )
 """A folder or a module of `src/msgmodel`, first those that import from no other."""
 

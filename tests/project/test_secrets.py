@@ -161,13 +161,13 @@ def test_objects(seen: Seen) -> None:
     seen.check(Client(), AsyncClient(), Client)
 
 
-def test_a_reply_shows_no_content(seen: Seen, colour: Colour, server: ScriptedServer) -> None:
-    """Not a key, but private all the same."""
+def test_the_repr_of_a_reply_shows_no_content(seen: Seen, colour: Colour, server: ScriptedServer) -> None:
+    """Not a key, but private all the same: a log or a debugger shows the repr of what it finds."""
     server.say(Script.body(reply("openai_chat", ["My password is swordfish."])))
     response = colour.query("openai", "hi", KEY, config=config("openai_chat", server.url))
     assert response.text == "My password is swordfish."
     seen.secret("swordfish")
-    seen.check(response, [response], {"reply": str(response)}, Exception(response))
+    seen.check(repr(response), [response], {response.model: repr(response)}, f"{[response]}")
 
 
 # --- the server says the key back ---

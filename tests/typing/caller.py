@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Literal, assert_never, assert_type
+from typing import Literal, TypedDict, assert_never, assert_type
 
 import httpx2
 
@@ -15,11 +15,13 @@ from msgmodel import (
     AsyncClient,
     Client,
     ConfigurationError,
+    Conversation,
     ErrorCode,
     GeminiConfig,
     LLMResponse,
     LocalConfig,
     Message,
+    ModelInfo,
     MsgModelError,
     NetworkError,
     OpenAIConfig,
@@ -27,17 +29,25 @@ from msgmodel import (
     PanelError,
     PanelEvent,
     PanelFinal,
+    PendingCall,
     Privacy,
     ProviderConfig,
     ReplyError,
+    RunnableTool,
+    RunStream,
     Status,
     StreamingError,
     ToolCall,
     Usage,
+    amodels,
     aquery,
+    arun_tools,
     astream,
     astream_panels,
+    mcp_tools,
+    models,
     query,
+    run_tools,
     stream,
     stream_panels,
 )
@@ -90,8 +100,26 @@ def narrows_by_match(event: PanelEvent) -> str:
             return event["delta"]
         case "panel_retry":
             return event["error"]
+        case "panel_progress":
+            return event["phase"]
+        case "panel_part":
+            return event["media_type"] or ""
+        case "panel_part_delta":
+            return event["data"]
+        case "panel_tool_run":
+            return event["name"]
+        case "panel_tool_progress":
+            return event["delta"]
+        case "panel_tool_result":
+            return event["error"] or str(event["result"])
+        case "panel_round":
+            return str(event["round"])
         case "panel_source":
             return event["url"] or ""
+        case "panel_object":
+            return event["open"] or ""
+        case "panel_item":
+            return str(event["index"])
         case "panel_final":
             return event["content"]
         case "panel_error":
@@ -104,7 +132,7 @@ def statuses(status: Status) -> bool:
     match status:
         case "complete" | "tool_calls":
             return True
-        case "truncated" | "filtered" | "paused" | "unknown":
+        case "truncated" | "filtered" | "waiting" | "paused" | "unknown":
             return False
         case _:
             assert_never(status)
@@ -222,3 +250,71 @@ def errors() -> None:
         assert_type(error.event, PanelError)
     except MsgModelError as error:
         assert_type(error.message, str)
+
+
+async def token() -> str:
+    return "a token"
+
+
+class Place(TypedDict):
+    city: str
+
+
+async def takes_functions_as_keys() -> None:
+    query("openai", "hi", lambda: "a key")
+    await aquery("openai", "hi", token)
+    OpenAIConfig(api_key=token)
+    AnthropicConfig(api_key=lambda: "a key")
+
+
+async def takes_tools_of_every_kind() -> None:
+    query("openai/gpt-5.5", "hi", tools=["web_search", Place, token, {"type": "web_search"}], cache_prompt="1h")
+
+
+async def lists_models() -> None:
+    assert_type(models("openai"), list[ModelInfo])
+    assert_type(await amodels("openai", token), list[ModelInfo])
+    assert_type(models("openai")[0].context_tokens, int | None)
+
+
+async def objects_of_a_class() -> None:
+    assert_type(query("openai", "hi", output=Place), LLMResponse[Place])
+    assert_type(query("openai", "hi", output=Place).object, Place | None)
+    assert_type(query("openai", "hi", output=list[Place]).object, list[Place] | None)
+    assert_type((await aquery("openai", "hi", output=Place, repair=1)).object, Place | None)
+    assert_type(Client().query("openai", "hi", output=Place).object, Place | None)
+    assert_type((await AsyncClient().query("openai", "hi", output=Place)).object, Place | None)
+    assert_type(Conversation("openai").query("hi", output=Place).object, Place | None)
+    assert_type((await Conversation("openai").aquery("hi", output=Place)).object, Place | None)
+    assert_type(query("openai", "hi", output="json"), LLMResponse)
+    assert_type(query("openai", "hi", output={"type": "object"}), LLMResponse)
+    whole(query("openai", "hi", output=Place))
+    for event in stream_panels("openai", "hi", output=list[Place]):
+        if event["event"] == "panel_item":
+            assert_type(event["index"], int)
+        if event["event"] == "panel_object":
+            assert_type(event["open"], str | None)
+
+
+def runs() -> None:
+    def price(fruit: str) -> str:
+        return fruit
+
+    run = run_tools("openai", "Hi", tools=[price], max_rounds=3, approve=lambda call: call["name"] == "price")
+    assert_type(run, RunStream)
+    for event in run:
+        if event["event"] == "panel_tool_result":
+            assert_type(event["error"], str | None)
+        elif event["event"] == "panel_final" and "run" in event:
+            assert_type(event["run"]["pending"], list[PendingCall])
+    assert_type(Conversation("openai").run("Hi", tools=[price]), RunStream)
+
+
+async def async_runs() -> None:
+    async def approve(call: PendingCall) -> bool | str:
+        return call["name"] == "price" or "no"
+
+    async with mcp_tools("uvx server") as tools:
+        assert_type(tools, list[RunnableTool])
+        async for event in arun_tools("openai", "Hi", tools=tools, approve=approve):
+            assert_type(event, PanelEvent)

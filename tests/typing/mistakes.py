@@ -67,3 +67,9 @@ def configs() -> None:
 def fields(response: LLMResponse) -> None:
     print(response.content)  # error
     response.text = ""  # error
+
+
+def objects() -> None:
+    query("openai", "Hi", output=3)  # error
+    stream_panels("openai", "Hi", outptu="json")  # error
+    print(query("openai", "Hi", output=OpenAIConfig).object.api)  # error
