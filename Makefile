@@ -1,6 +1,9 @@
 # The whole interface to this repository. Every target makes what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo picture serve test test-core ci format check types docs web clients load bench faults differential soak attack fuzz audit environments wheel clean
+.PHONY: help demo picture gallery serve test test-core ci format check types docs web clients clients-all load bench faults lies typed tool-effects differential untold soak attack fuzz audit environments wheel clean
+
+# Else each of the hundreds of processes that the tests start compiles the whole package.
+export PYTHONDONTWRITEBYTECODE =
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -37,16 +40,19 @@ $(JS_INSTALLED): %/node_modules/.package-lock.json: %/package-lock.json
 	@touch $@
 
 PAGE := src/msgmodel/server/page/index.html
-PAGE_SOURCES := web/package-lock.json web/index.html web/vite.config.ts web/build.py \
+PAGE_SOURCES := web/package-lock.json web/index.html web/vite.config.ts web/build-rules.ts web/build.py \
 	$(shell find web/src clients/js/src -type f 2>/dev/null)
 
-$(PAGE): $(VENV)/installed $(PAGE_SOURCES)
+$(PAGE): $(VENV)/installed $(PAGE_SOURCES) $(filter web/%,$(JS_INSTALLED))
 	$(BIN)/python web/build.py
 
 web: $(PAGE)  ## builds the chat page (needs Node.js and npm)
 
 picture: $(PAGE) $(VENV)/tools  ## take the README's picture of the chat page (needs Chromium)
 	$(BIN)/python web/screenshot.py
+
+gallery: $(VENV)/tools $(JS_INSTALLED)  ## pictures of all states of the chat page, checked by axe (needs Chromium)
+	$(BIN)/python web/gallery.py
 
 serve: $(PAGE)  ## the chat page on http://127.0.0.1:8000, with the embedded model
 	@$(BIN)/msgmodel local pull
@@ -61,15 +67,17 @@ CORE_TESTS := tests/question tests/wires tests/reply/test_cost.py tests/reply/te
 	--ignore=tests/wires/test_recorded.py
 
 test-core: $(VENV)/tools  ## the quick tests of the pure core, to run while you work (20 seconds)
-	$(BIN)/python -m pytest $(CORE_TESTS)
+	$(BIN)/python -m pytest -p no:schemathesis $(CORE_TESTS)
 
 clients: $(VENV)/tools $(JS_INSTALLED)  ## other clients, and our JavaScript client, for the tests (needs npm)
 	$(BIN)/python tests/clients/install.py
 
+clients-all: clients  ## also the clients that take long to install, for the matrix in docs/clients.md
+	$(BIN)/python tests/clients/install.py all
+
 load: $(VENV)/tools  ## how many live streams one server carries here (a minute and a half)
 	$(BIN)/python bench/load.py
 
-bench: export PYTHONDONTWRITEBYTECODE =
 bench: $(VENV)/tools  ## speed beside the peers, against the goals, into docs/benchmarks.md (a quarter of an hour)
 	$(BIN)/python bench/peers/install.py
 	$(BIN)/python bench/speed.py
@@ -79,9 +87,21 @@ bench: $(VENV)/tools  ## speed beside the peers, against the goals, into docs/be
 faults: $(VENV)/tools  ## test which libraries report a broken reply correctly: ours and the peers (four minutes)
 	$(BIN)/python proofs/faults.py
 
+lies: $(VENV)/tools  ## test which libraries tell of a reply that is not what was asked for (two minutes)
+	$(BIN)/python proofs/lies.py
+
+typed: $(VENV)/tools  ## JSON cut everywhere, on every wire: no false object (ten minutes)
+	$(BIN)/python proofs/typed.py
+
+tool-effects: $(VENV)/tools  ## tools whose process is killed at each step take effect once (half an hour)
+	$(BIN)/python proofs/tool_effects.py
+
 differential: $(VENV)/tools  ## every recorded stream, read by us and by the official SDKs (needs the recordings)
 	$(BIN)/python bench/peers/install.py openai anthropic google-genai
 	$(BIN)/python proofs/differential.py
+
+untold: $(VENV)/tools  ## what of the recorded replies stands in no event (three minutes; needs recordings)
+	$(BIN)/python proofs/untold.py
 
 soak: $(VENV)/tools  ## 500 streams at once through the server and Redis, a fifth of them faulty (20 minutes)
 	$(BIN)/python proofs/soak.py
@@ -117,7 +137,11 @@ environments: $(VENV)/tools  ## the quick tests on other Pythons, and with the l
 	@$(BIN)/msgmodel local pull
 	$(BIN)/python tests/environments.py
 
-wheel: $(BIN)/python  ## builds the wheel and tries it in a clean environment
+.PHONY: environments-installed
+environments-installed: $(VENV)/tools
+	$(BIN)/python tests/environments.py --install
+
+wheel: $(BIN)/python $(if $(JS),$(PAGE))  ## builds the wheel and tries it in a clean environment
 	rm -rf dist build/wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	$(PYTHON) -m venv build/wheel
@@ -125,7 +149,8 @@ wheel: $(BIN)/python  ## builds the wheel and tries it in a clean environment
 	build/wheel/bin/python tests/installed.py
 
 # Most tests wait: for servers, browsers and leases, for silences and hang-ups. So four at a time suit two cores.
-PYTEST := -m pytest -n 4 --dist worksteal
+# Its plugin makes each of them import all of schemathesis, which one test runs as a program.
+PYTEST := -m pytest -n 4 --dist worksteal -p no:schemathesis
 
 .PHONY: covered
 covered: $(VENV)/tools
@@ -133,7 +158,14 @@ covered: $(VENV)/tools
 	$(BIN)/coverage erase
 	$(BIN)/coverage run $(PYTEST)
 
-ci: check types docs web clients wheel covered environments  ## everything that CI runs
+# One at a time, most of these would leave a core unused or wait for a package index.
+.PHONY: before-tests
+before-tests: check types docs web clients wheel environments-installed
+
+ci:  ## everything that CI runs
+	$(MAKE) --no-print-directory $(VENV)/tools $(JS_INSTALLED)
+	$(MAKE) --no-print-directory --jobs 3 --output-sync=target before-tests
+	$(MAKE) --no-print-directory covered environments
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/python tests/core_coverage.py

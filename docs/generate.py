@@ -18,12 +18,14 @@ from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from msgmodel import _options, config, errors, events
+from msgmodel.adapters._openai_fields import ENFORCED_HERE, FIELDS, Place
 from msgmodel.cli.exits import EXITS
 from msgmodel.question import files
 from msgmodel.question.question import EFFORT_FIELDS, Dialect
 from msgmodel.registry import rows as _rows
 from msgmodel.registry.provider import Provider
 from msgmodel.reply import shells
+from msgmodel.reply.attempt import Attempt
 from msgmodel.reply.exchange import Exchange
 from msgmodel.reply.panel import PanelBuilder
 from msgmodel.testing.errors import ERROR_STATUSES
@@ -110,12 +112,17 @@ _SAME = {
     "wire": "The wire (API) that was used.",
     "model": "The model, as the provider names it.",
     "status": "Our verdict: see [How streams end](endings.md).",
+    "receipt": "What was asked for, and who answered; see `Receipt`.",
+    "warnings": "What was changed on the way; see `ReplyWarning`. Normally empty.",
+    "tool_runs": "The tools that the provider ran; see `ToolRun`.",
+    "details": "What else the provider reported; see `ReplyDetails`.",
     "truncated": "Whether `status` is `truncated`.",
     "finish_reason": "The provider's own word.",
     "privacy": "What the provider does with the data of this request; see `Privacy`.",
     "usage": "The tokens; see `Usage`.",
     "timing": "The seconds; see `Timing`.",
     "cost": "The price in US dollars; None if it is unknown.",
+    "cost_source": "`provider` if the provider states the price, as routers do; `price_list` if it is computed.",
     "request_id": "The provider's id of the request, which its support asks for; None if it sent none.",
     "message": "The assistant's turn, to append to `messages`.",
     "segments": "The responses that make up the reply, if it was continued or resumed; see `Segment`.",
@@ -135,10 +142,22 @@ _SAME = {
     "arguments_json": "The parsed arguments; None if the call is incomplete or the text is not valid JSON.",
     "complete": "Whether the call is complete. Never execute an incomplete one.",
     "reason": "The reason for the new request.",
+    "phase": "What the panel waits for.",
     "url": "Its address.",
     "title": "Its title.",
     "text": "The quoted text.",
     "delta": "The piece of text.",
+    "item": "The element, as JSON.",
+    "method": "How: see [Typed replies](typed-replies.md).",
+    "start": "Where the citation begins in `content`, in characters; absent if the provider reports no place.",
+    "end": "Where it ends.",
+    "date": "The date of the source, in the provider's words.",
+    "kind": "What it is; for a call, what the application must run, if that is not a function.",
+    "media_type": "Such as `image/png`; None if the provider named none.",
+    "input": "What the tool was asked; see `ToolRun`.",
+    "output": "The start of its result; see `ToolRun`.",
+    "moderation": "The result of the provider's moderation, in its own words.",
+    "refusal_category": "The provider's word for the kind of refusal.",
     "training_retention": "Whether the provider may train on the data; None if unknown.",
     "data_retention": "How long the provider keeps the data, in words.",
     "provider_policy": "What the provider promises, in words.",
@@ -154,7 +173,9 @@ _NO_PANEL = "None: the event belongs to all panels."
 
 def key_tables() -> str:
     """List the keys of the events and of the dicts inside them, with types and meanings."""
-    names = "PanelFinal PanelError PanelRetry PanelToolCall Usage Timing Privacy ToolCall Source Segment"
+    names = "PanelFinal PanelError PanelRetry PanelObject PanelItem PanelProgress PanelToolCall PanelPart "
+    names += "PanelToolRun Usage Timing Privacy ToolCall ToolRun Source ReplyDetails Receipt OutputReceipt "
+    names += "OutputError RequestRecord ReplyWarning Segment"
     return "\n\n".join(f"### {name}\n\n{_keys(getattr(events, name))}" for name in names.split())
 
 
@@ -234,10 +255,11 @@ def command_tables() -> str:
     """List the options of the commands, as click knows them."""
     import click
 
-    from msgmodel.cli import app
+    from msgmodel.cli import command_table
 
     found = []
-    for name, command in app.COMMANDS.items():
+    for name in command_table.COMMAND_NAMES:
+        command = command_table.load_command(name)
         if isinstance(command, click.Group):
             rows = [[code(f"{name} {inner}"), each.get_short_help_str(200)] for inner, each in command.commands.items()]
             found.append(f"### msgmodel {name}\n\n" + table(("command", "what it does"), rows))
@@ -327,6 +349,10 @@ _STATUSES = {
     ),
     "filtered": ("The model refused, or the provider filtered the reply.", "Show `refusal`; rephrase the question."),
     "tool_calls": ("The model waits for tool results.", "Run the tools, and send their results."),
+    "waiting": (
+        "A run of tools waits for a decision, or for a result of the application.",
+        "Decide, and call `resume_tools`: see [Tools that run](tools.md).",
+    ),
     "paused": ("Not finished: the provider expects a request to continue.", "Use `continue_truncated`."),
     "unknown": ("The provider's word means none of these.", "Treat the reply as incomplete; see `finish_reason`."),
 }
@@ -400,7 +426,7 @@ def option_table() -> str:
     """List the keywords that every function takes."""
     rows = [
         [code(name), code(kind.__annotations__[name].__forward_arg__), meaning]
-        for kind in (_options.Options, _options.SyncOptions)
+        for kind in (_options.Options, _options.QuestionOptions, _options.SyncOptions)
         for name, meaning in meanings(kind).items()
     ]
     return table(("keyword", "type", "what it does"), rows)
@@ -464,16 +490,18 @@ STEPS: tuple[tuple[Any, str], ...] = (
     (shells.run_exchange, "The loop: send a request, read a piece of the body, feed it, yield the events."),
     (shells.panel_events, "What `stream_panels` shows of the events: all of them. `stream` shows the text alone."),
     (Exchange.feed, "A piece of the body to events. Text after text takes the fast lane here."),
-    (Exchange._fed, "Any other piece: decode it, parse it, and end the reply if it says so."),
-    (SseDecoder.feed, "Bytes, cut anywhere, to the data of complete events. Most of it handles common shapes quickly."),
+    (Exchange._feed_events, "Any other piece: read it, add what it brings, and end the reply if it says so."),
+    (Attempt.read, "A piece of the body to deltas, event by event; text after text again takes the fast lane."),
+    (Attempt._read_event, "One event to deltas. If it brings text alone, the fast lane opens."),
+    (SseDecoder.feed, "Bytes, cut anywhere, to the data of complete events."),
     (SseDecoder._read_lines, "The grammar of server-sent events, line by line."),
     (AnthropicParser.plain_text, "The fast lane: the text of an event that can only be text."),
     (AnthropicParser.feed, "Any event of the wire to deltas; `message_stop` brings the verdict."),
     (AnthropicParser._read_delta, "One `content_block_delta`: text, reasoning, a part of a tool call, a citation."),
     (TextDelta, "The delta of a text, the same for all wires."),
     (Exchange._add, "Bookkeeping around a delta: is it the end, is there room, has the reply begun?"),
-    (PanelBuilder._said, "A delta of words to its event."),
-    (PanelBuilder.more, "The same in the fast lane."),
+    (PanelBuilder._add_text, "A delta of text to its event."),
+    (PanelBuilder.append_text, "The same in the fast lane."),
 )
 """What one chunk of text passes, and what each step does. `tests/project/test_contributing.py` counts its lines."""
 
@@ -502,7 +530,31 @@ def contributing(text: str) -> str:
     return _LIST.sub(lambda _: reading_path(counted=False), text)
 
 
+def _place_words(place: Place | None) -> str:
+    return "" if place is None else "done here" if place is ENFORCED_HERE else "sent"
+
+
+def chat_fields() -> str:
+    """Return which field of OpenAI's Chat Completions API goes to whom."""
+    targets = ("openai", "responses", "chat", "anthropic", "gemini", "local")
+    titles = ("field", "OpenAI", "its Responses API", "other chat servers", "Anthropic", "Gemini", "embedded")
+    return table(
+        titles,
+        ([code(name), *(_place_words(row.places.get(target)) for target in targets)] for name, row in FIELDS.items()),
+    )
+
+
+def recipe(name: str) -> Callable[[], str]:
+    """Return the function that shows a program of `examples/recipes`."""
+    path = Path(__file__).parents[1] / "examples" / "recipes" / name
+    return lambda: f"```python\n{path.read_text('utf-8')}```"
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "recipe_streamlit": recipe("streamlit_chat.py"),
+    "recipe_gradio": recipe("gradio_chat.py"),
+    "recipe_bot": recipe("chat_bot.py"),
+    "recipe_batch": recipe("batch_file.py"),
     "event_table": event_table,
     "key_tables": key_tables,
     "batch_tables": batch_tables,
@@ -513,6 +565,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "dialect_table": dialect_table,
     "status_table": status_table,
     "server_settings": server_settings,
+    "chat_fields": chat_fields,
     "finish_table": finish_table,
     "verdict_table": verdict_table,
     "code_table": code_table,

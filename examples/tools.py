@@ -5,7 +5,7 @@ pip install 'msgmodel[tools]' && OPENAI_API_KEY=... python examples/tools.py ope
 
 import sys
 
-from msgmodel import Conversation, MsgModelError
+from msgmodel import MsgModelError, run_tools
 
 
 def price(fruit: str, count: int = 1) -> str:
@@ -18,20 +18,17 @@ def price(fruit: str, count: int = 1) -> str:
 
 
 def main(provider: str) -> None:
-    """Run the tools that the model calls until it answers."""
-    chat = Conversation(provider, tools=[price])
-    reply = chat.query("What do four apples and a pear cost?")
-    while reply.status == "tool_calls":
-        for call in reply.tool_calls:
-            print(f"{call['name']} {call['arguments']}")
-            try:
-                chat.add_tool_result(call["id"], price(**call["arguments_json"]))
-            except Exception as error:  # wrong arguments, or no valid JSON: the model may correct them
-                chat.add_tool_result(call["id"], repr(error), is_error=True)
-        reply = chat.query()
-    print(reply.text or reply.refusal)
-    if reply.status != "complete":
-        print(f"[{reply.status}: {reply.finish_reason}]")
+    """Print what the model calls, and what it answers."""
+    for event in run_tools(provider, "What do four apples and a pear cost?", tools=[price]):
+        if event["event"] == "panel_tool_result":
+            print(event["name"], event["status"], event["result"] or event["error"])
+        elif event["event"] in ("panel_delta", "panel_refusal"):
+            print(event["delta"], end="", flush=True)
+        elif event["event"] == "panel_final" and event["status"] != "complete":
+            print(f"\n[{event['status']}: {event['finish_reason']}]", end="")
+        elif event["event"] == "panel_error":
+            sys.exit(event["error"])
+    print()
 
 
 if __name__ == "__main__":
