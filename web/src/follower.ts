@@ -7,6 +7,7 @@ import { batch, type Signal, signal } from "@preact/signals";
 import {
   type ConnectionStatus,
   initial,
+  type PanelState,
   type PanelStream,
   reduce,
   StreamError,
@@ -20,6 +21,7 @@ import { changeConversation } from "./store";
 import { texts } from "./texts";
 import { authorizedFetch } from "./token";
 
+const FRAMES_PER_ROUND = 4; // in which all panels are shown once; a panel draws its text at most 20 times a second anyway
 const SAVE_EVERY = 1000; // ms; a reload loses at most this much, even if the server has forgotten the stream
 
 interface LiveReply {
@@ -51,7 +53,8 @@ export function saveLiveReplies(): void {
 
 export class Follower {
   #state = initial();
-  #shown = this.#state;
+  /** What is shown of each panel, by its id; the one that was shown last stands last. */
+  readonly #shown = new Map<string, PanelState>();
   #frame = 0;
   #savedAt = 0;
   #streamId: string | null;
@@ -198,22 +201,28 @@ export class Follower {
     for (const reply of ended) announce(spokenEnding(reply.value));
   }
 
-  /** Everything that arrives before the next frame is drawn with it. */
+  /** Show what has arrived, a few panels with each frame: all at once would hold up the keyboard of a slow phone. */
   #publishSoon(): void {
     // A hidden page has no frames, but what it saves must be complete too.
     if (document.hidden) this.#publish();
-    else this.#frame ||= requestAnimationFrame(() => this.#publish());
+    else this.#frame ||= requestAnimationFrame(() => this.#publish(Math.ceil(this.#replies.size / FRAMES_PER_ROUND)));
   }
 
-  #publish(): void {
+  /** Show what has arrived of at most `most` panels: those that have waited longest. */
+  #publish(most = Number.POSITIVE_INFINITY): void {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
-    for (const state of this.#state.panels) {
+    // The reducer keeps the objects of panels that have not changed.
+    const changed = this.#state.panels.filter((state) => this.#shown.get(state.id) !== state);
+    const waited = (state: PanelState): number => [...this.#shown.keys()].indexOf(state.id);
+    changed.sort((one, other) => waited(one) - waited(other));
+    for (const state of changed.slice(0, most)) {
       const reply = this.#replies.get(state.id)?.latest;
-      // The reducer keeps the objects of panels that have not changed.
-      if (reply && !this.#shown.panels.includes(state)) reply.value = copyState(reply.value, state);
+      if (reply) reply.value = copyState(reply.value, state);
+      this.#shown.delete(state.id); // so that it stands last
+      this.#shown.set(state.id, state);
     }
-    this.#shown = this.#state;
+    if (changed.length > most) this.#publishSoon();
     if (!this.guest && performance.now() - this.#savedAt >= SAVE_EVERY) this.save();
   }
 
