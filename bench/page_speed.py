@@ -83,5 +83,5 @@ if __name__ == "__main__":
         print(f"{field:20} {milliseconds:6.0f} ms of each second")
     longest = tasks[-1]
     print(
-        f"the longest of {len(tasks)} tasks: {longest:.1f} ms, {longest * SLOWER:.0f} ms on a phone {SLOWER} times slower"
+        f"the longest of {len(tasks)} tasks: {longest:.1f} ms; on a phone {SLOWER} times slower: {longest * SLOWER:.0f} ms"
     )
