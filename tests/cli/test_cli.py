@@ -1141,3 +1141,23 @@ def test_the_version_costs_little(shell: Shell) -> None:
     done = shell.run(command=[sys.executable, "-c", program])
     assert (done.code, done.err) == (0, "")
     assert re.fullmatch(r"msgmodel \d+\.\d+\.\d+\S*\n\[\]\n", done.out)
+
+
+def test_an_ask_loads_only_what_it_needs(shell: Shell) -> None:
+    """The price list and the drawing each take longer to load than a short reply takes to arrive."""
+    heavy = {"genai_prices", "httpx2", "rich", "prompt_toolkit", "xllamacpp", "markdown_it"}
+
+    def loaded_by(*arguments: str) -> str:
+        shell.say("Hello")
+        program = (
+            f"import sys; from msgmodel.__main__ import main; sys.argv[1:] = {[*arguments, 'hi']}; code = main(); "
+            f"print(sorted({heavy} & set(sys.modules)), file=sys.stderr); sys.exit(code)"
+        )
+        done = shell.run(command=[sys.executable, "-c", program])
+        assert done.code == 0
+        return done.err.splitlines()[-1]
+
+    assert [loaded_by(), loaded_by("--plain"), loaded_by("--reasoning", "low")] == ["[]"] * 3
+    if find_spec("genai_prices"):
+        for option in ("-v", "--json", "--events", "--log"):
+            assert "genai_prices" in loaded_by(option), option

@@ -6,6 +6,7 @@ Rule: a price that is not certain is None, never a guess and never zero.
 from __future__ import annotations
 
 from functools import cache
+from threading import Event
 from typing import Any
 
 from ..events import Usage
@@ -17,7 +18,7 @@ def price_in_dollars(provider: str, model: str, usage: Usage) -> float | None:
         return 0.0
     if usage["input_tokens"] is None or usage["output_tokens"] is None:
         return None
-    prices = _price_library()
+    prices = None if _is_left_out.is_set() else _price_library()
     if prices is None:
         return None
     try:
@@ -56,6 +57,13 @@ def load_prices() -> None:
     """Load the price list, which takes 0.3 seconds, before the first reply needs it."""
     price_in_dollars("openai", "gpt-4o", NO_TOKENS)
 
+
+def leave_out_price_list() -> None:
+    """Take no price from the list in this process: a program that shows no cost need not load it."""
+    _is_left_out.set()
+
+
+_is_left_out = Event()
 
 NO_TOKENS: Usage = {
     "input_tokens": 0,

@@ -117,6 +117,7 @@ def ask_command(
     log: bool,
     **options: Any,
 ) -> int:
+    from ...reply.cost import leave_out_price_list
     from ..attachments import read_attachments
     from ..last_conversation import read_last_conversation
     from ..prompt import read_prompt
@@ -149,6 +150,8 @@ def ask_command(
         if question.is_demo_model and (verbose or display.is_terminal(sys.stderr)):
             question.check()
             display.print_note(display.DEMO_MODEL)
+        if not (verbose or events or as_json or log or question.max_cost is not None):
+            leave_out_price_list()  # nothing shows a cost, and the list takes as long to load as all the rest
         has_schema = question.output is not None
         is_for_people = not (events or as_json)
         is_drawn = is_for_people and not (plain or extract or has_schema) and display.is_terminal(sys.stdout)
