@@ -15,6 +15,7 @@ from .reply_facts import (
     OutputError,
     OutputMethod,
     OutputReceipt,
+    PanelSummary,
     PendingCall,
     Privacy,
     ProgressPhase,
@@ -415,24 +416,6 @@ PanelEvent: TypeAlias = (
     | PanelProgress
     | PanelEnd
 )
-
-
-class PanelSummary(TypedDict):
-    """How one panel of a batch ended."""
-
-    panel_id: str
-    provider: str
-    model: str
-    status: Status | None
-    """The status of a `panel_final`; None after a `panel_error`."""
-    code: ErrorCode | None
-    """The code of a `panel_error`; None after a `panel_final`."""
-    first_delta_seconds: float | None
-    total_seconds: float
-    usage: Usage
-    cost: float | None
-    has_object: NotRequired[bool]
-    """Only with `output=`: whether the reply is complete and has the format."""
 
 
 class BatchFinal(TypedDict):

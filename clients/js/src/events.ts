@@ -500,6 +500,23 @@ export interface RunRecord {
   state: { [key: string]: Json } | null;
 }
 
+/** How one panel of a batch ended. */
+export interface PanelSummary {
+  panel_id: string;
+  provider: string;
+  model: string;
+  /** The status of a `panel_final`; null after a `panel_error`. */
+  status: Status | null;
+  /** The code of a `panel_error`; null after a `panel_final`. */
+  code: ErrorCode | null;
+  first_delta_seconds: number | null;
+  total_seconds: number;
+  usage: Usage;
+  cost: number | null;
+  /** Only with `output=`: whether the reply is complete and has the format. */
+  has_object?: boolean;
+}
+
 /** A piece of the reply's text. */
 export interface PanelDelta {
   event: "panel_delta";
@@ -820,23 +837,6 @@ export type PanelEvent =
   | PanelRetry
   | PanelProgress
   | PanelEnd;
-
-/** How one panel of a batch ended. */
-export interface PanelSummary {
-  panel_id: string;
-  provider: string;
-  model: string;
-  /** The status of a `panel_final`; null after a `panel_error`. */
-  status: Status | null;
-  /** The code of a `panel_error`; null after a `panel_final`. */
-  code: ErrorCode | null;
-  first_delta_seconds: number | null;
-  total_seconds: number;
-  usage: Usage;
-  cost: number | null;
-  /** Only with `output=`: whether the reply is complete and has the format. */
-  has_object?: boolean;
-}
 
 /** The last event of `stream_many`, after the terminal events of all panels. */
 export interface BatchFinal {

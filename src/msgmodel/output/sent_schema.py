@@ -2,51 +2,25 @@
 
 Rule: what a provider can't enforce is moved to the description, so that the model reads it, and listed in `unenforced`;
 the final value is checked against the caller's schema in any case. What would be another schema (an object with any
-names, where a provider wants each name) is refused at the call. Facts of the providers: their SDKs and recorded errors,
-November 2026.
+names, where a provider wants each name) is refused at the call. `schema_dialects.py` says what a provider enforces.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from .json_pointer import escape_name
+from .schema_dialects import DIALECT_RULES, IDENTITY, JSON_SCHEMA_RULES, NOTES, DialectRules, SchemaDialect
 from .schema_limits import check_limits
-from .schema_parts import (
-    SCHEMA_LISTS,
-    SCHEMA_MAPS,
-    SINGLE_SCHEMAS,
-    recursive_references,
-    resolve_reference,
-)
+from .schema_parts import SCHEMA_LISTS, recursive_references, resolve_reference
 from .value_words import json_type
-
-SchemaDialect: TypeAlias = Literal["openai", "anthropic", "gemini", "llamacpp", "plain"]
-"""Which keywords a provider takes. `openai`: its strict mode. `plain`: the schema is sent as text, if at all."""
 
 MOST_SCHEMAS = 20_000
 """Maximum schemas in a schema. A reference with a description beside it is written out, and may hold two more."""
 WHOLE_SCHEMA = "#"
 """What stands in `unenforced` if the provider enforces nothing."""
-
-_NOTES = ("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "$schema")
-_IDENTITY = ("$id", "$anchor", "$dynamicAnchor", "$vocabulary", "discriminator")
-"""What names a schema or its forms, and allows no other values. `discriminator` is OpenAPI's, as classes write it."""
-_STRUCTURE = (
-    "type",
-    "enum",
-    "const",
-    "properties",
-    "required",
-    "additionalProperties",
-    "items",
-    "anyOf",
-    "$ref",
-    "$defs",
-)
 
 
 class SentSchema(NamedTuple):
@@ -55,72 +29,6 @@ class SentSchema(NamedTuple):
     schema: dict[str, Any]
     unenforced: tuple[str, ...]
     """JSON pointer and keyword of what the provider can't enforce, such as `/properties/age/minimum`."""
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """What a dialect takes."""
-
-    keywords: frozenset[str]
-    formats: frozenset[str]
-    is_closed: bool = True
-    """Whether each object must name all its members."""
-    all_required: bool = False
-    has_type_lists: bool = True
-    takes_anything: bool = False
-    """Whether a schema may allow any value."""
-    notes: frozenset[str] = frozenset({"title", "description"})
-    values: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
-    """Which values of a keyword are enforced."""
-
-
-_DATES = ("date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
-
-
-def _is_anchored(pattern: Any) -> bool:
-    return isinstance(pattern, str) and pattern.startswith("^") and pattern.endswith("$")
-
-
-def _is_plain_enum(choices: Any) -> bool:
-    return all(isinstance(each, (str, int, float)) and not isinstance(each, bool) for each in choices)
-
-
-_RULES: Mapping[str, _Rules] = {
-    "openai": _Rules(
-        keywords=frozenset(
-            {*_STRUCTURE, "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
-            | {"pattern", "format", "minItems", "maxItems"}
-        ),
-        formats=frozenset(_DATES),
-        all_required=True,
-    ),
-    "anthropic": _Rules(
-        keywords=frozenset({*_STRUCTURE, "allOf", "format", "minItems"}),
-        formats=frozenset({*_DATES, "uri"}),
-        has_type_lists=False,
-        values={"minItems": lambda count: count in (0, 1)},
-    ),
-    "gemini": _Rules(
-        keywords=frozenset(
-            {*_STRUCTURE, "minimum", "maximum", "format", "minItems", "maxItems", "prefixItems", "propertyOrdering"}
-        )
-        - {"const"},
-        formats=frozenset(_DATES),
-        is_closed=False,
-        takes_anything=True,
-        values={"enum": _is_plain_enum},
-    ),
-    "llamacpp": _Rules(
-        keywords=frozenset(
-            {*_STRUCTURE, "allOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength"}
-            | {"maxLength", "pattern", "format", "minItems", "maxItems", "prefixItems"}
-        ),
-        formats=frozenset({"date-time", "date", "time", "uuid"}),
-        is_closed=False,
-        takes_anything=True,
-        values={"pattern": _is_anchored},
-    ),
-}
 
 
 def fit_schema(schema: Mapping[str, Any], dialect: SchemaDialect) -> SentSchema:
@@ -135,7 +43,7 @@ def fit_schema(schema: Mapping[str, Any], dialect: SchemaDialect) -> SentSchema:
     """
     if dialect == "plain":
         return SentSchema(dict(schema), (WHOLE_SCHEMA,))
-    fitting = _Fitting(schema, _RULES[dialect])
+    fitting = _Fitting(schema, DIALECT_RULES[dialect])
     sent = fitting.fit(schema, "")
     check_limits(sent, dialect)
     return SentSchema(sent, tuple(dict.fromkeys(fitting.unenforced)))
@@ -144,7 +52,7 @@ def fit_schema(schema: Mapping[str, Any], dialect: SchemaDialect) -> SentSchema:
 class _Fitting:
     """Fits one schema to the rules of a dialect."""
 
-    def __init__(self, root: Mapping[str, Any], rules: _Rules) -> None:
+    def __init__(self, root: Mapping[str, Any], rules: DialectRules) -> None:
         self._root, self._rules = root, rules
         self.unenforced: list[str] = []
         self._schemas_left = MOST_SCHEMAS
@@ -191,7 +99,7 @@ class _Fitting:
             sent.setdefault("$defs", {}).update(self._fit_definitions(keyword, value, path))
         elif keyword == "const" and "const" not in rules.keywords:
             self._fit_constant(value, path, sent, moved)
-        elif keyword in _NOTES or keyword in _IDENTITY:
+        elif keyword in NOTES or keyword in IDENTITY:
             if keyword in rules.notes:
                 sent[keyword] = value
             elif keyword == "examples" or (keyword == "default" and value is not None):
@@ -249,7 +157,7 @@ class _Fitting:
             return
         if "anyOf" in sent:
             raise ValueError(f"at {path}/type: a list of types beside `anyOf` can't be sent: write one `anyOf`")
-        shared = {keyword: sent.pop(keyword) for keyword in [*sent] if keyword not in (*_NOTES, "$defs")}
+        shared = {keyword: sent.pop(keyword) for keyword in [*sent] if keyword not in (*NOTES, "$defs")}
         del shared["type"]
         sent["anyOf"] = [
             {"type": name, **{key: each for key, each in shared.items() if _belongs_to(key, each, name)}}
@@ -298,13 +206,13 @@ class _Fitting:
             return self.fit(_all_of(dict(target), own, path), path)
         self._check_recursion(reference, path)
         notes = {keyword: value for keyword, value in own.items() if keyword in self._rules.notes}
-        others = own.keys() - {*_NOTES, *_IDENTITY}
+        others = own.keys() - {*NOTES, *IDENTITY}
         if others:
             raise ValueError(f"at {path}/$ref: {min(others)!r} beside a reference to itself can't be sent: remove it")
         return {"anyOf": [{"$ref": _reference_in_definitions(reference, path)}], **notes}
 
     def _check_recursion(self, reference: str, path: str) -> None:
-        if reference in self._recursive and self._rules is _RULES["anthropic"]:
+        if reference in self._recursive and self._rules is DIALECT_RULES["anthropic"]:
             raise ValueError(
                 f"at {path}/$ref: this provider takes no schema that contains itself ({reference}):"
                 " write out as many levels as you need"
@@ -333,15 +241,6 @@ class _Fitting:
         return merged
 
 
-JSON_SCHEMA_RULES = frozenset(
-    {*SCHEMA_MAPS, *SCHEMA_LISTS, *SINGLE_SCHEMAS, *_STRUCTURE, "pattern", "format", "multipleOf", "uniqueItems"}
-    | {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "minItems", "maxItems"}
-    | {"minContains", "maxContains", "minProperties", "maxProperties", "dependentRequired", "dependencies"}
-    | {"additionalItems"}
-) - {"$defs", "definitions"}
-"""The keywords that a value can break."""
-
-
 def _add_type(sent: dict[str, Any]) -> None:
     """Add the type of an enum or a constant: OpenAI wants a `type` beside them."""
     if "type" in sent or not sent.keys() & {"enum", "const"}:
@@ -366,7 +265,7 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     forms = schema.get("anyOf", [])
     if {"type": "null"} in forms or schema.get("type") == "null" or "null" in _listed(schema.get("type")):
         return schema
-    if forms and not schema.keys() - {"anyOf", *_NOTES}:
+    if forms and not schema.keys() - {"anyOf", *NOTES}:
         return schema | {"anyOf": [*forms, {"type": "null"}]}
     notes: dict[str, Any] = {keyword: schema[keyword] for keyword in ("title", "description") if keyword in schema}
     inner = {keyword: value for keyword, value in schema.items() if keyword not in notes}
@@ -381,7 +280,7 @@ def _all_of(one: dict[str, Any], other: Mapping[str, Any], path: str) -> dict[st
     """Return one schema that says what both say."""
     merged = dict(one)
     for keyword, value in other.items():
-        if keyword not in merged or merged[keyword] == value or keyword in _NOTES:
+        if keyword not in merged or merged[keyword] == value or keyword in NOTES:
             merged[keyword] = value
         elif keyword == "properties" and not merged[keyword].keys() & value.keys():
             merged[keyword] = merged[keyword] | value
