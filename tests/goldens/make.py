@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-from msgmodel import stream_many, stream_panels
+from msgmodel import run_tools, stream_many, stream_panels
 from msgmodel.many import Panel
 from msgmodel.testing import Reply, ScriptedProvider
 
@@ -30,6 +30,7 @@ STEADY = {
     "request_id": "req_golden",
     "cost": None,
     "cost_source": None,
+    "seconds": 0.5,
 }
 """What is another one each time, or with each price list, and what stands there instead. None stays."""
 
@@ -128,6 +129,34 @@ def repaired() -> list[Event]:
     return ask(*answers, output=PERSON, repair=1)
 
 
+def run_of_tools() -> list[Event]:
+    """A call runs and says how far it is, the next one fails, and the third waits for a decision."""
+
+    def copy(folder: str) -> Iterator[str]:
+        yield f"copied {folder}/a\n"
+        yield f"copied {folder}/b\n"
+
+    def price(fruit: str) -> float:
+        raise ValueError(f"no {fruit} today")
+
+    def delete(file: str) -> None: ...
+
+    def call(id: str, name: str, **arguments: str) -> Reply:
+        return Reply(f"I call {name}.", tool_calls=[{"id": id, "name": name, "arguments": arguments}])
+
+    with ScriptedProvider() as provider:
+        provider.say(
+            call("call_1", "copy", folder="docs"),
+            call("call_2", "price", fruit="pear"),
+            call("call_3", "delete", file="a"),
+        )
+        asked = run_tools(
+            "openai", "Copy, and delete", tools=[copy, price, delete], approval=["delete"], run_id="run_golden",
+            model="scripted", panel_id="panel", max_retries=0, config=provider.config("openai"),
+        )  # fmt: skip
+        return [dict(event) for event in asked]
+
+
 def two_panels() -> list[Event]:
     """One ends well, one breaks. Which of them is faster is chance: here they take turns."""
     with ScriptedProvider() as left, ScriptedProvider() as right:
@@ -146,7 +175,7 @@ GOLDENS: dict[str, Callable[[], list[Event]]] = {
     made.__name__: made
     for made in (
         complete, truncated, continued, reasoning, tools, cut_tool, sources, refusal, interrupted, resumed, error,
-        fallback, typed, repaired, two_panels,
+        fallback, typed, repaired, run_of_tools, two_panels,
     )
 }  # fmt: skip
 
@@ -169,11 +198,12 @@ def state(events: list[Event]) -> Any:
             "text": ends[panel_id]["content"],
             "reasoning": ends[panel_id].get("reasoning", ""),
             "refusal": ends[panel_id].get("refusal", ""),
-            "toolCalls": ends[panel_id].get("tool_calls", []),
+            "toolCalls": _calls(events, ends[panel_id]),
             "sources": ends[panel_id].get("sources", []),
             "parts": [*{event["id"]: event for event in events if _is_part(event, panel_id)}.values()],
             "toolRuns": ends[panel_id].get("tool_runs", []),
             **_value_state(events, panel_id),
+            **_run_state(events, ends[panel_id]),
             "retries": [event for event in events if event["event"] == "panel_retry" and event["panel_id"] == panel_id],
             "end": ends[panel_id],
         }
@@ -190,6 +220,20 @@ def _value_state(events: list[Event], panel_id: str) -> dict[str, Any]:
     values = [event for event in own[begin:] if event["event"] == "panel_object"]
     items = [event for event in own[begin:] if event["event"] == "panel_item"]
     return ({"object": values[-1]} if values else {}) | ({"items": items} if items else {})
+
+
+def _calls(events: list[Event], end: Event) -> list[Event]:
+    """The calls: in a run of tools those of all rounds, which no terminal event repeats."""
+    if "run" not in end:
+        return end.get("tool_calls", [])
+    calls = [event for event in events if event["event"] == "panel_tool_call"]
+    return [{key: value for key, value in call.items() if key not in ("event", "panel_id")} for call in calls]
+
+
+def _run_state(events: list[Event], end: Event) -> dict[str, Any]:
+    if "run" not in end:
+        return {}
+    return {"toolResults": end["run"]["calls"], "round": end["run"]["rounds"]}
 
 
 def _is_part(event: Event, panel_id: str) -> bool:

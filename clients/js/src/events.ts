@@ -852,6 +852,13 @@ export interface BatchFinal {
 
 export type BatchEvent = PanelEvent | BatchFinal;
 
+/** What a function in a run of tools has said. It is left out as soon as its call has ended. */
+export interface ToolProgress {
+  id: string;
+  name: string;
+  text: string;
+}
+
 /** One panel in a snapshot. `provider` and `model` are null until its terminal event names them. */
 export interface PanelSnapshot {
   panel_id: string;
@@ -870,6 +877,12 @@ export interface PanelSnapshot {
   object?: PanelObject;
   /** Only with `output`: the elements of the list so far, as their events. */
   items?: PanelItem[];
+  /** Only in a run of tools: the ends of the calls so far. */
+  tool_results?: ToolResult[];
+  /** Only in a run of tools: what the functions say that still run. */
+  tool_progress?: ToolProgress[];
+  /** Only in a run of tools, from its second request on: the number of the request. */
+  round?: number;
 }
 
 /** The contents up to a position. It replaces all events before that position. */

@@ -12,9 +12,14 @@ import type {
   PanelSnapshot,
   PanelToolCall,
   PanelToolDelta,
+  PanelToolProgress,
+  PanelToolResult,
+  PendingCall,
   Source,
   StreamEvent,
   ToolCall,
+  ToolProgress,
+  ToolResult,
   ToolRun,
 } from "./events.js";
 
@@ -26,7 +31,7 @@ export interface PanelState {
   readonly text: string;
   readonly reasoning: string;
   readonly refusal: string;
-  /** Execute only calls that are `complete`. */
+  /** Execute only calls that are `complete`. In a run of tools: the calls of all rounds, which the server executes. */
   readonly toolCalls: readonly ToolCall[];
   readonly sources: readonly Source[];
   /** Images, audio and files, each as its latest event. */
@@ -37,11 +42,31 @@ export interface PanelState {
   readonly object?: PanelObject;
   /** With `output` for a list: its elements so far that have the format. */
   readonly items?: readonly PanelItem[];
+  /** In a run of tools: the ends of the calls so far. */
+  readonly toolResults?: readonly ToolResult[];
+  /** In a run of tools: what the functions say that still run. */
+  readonly toolProgress?: readonly ToolProgress[];
+  /** In a run of tools, from its second request on: the number of the request. */
+  readonly round?: number;
   readonly retries: readonly PanelRetry[];
   /** With `progress`: what the panel waits for. It is absent as soon as another event arrives. */
   readonly progress?: PanelProgress;
   /** The terminal event; null while the panel runs. */
   readonly end: PanelEnd | null;
+}
+
+/** One call in a run of tools, as a page shows it: what was called, what it says, and how it ended. */
+export interface ToolStep {
+  readonly id: string;
+  readonly name: string;
+  /** The call as the model wrote it; null if it was made before the run paused, in an earlier stream. */
+  readonly call: ToolCall | null;
+  /** What the function has said while it runs. */
+  readonly progress: string;
+  /** How it ended; null if it has not. After the panel has ended, it is not known whether such a call ran. */
+  readonly result: ToolResult | null;
+  /** Set if the run waits for a decision on the call, or for its result. */
+  readonly pending: PendingCall | null;
 }
 
 export interface State {
@@ -72,6 +97,39 @@ export function reduce(state: State, event: StreamEvent): State {
   }
 }
 
+/**
+ * Return the calls of a run of tools as steps, in their order.
+ *
+ * Calls of two rounds may have the same id: their ends follow in the order of the calls.
+ */
+export function toolSteps(panel: PanelState): readonly ToolStep[] {
+  const ends = [...(panel.toolResults ?? [])];
+  const pending = panel.end?.run?.pending ?? [];
+  const steps = panel.toolCalls.map((call): ToolStep => {
+    const at = ends.findIndex(({ id }) => id === call.id);
+    const result = at < 0 ? null : (ends.splice(at, 1)[0] ?? null);
+    const { id, name } = call;
+    return { id, name, call, result, ...whileOpen(panel, id, !result) };
+  });
+  const earlier = ends.map((result): ToolStep => {
+    const { id, name } = result;
+    return { id, name, call: null, result, progress: "", pending: null };
+  });
+  const known = new Set(steps.filter(({ result }) => !result).map(({ id }) => id));
+  const waiting = pending
+    .filter(({ id }) => !known.has(id))
+    .map((one): ToolStep => ({ id: one.id, name: one.name, call: null, result: null, progress: "", pending: one }));
+  return [...earlier, ...steps, ...waiting];
+}
+
+function whileOpen(panel: PanelState, id: string, isOpen: boolean): Pick<ToolStep, "progress" | "pending"> {
+  if (!isOpen) return { progress: "", pending: null };
+  return {
+    progress: panel.toolProgress?.find((said) => said.id === id)?.text ?? "",
+    pending: panel.end?.run?.pending.find((call) => call.id === id) ?? null,
+  };
+}
+
 function applyEvent(before: PanelState, event: PanelEvent): PanelState {
   if (event.event === "panel_progress") return { ...before, progress: event };
   const panel = before.progress ? withoutProgress(before) : before;
@@ -100,6 +158,12 @@ function applyEvent(before: PanelState, event: PanelEvent): PanelState {
       return { ...panel, status: "streaming", object: event };
     case "panel_item":
       return { ...panel, status: "streaming", items: [...(panel.items ?? []), event] };
+    case "panel_tool_progress":
+      return { ...panel, toolProgress: withProgress(panel.toolProgress ?? [], event) };
+    case "panel_tool_result":
+      return applyResult(panel, event);
+    case "panel_round":
+      return { ...panel, round: event.round };
     case "panel_retry":
       return applyRetry({ ...panel, retries: [...panel.retries, event] }, event);
     case "panel_final":
@@ -125,15 +189,42 @@ function withoutValue({ object: _object, items: _items, ...panel }: PanelState):
   return panel;
 }
 
-// The terminal event repeats everything, so a reader that joined late has all of it too.
-function applyEnd(panel: PanelState, end: PanelEnd): PanelState {
+function applyResult(panel: PanelState, event: PanelToolResult): PanelState {
+  const { event: _event, panel_id: _panel, ...result } = event;
   return {
-    ...panel,
+    ...withToolProgress(
+      panel,
+      panel.toolProgress?.filter(({ id }) => id !== event.id),
+    ),
+    toolResults: [...(panel.toolResults ?? []), result],
+  };
+}
+
+function withToolProgress({ toolProgress: _old, ...panel }: PanelState, left: PanelState["toolProgress"]): PanelState {
+  return left?.length ? { ...panel, toolProgress: left } : panel;
+}
+
+function withoutRun({
+  toolResults: _results,
+  toolProgress: _progress,
+  round: _round,
+  ...panel
+}: PanelState): PanelState {
+  return panel;
+}
+
+// The terminal event repeats everything, so a reader that joined late has all of it too; but for the calls of a run,
+// of which it has those of the last round.
+function applyEnd(panel: PanelState, end: PanelEnd): PanelState {
+  const { run } = end;
+  return {
+    ...(run ? withToolProgress(panel, []) : panel),
+    ...(run?.calls.length ? { toolResults: run.calls } : {}),
     status: end.event === "panel_final" ? "final" : "error",
     text: end.content,
     reasoning: end.reasoning ?? "",
     refusal: end.refusal ?? "",
-    toolCalls: end.tool_calls ?? [],
+    toolCalls: run || panel.toolResults ? panel.toolCalls : (end.tool_calls ?? []),
     sources: end.sources ?? [],
     toolRuns: end.tool_runs ?? [],
     end,
@@ -148,9 +239,10 @@ function applySnapshot(before: PanelState, panel: PanelSnapshot): PanelState {
     panel.tool_calls.length ||
     panel.sources.length ||
     panel.parts.length ||
-    panel.tool_runs.length;
+    panel.tool_runs.length ||
+    panel.tool_results?.length;
   const restored: PanelState = {
-    ...withoutProgress(withoutValue(before)),
+    ...withoutProgress(withoutValue(withoutRun(before))),
     status: started ? "streaming" : "waiting",
     text: panel.content,
     reasoning: panel.reasoning,
@@ -161,8 +253,17 @@ function applySnapshot(before: PanelState, panel: PanelSnapshot): PanelState {
     toolRuns: panel.tool_runs,
     ...(panel.object ? { object: panel.object } : {}),
     ...(panel.items ? { items: panel.items } : {}),
+    ...(panel.tool_results ? { toolResults: panel.tool_results } : {}),
+    ...(panel.tool_progress ? { toolProgress: panel.tool_progress } : {}),
+    ...(panel.round ? { round: panel.round } : {}),
   };
   return panel.end ? applyEnd(restored, panel.end) : restored;
+}
+
+function withProgress(said: readonly ToolProgress[], event: PanelToolProgress): readonly ToolProgress[] {
+  const { id, name, delta } = event;
+  const text = (said.find((one) => one.id === id)?.text ?? "") + delta;
+  return withLatest(said, { id, name, text });
 }
 
 function withPiece(calls: readonly ToolCall[], { id, name, delta }: PanelToolDelta): readonly ToolCall[] {

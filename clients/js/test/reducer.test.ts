@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { initial, type PanelEnd, reduce, type State, type StreamEvent, type StreamSnapshot } from "../src/index.js";
+import {
+  initial,
+  type PanelEnd,
+  reduce,
+  type State,
+  type StreamEvent,
+  type StreamSnapshot,
+  type ToolStep,
+  toolSteps,
+} from "../src/index.js";
 
 const GOLDENS = new URL("../../../../tests/goldens/", import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, GOLDENS), "utf-8");
@@ -31,6 +40,9 @@ function snapshot(state: State): StreamSnapshot {
     end: panel.end,
     ...(panel.object && { object: panel.object }),
     ...(panel.items && { items: [...panel.items] }),
+    ...(panel.toolResults && { tool_results: [...panel.toolResults] }),
+    ...(panel.toolProgress && { tool_progress: [...panel.toolProgress] }),
+    ...(panel.round && { round: panel.round }),
   }));
   return { event: "stream_snapshot", panel_id: null, panels, batch: state.batch };
 }
@@ -95,6 +107,60 @@ test("pieces of simultaneous calls are kept apart", () => {
       ["{}", false],
       ["[]", false],
     ],
+  );
+});
+
+const words = (state: State) => state.panels.flatMap(toolSteps).map(stepWords);
+const stepWords = ({ name, call, progress, result, pending }: ToolStep) =>
+  `${name} ${call?.arguments ?? "-"} ${progress.length} ${result?.status ?? pending?.reason ?? "runs"}`;
+
+test("the steps of a run: what runs, says, ended and waits", () => {
+  const found = events("run_of_tools.jsonl");
+  const shown = found.map((_, at) => words(all(found.slice(0, at + 1))).join(", "));
+  assert.deepEqual(
+    shown.filter((each, at) => each !== shown[at - 1]),
+    [
+      "",
+      'copy {"folder": "docs"} 0 runs',
+      'copy {"folder": "docs"} 14 runs',
+      'copy {"folder": "docs"} 28 runs',
+      'copy {"folder": "docs"} 0 done',
+      'copy {"folder": "docs"} 0 done, price {"fruit": "pear"} 0 runs',
+      'copy {"folder": "docs"} 0 done, price {"fruit": "pear"} 0 failed',
+      'copy {"folder": "docs"} 0 done, price {"fruit": "pear"} 0 failed, delete {"file": "a"} 0 runs',
+      'copy {"folder": "docs"} 0 done, price {"fruit": "pear"} 0 failed, delete {"file": "a"} 0 approval',
+    ],
+  );
+});
+
+test("a run that continues shows the calls that it made before, and what waits still", () => {
+  const end = events("run_of_tools.jsonl").find(isEnd);
+  assert.ok(end);
+  assert.deepEqual(words(all([end])), ["copy - 0 done", "price - 0 failed", "delete - 0 approval"]);
+});
+
+test("two rounds with calls of one id are two steps", () => {
+  const call = { panel_id: "p", id: "1", name: "f", arguments: "{}", arguments_json: {}, complete: true };
+  const result = { panel_id: "p", id: "1", name: "f", result: 1, error: null, seconds: 0 };
+  const state = all([
+    { event: "panel_tool_call", ...call },
+    { event: "panel_tool_result", ...result, status: "done" },
+    { event: "panel_round", panel_id: "p", round: 2 },
+    { event: "panel_tool_call", ...call },
+    { event: "panel_tool_progress", panel_id: "p", id: "1", name: "f", delta: "half" },
+  ]);
+  assert.deepEqual(words(state), ["f {} 0 done", "f {} 4 runs"]);
+  const after = reduce(state, { event: "panel_tool_result", ...result, status: "unknown" });
+  assert.deepEqual(words(after), ["f {} 0 done", "f {} 0 unknown"]);
+  assert.equal(after.panels[0]?.toolProgress, undefined);
+});
+
+test("a run whose stream broke keeps its calls, and does not say how an open one ended", () => {
+  const { run: _run, tool_calls: _calls, ...end } = events("run_of_tools.jsonl").find(isEnd) as PanelEnd;
+  const cut = events("run_of_tools.jsonl").filter((event) => !isEnd(event));
+  assert.deepEqual(
+    words(all([...cut, end as PanelEnd])).map((each) => each.split(" ").at(-1)),
+    ["done", "failed", "runs"],
   );
 });
 

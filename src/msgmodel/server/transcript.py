@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from time import monotonic
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from ..events import (
     BatchEvent,
@@ -19,14 +19,26 @@ from ..events import (
     PanelObject,
     PanelPart,
     PanelRetry,
+    PanelRound,
+    PanelToolProgress,
+    PanelToolResult,
     Receipt,
     Source,
     ToolCall,
+    ToolResult,
     ToolRun,
 )
 from ..many import batch_summary
 from ..messages import Part
 from ..question.token_estimate import estimate_tokens_of
+
+
+class ToolProgress(TypedDict):
+    """What a function in a run of tools has said. It is left out as soon as its call has ended."""
+
+    id: str
+    name: str
+    text: str
 
 
 class PanelState(TypedDict):
@@ -48,6 +60,12 @@ class PanelState(TypedDict):
     """Only with `output`: the value so far, as its latest event."""
     items: NotRequired[list[PanelItem]]
     """Only with `output`: the elements of the list so far, as their events."""
+    tool_results: NotRequired[list[ToolResult]]
+    """Only in a run of tools: the ends of the calls so far."""
+    tool_progress: NotRequired[list[ToolProgress]]
+    """Only in a run of tools: what the functions say that still run."""
+    round: NotRequired[int]
+    """Only in a run of tools, from its second request on: the number of the request."""
 
 
 class StreamSnapshot(TypedDict):
@@ -58,6 +76,11 @@ class StreamSnapshot(TypedDict):
     panels: list[PanelState]
     batch: BatchFinal | None
     """The summary, if all of several panels have ended."""
+
+
+class _SaidByTool(NamedTuple):
+    name: str
+    pieces: list[str]
 
 
 class _PanelTranscript:
@@ -71,6 +94,9 @@ class _PanelTranscript:
         self.tool_runs: dict[str, ToolRun] = {}
         self.object: PanelObject | None = None
         self.items: list[PanelItem] = []
+        self.tool_results: list[ToolResult] = []
+        self.tool_progress: dict[str, _SaidByTool] = {}
+        self.round: int | None = None
         self.end: PanelEnd | None = None
 
 
@@ -208,6 +234,14 @@ def _panel_state(panel_id: str, panel: _PanelTranscript) -> PanelState:
         state["object"] = panel.object
     if panel.items:
         state["items"] = panel.items
+    if panel.tool_results:
+        state["tool_results"] = panel.tool_results
+    if panel.tool_progress:
+        state["tool_progress"] = [
+            {"id": id, "name": said.name, "text": "".join(said.pieces)} for id, said in panel.tool_progress.items()
+        ]
+    if panel.round is not None:
+        state["round"] = panel.round
     return state
 
 
@@ -243,8 +277,21 @@ def _take_event(panel: _PanelTranscript, event: Any) -> None:
         panel.object = event
     elif kind == "panel_item":
         panel.items.append(event)
+    elif kind in ("panel_tool_progress", "panel_tool_result", "panel_round"):
+        _take_run_event(panel, event)
     elif kind == "panel_retry":
         _take_retry(panel, event)
+
+
+def _take_run_event(panel: _PanelTranscript, event: PanelToolProgress | PanelToolResult | PanelRound) -> None:
+    if event["event"] == "panel_round":
+        panel.round = event["round"]
+    elif event["event"] == "panel_tool_progress":
+        said = panel.tool_progress.setdefault(event["id"], _SaidByTool(event["name"], []))
+        said.pieces.append(_checked_text(event["delta"]))
+    else:
+        panel.tool_progress.pop(event["id"], None)
+        panel.tool_results.append({key: value for key, value in event.items() if key not in _ADDRESS_FIELDS})  # type: ignore[arg-type]
 
 
 def _take_retry(panel: _PanelTranscript, event: PanelRetry) -> None:
