@@ -70,6 +70,7 @@ def final_events(reply: ReplyState, finish: Finish, *, is_listed: bool = False) 
     ended_well = finish.status in ("complete", "tool_calls") or finish.calls_are_whole
     calls = [reply.call_event(*found) for found in reply.response.calls.finish_all(well=ended_well)]
     events = [*calls, *reply.flush_media()]
+    _note_nameless_call(reply)
     status = _verdict(reply, finish.status)
     if reply.ledger.segments and not is_listed:
         reply.add_segment(status, finish.reason)
@@ -102,6 +103,7 @@ def final_events(reply: ReplyState, finish: Finish, *, is_listed: bool = False) 
 def error_events(reply: ReplyState, failure: Failure) -> Sequence[PanelEvent]:
     """Return the terminal event of a reply that broke, after the calls that it cuts."""
     events = [*(reply.call_event(*found) for found in reply.response.calls.cut_all()), *reply.flush_media()]
+    _note_nameless_call(reply)
     if reply.ledger.segments:
         reply.add_segment(failure.code, None)
     used = reply.usage_of_response(broken=True, refused=was_refused(failure))
@@ -121,6 +123,11 @@ def error_events(reply: ReplyState, failure: Failure) -> Sequence[PanelEvent]:
         **ending,
     }
     return (*events, error)
+
+
+def _note_nameless_call(reply: ReplyState) -> None:
+    if reply.response.calls.any_nameless:
+        reply.response.findings.add_untold("tool_call")
 
 
 def was_refused(failure: Failure) -> bool:

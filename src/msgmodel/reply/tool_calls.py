@@ -88,6 +88,12 @@ class ToolCalls:
         return any(call.name for call in self._calls.values())
 
     @property
+    def any_nameless(self) -> bool:
+        """Whether a call has arguments but no name, so that no event can show it."""
+        nameless = ("".join(call.arguments.pieces).strip() for call in self._calls.values() if not call.name)
+        return any(arguments not in ("", "null") for arguments in nameless)
+
+    @property
     def awaits_proof(self) -> bool:
         """Whether a call has ended that anything after it would prove complete."""
         return self._ended_last is not None

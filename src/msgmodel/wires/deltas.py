@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
+import msgspec
+
 from ..events import ErrorCode, Source, Status, ToolRun, Usage, WarningCode
 from ..messages import JSON, MediaKind, ToolCallKind
 
@@ -254,6 +256,37 @@ def source_delta(url: str, title: str = "", text: str = "") -> Iterator[SourceCi
     """Yield a source, unless all its fields are empty."""
     if url or title or text:
         yield SourceCited({"url": url or None, "title": title or None, "text": text or None})
+
+
+def word_deltas(
+    kind: type[TextDelta] | type[ReasoningDelta] | type[RefusalDelta], value: object, field: str
+) -> Iterator[TextDelta | ReasoningDelta | RefusalDelta | Untold]:
+    """Yield the words in a field that should hold a text; the name of the field if it holds something else.
+
+    A number counts as its text: a server between the model and us may have decoded a text that looks like one.
+
+    Args:
+        kind: The delta of these words.
+        value: What is in the field.
+        field: The name of the field.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str):
+        if value:
+            yield kind(value)
+    elif value:
+        yield Untold(field)
+
+
+def argument_text(value: object) -> str:
+    """Return the arguments of a call, or a piece of them, as JSON text, whatever type a server gave them.
+
+    Null, and PHP's `[]` for an empty object, are "". All else stays, because "" means that there are no arguments.
+    """
+    if isinstance(value, str):
+        return value
+    return "" if value is None or value == [] else msgspec.json.encode(value).decode()
 
 
 def usage_delta(

@@ -15,10 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-import msgspec
-
 from ..question.lenient_json import as_mapping, as_text, load_lenient
-from .deltas import ToolFragment
+from .deltas import ToolFragment, argument_text
 
 _MARK = re.compile(r'[{}\[\]"\\]')
 
@@ -182,10 +180,10 @@ class ToolCallAssembler:
 
     def read_fragment(self, piece: dict[str, Any]) -> ToolFragment | None:
         """Return the fragment with the key of its call, or None for a form that a server left empty."""
-        function = as_mapping(piece.get("function"))
+        # Cloudflare's calls are flat: `{"name": ..., "arguments": ...}`.
+        function = as_mapping(piece.get("function") or piece)
         index, call_id, name = as_index(piece.get("index")), as_text(piece.get("id")), as_text(function.get("name"))
-        arguments = function.get("arguments")
-        arguments = msgspec.json.encode(arguments).decode() if isinstance(arguments, dict) else as_text(arguments)
+        arguments = argument_text(function.get("arguments"))
         call = self._open_calls.get(index)
         if index is None and call_id:
             call = self._calls_by_id.get(call_id, call)

@@ -32,7 +32,9 @@ from ..deltas import (
     ToolFragment,
     Untold,
     WarningFound,
+    argument_text,
     usage_delta,
+    word_deltas,
 )
 from ..stated_cost import stated_cost
 from .blocks import citation_delta, citation_source, read_block_end, read_block_start
@@ -196,8 +198,7 @@ class AnthropicParser:
             self._texts_begun += 1
             yield NewPart(is_block=not self._after_text, key=str(self._texts_begun))
             self._after_text = True
-            if as_text(block.get("text")):
-                yield TextDelta(block["text"])
+            yield from word_deltas(TextDelta, block.get("text"), kind)
             for citation in block.get("citations") or ():
                 self._add_citation(citation)
         elif isinstance(kind, str):  # reasoning and the provider's tools: the API wants such blocks back unchanged
@@ -206,8 +207,10 @@ class AnthropicParser:
             self._open_block, self._thinking_pieces, self._input_pieces = block, [], []
             self.held_bytes = memory(block)
             yield from read_block_start(block)
-            if kind == "thinking" and as_text(block.get("thinking")):
-                yield ReasoningDelta(block["thinking"])
+            if kind == "thinking":
+                yield from word_deltas(ReasoningDelta, block.get("thinking"), kind)
+        elif block:
+            yield Untold("content_block")
 
     def _end_block(self, event: _AnthropicEvent) -> Iterator[Delta]:
         if event.index in self._open_calls:
@@ -231,13 +234,12 @@ class AnthropicParser:
         delta = as_mapping(event.delta)
         kind = delta.get("type")
         if kind == "text_delta":
-            if as_text(delta.get("text")):
-                yield TextDelta(delta["text"])
+            yield from word_deltas(TextDelta, delta.get("text"), kind)
         elif kind == "thinking_delta":
-            if as_text(delta.get("thinking")):
-                if self._open_block is not None:
-                    self._thinking_pieces.append(delta["thinking"])  # only a reference: the panel counts the text
-                yield ReasoningDelta(delta["thinking"])
+            for found in word_deltas(ReasoningDelta, delta.get("thinking"), kind):
+                if self._open_block is not None and isinstance(found, ReasoningDelta):
+                    self._thinking_pieces.append(found.text)  # only a reference: the panel counts the text
+                yield found
         elif kind == "signature_delta":
             if self._open_block is not None:
                 self._update_open_block(signature=as_text(delta.get("signature")))
@@ -245,15 +247,18 @@ class AnthropicParser:
             if self._open_block is not None:
                 self._update_open_block(content=delta.get("content"), encrypted_content=delta.get("encrypted_content"))
         elif kind == "input_json_delta":
+            piece = argument_text(delta.get("partial_json"))
             if event.index in self._open_calls:
-                yield ToolFragment(self._open_calls[event.index], "", "", as_text(delta.get("partial_json")))
+                yield ToolFragment(self._open_calls[event.index], "", "", piece)
             elif self._open_block is not None:
-                self._input_pieces.append(as_text(delta.get("partial_json")))
-                self.held_bytes += 2 * memory(self._input_pieces[-1])  # twice, because they are decoded at the end
+                self._input_pieces.append(piece)
+                self.held_bytes += 2 * memory(piece)  # twice, because they are decoded at the end
+            elif piece:
+                yield Untold(kind)
         elif kind == "citations_delta":
             self._add_citation(delta.get("citation"))
-        elif isinstance(kind, str):
-            yield Untold(kind)
+        elif delta:
+            yield Untold(as_text(kind) or "delta")
 
     def _end_text(self) -> Iterator[Delta]:
         """Yield the citations of the text block that is over. Some servers leave out its stop event."""

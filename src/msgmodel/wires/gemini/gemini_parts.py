@@ -24,6 +24,8 @@ from ..deltas import (
     ToolFragment,
     ToolRunChanged,
     Untold,
+    argument_text,
+    word_deltas,
 )
 from ..streamed_arguments import finish_arguments, set_argument
 
@@ -70,7 +72,7 @@ class GeminiPartReader:
             yield from self._read_call(part, signature)
         elif not content:
             if part:
-                yield from self._read_text(as_text(part.get("text")), bool(part.get("thought")), signature)
+                yield from self._read_text(part.get("text"), bool(part.get("thought")), signature)
         else:
             self._was_interrupted = True
             if isinstance(media, dict):
@@ -85,7 +87,7 @@ class GeminiPartReader:
             else:
                 yield from (Untold(name) for name in sorted(content) if part[name])
 
-    def _read_text(self, text: str, is_thought: bool, signature: dict[str, Any]) -> Iterator[Delta]:
+    def _read_text(self, text: object, is_thought: bool, signature: dict[str, Any]) -> Iterator[Delta]:
         is_new_block = False
         if is_thought:
             self._was_interrupted = self._was_interrupted or bool(text)
@@ -94,8 +96,7 @@ class GeminiPartReader:
             self._has_text, self._was_interrupted = True, False
         if signature or is_new_block:  # signed text must not be joined with other text
             yield NewPart(is_block=is_new_block)
-        if text:
-            yield ReasoningDelta(text) if is_thought else TextDelta(text)
+        yield from word_deltas(ReasoningDelta if is_thought else TextDelta, text, "text")
         if signature:
             yield OpaqueData("reasoning" if is_thought else "text", signature)
 
@@ -120,7 +121,7 @@ class GeminiPartReader:
             self.held_bytes += _MEMORY_FACTOR * memory(piece)
         if not call.get("willContinue"):
             self._call_ended = True
-            arguments = msgspec.json.encode(finish_arguments(self._arguments)).decode()
+            arguments = argument_text(finish_arguments(self._arguments) or call.get("args")) or "{}"
             self._arguments, self.held_bytes = {}, memory(self._last_call)
             yield ToolEnd(f"{self._calls_begun}", arguments)
 

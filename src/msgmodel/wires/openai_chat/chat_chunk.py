@@ -133,11 +133,11 @@ NO_CONTENT = {
 def untold_fields(fields: dict[str, Any], known: frozenset[str]) -> Iterator[Untold]:
     """Yield the names of the fields that hold something unknown. Only text is content, not numbers and switches."""
     for name, value in fields.items():
-        if name not in known and name not in NO_CONTENT and _holds_text(value):
+        if name not in known and name not in NO_CONTENT and holds_text(value):
             yield Untold(name)
 
 
-def _holds_text(value: Any) -> bool:
+def holds_text(value: Any) -> bool:
     """Return whether there is any text in a value; some servers send objects whose fields are all null."""
     left = [value]
     while left:

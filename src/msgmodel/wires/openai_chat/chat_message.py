@@ -18,10 +18,11 @@ from ..deltas import (
     ToolEnd,
     Untold,
     source_delta,
+    word_deltas,
 )
 from ..reasoning_details import ReasoningDetails
 from ..tool_call_fragments import ToolCallAssembler, as_list
-from .chat_chunk import untold_fields
+from .chat_chunk import holds_text, untold_fields
 from .chat_findings import read_annotation, read_executed_tools, read_reasoning_steps
 from .chat_media import ChatMediaReader
 
@@ -44,6 +45,7 @@ MESSAGE_FIELDS = frozenset(
     )
 )
 """The fields that hold something of the reply."""
+_CALL_FIELDS = frozenset(("index", "type", "function", "arguments", "extra_content"))
 
 
 class ChatMessageReader:
@@ -96,8 +98,8 @@ class ChatMessageReader:
         if opaque := as_text(delta.get("reasoning_opaque")):  # GitHub Copilot's
             yield OpaqueData("reasoning", {"reasoning_opaque": opaque})
         yield from self._read_content(content)
-        if refusal := _text_of_parts(delta.get("refusal")):
-            yield RefusalDelta(refusal)
+        refusal = delta.get("refusal")
+        yield from word_deltas(RefusalDelta, _text_of_parts(refusal) or refusal, "refusal")
         older_call = delta.get("function_call")
         for call in (*calls, *([{"index": 0, "function": older_call}] if older_call else [])):
             yield from self._read_tool_call(as_mapping(call))
@@ -112,18 +114,19 @@ class ChatMessageReader:
 
     def _read_reasoning(self, delta: dict[str, Any]) -> Iterator[Delta]:
         """Yield the reasoning: of a field of its own, or else of the details, which repeat it otherwise."""
-        if reasoning := _reasoning_text(delta):
+        # The last one is GitHub Copilot's.
+        fields = [delta.get(name) for name in ("reasoning_content", "reasoning", "reasoning_text")]
+        for found in _reasoning_deltas(fields, "reasoning"):
             self._has_reasoning_field = True
-            yield ReasoningDelta(reasoning)
+            yield found
         words = [self._details.add(detail) for detail in as_list(delta.get("reasoning_details"))]
         if (text := "".join(words)) and not self._has_reasoning_field:
             yield ReasoningDelta(text)
 
     def _read_content(self, content: object) -> Iterator[Delta]:
         """Yield what the content is: a text, or typed parts. Mistral sends a list within a thought."""
-        if isinstance(content, str):
-            if content:
-                yield TextDelta(content)
+        if not isinstance(content, (list, dict)):
+            yield from word_deltas(TextDelta, content, "content")
             return
         for part in as_list(content):
             yield from self._read_part({"type": "text", "text": part} if isinstance(part, str) else as_mapping(part))
@@ -131,17 +134,14 @@ class ChatMessageReader:
     def _read_part(self, part: dict[str, Any]) -> Iterator[Delta]:
         kind = as_text(part.get("type"))
         if kind in ("text", "output_text", "") and "text" in part:
-            if text := as_text(part["text"]):
-                yield TextDelta(text)
+            yield from word_deltas(TextDelta, part["text"], "text")
             for annotation in as_list(part.get("annotations")):
                 yield from read_annotation(as_mapping(annotation))
         elif kind in ("thinking", "reasoning"):
-            words = (part.get(name) for name in ("thinking", "summary", "content", "text", "reasoning"))
-            if thinking := next(filter(None, map(_text_of_parts, words)), ""):
-                yield ReasoningDelta(thinking)
+            words = [part.get(name) for name in ("thinking", "summary", "content", "text", "reasoning")]
+            yield from _reasoning_deltas(words, kind)
         elif kind == "refusal":
-            if refusal := as_text(part.get("refusal")):
-                yield RefusalDelta(refusal)
+            yield from word_deltas(RefusalDelta, part.get("refusal"), kind)
         elif kind == "reference":  # Mistral: to a result of a tool, which has no address
             for number in as_list(part.get("reference_ids")) or []:
                 yield SourceCited({"url": None, "title": f"{number}", "text": None})
@@ -164,6 +164,9 @@ class ChatMessageReader:
             yield from self._end_custom_calls()
             self._custom_calls[fragment.key] = None
         yield fragment
+        if not custom:
+            yield from untold_fields(call, _CALL_FIELDS)
+            yield from untold_fields(as_mapping(call.get("function")), _CALL_FIELDS)
         if custom:
             yield OpaqueData("tool_call", {"custom": True}, fragment.key)
         if isinstance(call.get("extra_content"), dict):  # Gemini's signature in its OpenAI dialect
@@ -183,7 +186,9 @@ def _text_of_parts(value: object) -> str:
     return "".join(part if isinstance(part, str) else as_text(as_mapping(part).get("text")) for part in as_list(value))
 
 
-def _reasoning_text(delta: dict[str, Any]) -> str:
-    """Return the text of the first field that has any: servers that send two fields repeat the same text."""
-    names = ("reasoning_content", "reasoning", "reasoning_text")  # the last is GitHub Copilot's
-    return next(filter(None, (_text_of_parts(delta.get(name)) for name in names)), "")
+def _reasoning_deltas(fields: list[Any], kind: str) -> Iterator[ReasoningDelta | Untold]:
+    """Yield the text of the first field that has any: servers that send two fields repeat the same text."""
+    if thinking := next(filter(None, map(_text_of_parts, fields)), ""):
+        yield ReasoningDelta(thinking)
+    elif holds_text(fields):
+        yield Untold(kind)

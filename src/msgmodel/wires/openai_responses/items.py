@@ -132,18 +132,16 @@ def read_added_item(key: str, item: dict[str, Any]) -> Iterator[Delta]:
         yield _run_delta(item, "started")
 
 
-def read_done_item(key: str, item: dict[str, Any], *, begun: bool) -> Iterator[Delta]:
+def read_done_item(key: str, item: dict[str, Any]) -> Iterator[Delta]:
     """Yield the deltas of a complete item that is neither a message nor reasoning.
 
     Args:
         key: What identifies the item in its response.
         item: The item.
-        begun: Whether `read_added_item` has begun it as a call.
     """
     kind = as_text(item.get("type"))
     if waits_for_client(item):
-        if not begun:  # its `added` event was lost, or named another index
-            yield _begin_call(key, item)
+        yield _begin_call(key, item)  # its `added` event may be lost, have no name, or name another index
         kept = _kept_of_call(item)
         if kept:
             yield OpaqueData("tool_call", kept, key)
@@ -161,6 +159,8 @@ def read_done_item(key: str, item: dict[str, Any], *, begun: bool) -> Iterator[D
     elif kind:
         yield OpaqueData("opaque", item)
         yield Untold(kind)
+    elif item:
+        yield Untold("item")
 
 
 def read_partial_image(key: str, data: object, output_format: object) -> Iterator[Delta]:

@@ -31,7 +31,9 @@ from ..deltas import (
     Untold,
     UsageSoFar,
     WarningFound,
+    argument_text,
     usage_delta,
+    word_deltas,
 )
 from ..stated_cost import stated_cost
 from .items import read_added_item, read_annotation, read_done_item, read_partial_image
@@ -160,12 +162,12 @@ class ResponsesParser:
         return self._read_piece(RefusalDelta, event)
 
     def _read_piece(self, kind: _WordDelta, event: _ResponsesEvent) -> Iterator[Delta]:
-        piece = as_text(event.delta)
-        if piece:
-            key = kind, _place_of_item(event), _part_index(event)
-            yield from self._part_start(key)
-            self._pieces[key].append(piece)
-            yield kind(piece)
+        for found in word_deltas(kind, event.delta, as_text(event.type)):
+            if not isinstance(found, Untold):
+                key = kind, _place_of_item(event), _part_index(event)
+                yield from self._part_start(key)
+                self._pieces[key].append(found.text)
+            yield found
 
     def _part_start(self, key: _PartKey) -> Iterator[Delta]:
         """Yield the boundary before the first words of a part."""
@@ -195,10 +197,10 @@ class ResponsesParser:
             yield kind(complete[len(received) :])
 
     def _read_arguments(self, event: _ResponsesEvent) -> Iterator[Delta]:
-        yield ToolFragment(_place_of_item(event), "", "", as_text(event.delta))
+        yield ToolFragment(_place_of_item(event), "", "", argument_text(event.delta))
 
     def _read_complete_arguments(self, event: _ResponsesEvent) -> Iterator[Delta]:
-        yield ToolEnd(_place_of_item(event), as_text(event.arguments) or None)
+        yield ToolEnd(_place_of_item(event), argument_text(event.arguments) or None)
 
     def _read_annotation_event(self, event: _ResponsesEvent) -> Iterator[Delta]:
         return read_annotation(event.annotation, f"{_place_of_item(event)}.{event.content_index or 0}")
@@ -233,7 +235,7 @@ class ResponsesParser:
             yield OpaqueData("reasoning", item) if item.get("encrypted_content") else NewPart()
         else:
             self._items_came = True
-            yield from read_done_item(key, item, begun=key in self._call_keys)
+            yield from read_done_item(key, item)
             self._call_keys.add(key)
 
     def _brought_text(self, event: _ResponsesEvent) -> bool:
@@ -285,7 +287,7 @@ class ResponsesParser:
                         yield word(part[field])
             yield from _message_sources(item, key)
         elif kind != "reasoning" and not items_came:
-            yield from read_done_item(f"unsaid {key}", item, begun=False)
+            yield from read_done_item(f"unsaid {key}", item)
 
     def _finish_of_response(self, event_type: str, response: dict[str, Any], usage: dict[str, Any]) -> Finish:
         reason = event_type.removeprefix("response.")
