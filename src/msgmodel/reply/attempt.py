@@ -120,17 +120,38 @@ class Attempt:
 
     def _read_last_event(self, data: bytes) -> Iterator[Delta]:
         """Read what stands at the end without its blank line. Half an event shows a cut, and no fault of the server."""
+        failure = provider_errors.read_stated_failure(parse_or_none(data)) if len(data) < MAX_ERROR_BODY else None
+        if failure is not None:
+            yield failure
+            return
         with suppress(MalformedJson):
             yield from self._read_event(data, False)
 
     def _read_event(self, data: bytes, whole: bool) -> Iterator[Delta]:
         yield from self.leave_fast_lane()
         only_text: bool | None = None
-        for delta in self._parser.feed(data, whole):
-            only_text = isinstance(delta, TextDelta) if only_text is None else only_text and type(delta) is UsageSoFar
-            yield delta
+        try:
+            for delta in self._parser.feed(data, whole):
+                is_text = isinstance(delta, TextDelta)
+                only_text = is_text if only_text is None else only_text and type(delta) is UsageSoFar
+                yield delta
+        except MalformedJson as error:
+            lines = data.split(b"\n")
+            if len(lines) > 1 and data.startswith(b"{"):  # from a server that ends its events with a single line feed
+                for line in lines:
+                    yield from self._read_event(line, whole)
+                return
+            yield self._failure_of_other(data, error)
         has_fast_lane = self.repetition is None and not self.is_typed and not self._is_metered
         self.in_fast_lane = bool(only_text) and has_fast_lane
+
+    def _failure_of_other(self, data: bytes, error: MalformedJson) -> Failure:
+        """Return the failure in an event that is none of the wire's. Raise MalformedJson if it describes none."""
+        failure = provider_errors.read_stated_failure(parse_or_none(data))
+        if failure is None:
+            words = provider_errors.words_of_text(data)
+            raise MalformedJson(f"{error}: {words}" if words else f"{error}") from None
+        return failure
 
     def leave_fast_lane(self) -> Iterable[Delta]:
         """Return the deltas that the fast lane put off."""
@@ -181,7 +202,8 @@ class Attempt:
         if error is not None or reply_begun:
             return error or verdict
         what = "one JSON document" if parse_or_none(stray) is not None else "something else"
-        return Failure("protocol", f"the server answered with {what} instead of a stream")
+        words = provider_errors.words_of_text(stray)
+        return Failure("protocol", f"the server answered with {what} instead of a stream{words and f': {words}'}")
 
     def explain_cut(self, verdict: Finish | Failure) -> Finish | Failure:
         """Return the error that explains a cut, if there is one; else the verdict itself."""
@@ -195,7 +217,6 @@ class Attempt:
         before, named, stray = self._decoder.stray_text.partition(b"error:")
         is_named = bool(named) and not before.strip()
         body = parse_or_none(stray if is_named else self._decoder.stray_text)
-        error = body[0] if isinstance(body, list) and body else body
-        if isinstance(error, dict) and (is_named or error.get("error") or error.get("type") == "error"):
-            return provider_errors.read_failure(error, self._status, self._headers)
-        return None
+        if is_named and isinstance(body, dict):
+            return provider_errors.read_failure(body, self._status, self._headers)
+        return provider_errors.read_stated_failure(body, self._status, self._headers)

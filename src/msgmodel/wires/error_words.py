@@ -269,12 +269,12 @@ PHRASES: Final[tuple[Phrase, ...]] = (
         "none invalid_request permission",
         r"content (?:management )?(?:policy|filter)|contentpolicyviolation|content exists risk",
         r"usage (?:policy|guidelines)|responsible ai|safety (?:system|guidelines)",
-        r"(?:inappropriate|prohibited|sensitive) content|(?:was|been) flagged",
+        r"(?:inappropriate|prohibited|sensitive) content|(?:was|been) flagged|\bnew_sensitive\b",
     ),
     _phrase(
         "authentication",
         "none invalid_request permission",
-        r"(?:incorrect|invalid|expired) (?:x-)?api.?(?:key|token)|authentication (?:failed|fails)",
+        r"(?:incorrect|invalid|expired) (?:x-)?api.?(?:key|token)|authentication (?:failed|fails)|login fail",
         r"api.?key (?:is |has )?(?:not valid|invalid|expired|been revoked)",
     ),
     _phrase(

@@ -21,6 +21,9 @@ _CHAT: Final[dict[str, Status]] = {
     "abort": "truncated",  # vLLM
     "insufficient_system_resource": "truncated",  # DeepSeek
     "content_filter": "filtered",
+    "sensitive": "filtered",  # this and the next two are Z.ai's: https://docs.z.ai/api-reference/llm/chat-completion
+    "network_error": "truncated",
+    "model_context_window_exceeded": "truncated",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "load": "unknown",  # Ollama: the model was loaded and generated nothing

@@ -33,9 +33,13 @@ _SECONDS_BY_UNIT: Final = {"ms": 0.001, "millis": 0.001, "s": 1.0, "m": 60.0, "h
 _VAGUE_CODES: Final[frozenset[ErrorCode]] = frozenset({"invalid_request", "server"})
 _ERROR_FIELDS: Final = ("error", "errors", "detail")
 _MESSAGE_FIELDS: Final = (
-    *("message", "Message", "msg", "error_description", "description", "text"),
+    *("message", "Message", "msg", "error_msg", "status_msg", "error_description", "description", "text"),
     *(*_ERROR_FIELDS, "title"),
 )
+_STATES_AN_ERROR: Final = (*_ERROR_FIELDS, "message", "Message", "msg", "error_msg")
+"""Fields that no part of a reply has, on any wire, and that errors have."""
+_SUCCESS: Final = (0, 200, "0", "200")
+"""Codes beside a message that is no error, from servers that send both with everything."""
 _DEEPEST_WRAPPING: Final = 10
 """Layers around an error that are removed, such as lists, strings of JSON and objects; each gateway adds one or two."""
 
@@ -84,6 +88,33 @@ def read_failure(error: object, status: int | None = None, headers: Mapping[str,
         answered=True,
         request_id=request_id or next(filter(None, (as_text(layer.get("request_id")) for layer in layers)), None),
     )
+
+
+def read_stated_failure(
+    document: object, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> Failure | None:
+    """Return the failure that a document describes which stands in the place of a reply, or of a part of it.
+
+    Args:
+        document: Any decoded JSON.
+        status: The HTTP status; None for an error within a stream.
+        headers: The HTTP headers, with names in lower case.
+
+    Returns:
+        The failure; None if the document describes none.
+    """
+    document = as_mapping(_without_wrapping(document))
+    outcome = as_mapping(document.get("base_resp"))
+    if outcome.get("status_code"):  # MiniMax: https://platform.minimax.io/docs/api-reference/errorcode
+        return read_failure(outcome, status, headers)
+    is_error = "error" in (document.get("object"), document.get("type")) or document.get("error")
+    may_be_error = document.get("code") not in _SUCCESS and any(map(document.get, _STATES_AN_ERROR))
+    return read_failure(document, status, headers) if is_error or may_be_error else None
+
+
+def words_of_text(body: bytes) -> str:
+    """Return what people can read of a body that is not JSON, such as the title of a proxy's page."""
+    return _readable_text(decode_error_text(body))
 
 
 def decode_error_text(body: bytes) -> str:

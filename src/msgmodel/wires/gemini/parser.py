@@ -65,6 +65,9 @@ class _GeminiChunk(msgspec.Struct, rename="camel"):
     error: Any = None
 
 
+_NOTHING = _GeminiChunk()
+
+
 class _PlainGeminiPart(msgspec.Struct, gc=False, rename="camel", forbid_unknown_fields=True):
     """The part of nearly every event. Any other field makes decoding fail, so that none is lost."""
 
@@ -140,6 +143,8 @@ class GeminiParser:
                 raise
         if error or chunk.error:
             yield provider_errors.read_failure(error or _OBJECT_DECODER.decode(data))
+        elif chunk == _NOTHING and (failure := provider_errors.read_stated_failure(_OBJECT_DECODER.decode(data))):
+            yield failure
         else:
             yield from self._read_chunk(chunk)
 

@@ -24,6 +24,9 @@ class ChatChunk(msgspec.Struct):
     errors: Any = None
     detail: Any = None
     message: Any = None
+    msg: Any = None
+    error_msg: Any = None
+    base_resp: Any = None
     x_groq: Any = None
     citations: Any = None
     search_results: Any = None
@@ -89,6 +92,7 @@ class PlainChunk(msgspec.Struct, gc=False):
     cost: None = None
     error: None = None
     errors: None = None
+    base_resp: None = None
     x_groq: None = None
     citations: None = None
     search_results: None = None

@@ -102,9 +102,11 @@ class ChatParser:
             chunk = _CHUNK_DECODER.decode(data)
             groq = as_mapping(chunk.x_groq)  # Groq may send usage and errors only there
             yield from self._read_chunk(chunk, chunk.usage or groq.get("usage"))
-            if _is_error(chunk):
+            if _may_be_error(chunk):
                 del chunk  # otherwise a large error would be in memory twice, decoded
-                yield provider_errors.read_failure(_OBJECT_DECODER.decode(data))
+                failure = provider_errors.read_stated_failure(_OBJECT_DECODER.decode(data))
+                if failure is not None:
+                    yield failure
             elif groq.get("error"):
                 yield provider_errors.read_failure(groq)
             self._plain_index = self._shown_index if self._may_take_fast_lane() else None
@@ -296,11 +298,12 @@ class ChatParser:
         self._phase = phase or self._phase
 
 
-def _is_error(chunk: ChatChunk) -> bool:
-    """Return whether an event is an error, in one of the shapes that servers use."""
-    if chunk.error or chunk.errors or "error" in (chunk.object, chunk.type):
+def _may_be_error(chunk: ChatChunk) -> bool:
+    """Return whether an event may be an error, in one of the shapes that servers use."""
+    if chunk.error or chunk.errors or chunk.base_resp or "error" in (chunk.object, chunk.type):
         return True
-    return not chunk.choices and chunk.usage is None and bool(chunk.detail or as_text(chunk.message))
+    words = chunk.detail or as_text(chunk.message) or as_text(chunk.msg) or as_text(chunk.error_msg)
+    return not chunk.choices and chunk.usage is None and bool(words)
 
 
 def _thinking_tags(question: Question) -> ThinkingTagReader | None:
