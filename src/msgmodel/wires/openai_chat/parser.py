@@ -76,6 +76,7 @@ class ChatParser:
         self._is_filtered = False  # whether the chunks have the scores of a filter
         self._plain_filter = self._next_filter = b""  # those that `feed` has read, and those of the latest chunk
         self._delivered_any = False
+        self._whole_message: dict[str, Any] = {}
         self._text_after_reason = False
         self._ends_within_event = False
         self._counted_output = False
@@ -220,8 +221,12 @@ class ChatParser:
                 yield CHOICE_DROPPED
             return
         self._native_reason = as_text(choice.get("native_finish_reason")) or self._native_reason
-        if not isinstance(delta, dict) and not self._delivered_any:
-            delta = choice.get("message")  # a complete message, from a server that does not really stream
+        message = choice.get("message")
+        if not delta and isinstance(message, dict):
+            if not self._delivered_any:
+                delta = self._whole_message = message  # from a server that does not really stream
+            elif self._whole_message and message.get("content") and message != self._whole_message:
+                yield Untold("message")  # it may repeat the one before, or go on after it
         for found in self._read_delta(as_mapping(delta), choice, bool(reason)):
             self._delivered_any = True
             if self._reasons_by_choice[index] and not reason:

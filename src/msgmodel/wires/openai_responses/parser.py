@@ -178,16 +178,20 @@ class ResponsesParser:
     def _read_complete_text(self, event: _ResponsesEvent) -> Iterator[Delta]:
         return self._rest_of_part(TextDelta, event, as_text(event.text))
 
+    def _read_complete_reasoning(self, event: _ResponsesEvent) -> Iterator[Delta]:
+        return self._rest_of_part(ReasoningDelta, event, as_text(event.text))
+
     def _read_complete_refusal(self, event: _ResponsesEvent) -> Iterator[Delta]:
         return self._rest_of_part(RefusalDelta, event, as_text(event.refusal))
 
     def _rest_of_part(self, kind: _WordDelta, event: _ResponsesEvent, complete: str) -> Iterator[Delta]:
-        """Yield what of a complete part the deltas did not bring: its end, or all of it."""
-        key = kind, _place_of_item(event), event.content_index or 0
-        key_by_id = kind, event.item_id, event.content_index or 0  # deltas of some servers name only the item
+        """Yield what of a complete part the deltas did not bring: its end, or all of it.
+
+        If the part is another one than the deltas brought, one of them was lost or came twice: it is named.
+        """
+        key = kind, _place_of_item(event), _part_index(event)
+        key_by_id = kind, event.item_id, _part_index(event)  # deltas of some servers name only the item
         pieces = self._pieces.get(key) or self._pieces.get(key_by_id) or [""]
-        if len(complete) <= len(pieces[0]):  # nothing new, so an event that is repeated does not join the pieces again
-            return
         pieces[:] = ["".join(pieces)]
         received = pieces[0]
         if len(complete) > len(received) and complete.startswith(received):
@@ -195,6 +199,8 @@ class ResponsesParser:
                 yield from self._part_start(key)
             self._pieces[key][:] = [complete]
             yield kind(complete[len(received) :])
+        elif complete and complete != received:
+            yield Untold(as_text(event.type))
 
     def _read_arguments(self, event: _ResponsesEvent) -> Iterator[Delta]:
         yield ToolFragment(_place_of_item(event), "", "", argument_text(event.delta))
@@ -331,7 +337,10 @@ _EVENT_READERS: Final[Mapping[str, _EventReader]] = {
     "response.output_text.annotation.added": ResponsesParser._read_annotation_event,
     "response.reasoning_text.delta": ResponsesParser._read_reasoning,
     "response.reasoning.delta": ResponsesParser._read_reasoning,  # servers other than OpenAI
+    "response.reasoning_text.done": ResponsesParser._read_complete_reasoning,
+    "response.reasoning.done": ResponsesParser._read_complete_reasoning,
     "response.reasoning_summary_text.delta": ResponsesParser._read_reasoning,
+    "response.reasoning_summary_text.done": ResponsesParser._read_complete_reasoning,
     "response.refusal.delta": ResponsesParser._read_refusal,
     "response.refusal.done": ResponsesParser._read_complete_refusal,
     "response.function_call_arguments.delta": ResponsesParser._read_arguments,

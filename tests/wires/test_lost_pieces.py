@@ -1,0 +1,85 @@
+"""What a provider sends twice, in pieces and complete: a piece that was lost, repeated or moved on the way shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from chat_streams import DONE, chunk, lines
+
+from pure import play, stream
+
+FIELDS = [
+    pytest.param("response.output_text", "text", "content", id="text"),
+    pytest.param("response.refusal", "refusal", "refusal", id="refusal"),
+    pytest.param("response.reasoning_text", "text", "reasoning", id="reasoning"),
+    pytest.param("response.reasoning_summary_text", "text", "reasoning", id="summary"),
+]
+COMPLETED = {"type": "response.completed", "response": {}}
+
+
+def replied(kind: str, field: str, pieces: list[str], complete: str, *, place: dict[str, Any]) -> Any:
+    deltas = [{"type": f"{kind}.delta", "delta": piece, **place} for piece in pieces]
+    done = {"type": f"{kind}.done", field: complete, **place}
+    return play("openai_responses", [stream(*deltas, done, done, COMPLETED)])[-1]
+
+
+@pytest.mark.parametrize("place", [{"output_index": 0, "content_index": 0}, {"item_id": "m"}])
+@pytest.mark.parametrize(("kind", "field", "name"), FIELDS)
+def test_a_part_that_is_not_what_its_pieces_were(kind: str, field: str, name: str, place: dict[str, Any]) -> None:
+    for pieces in (["One ", "three"], ["One ", "two ", "two ", "three"], ["two ", "One ", "three"], ["two "]):
+        last = replied(kind, field, pieces, "One two three", place=place)
+        assert (last[name], last["untold"]) == ("".join(pieces), [f"{kind}.done"])
+
+
+@pytest.mark.parametrize(("kind", "field", "name"), FIELDS)
+def test_the_end_of_a_part_is_not_lost(kind: str, field: str, name: str) -> None:
+    for pieces in ([], ["One "], ["One ", "two "], ["One ", "two ", "three"]):
+        last = replied(kind, field, pieces, "One two three", place={"output_index": 0})
+        assert (last[name], last["untold"]) == ("One two three", [])
+
+
+@pytest.mark.parametrize(("kind", "field", "name"), FIELDS)
+def test_a_server_that_leaves_the_complete_part_empty(kind: str, field: str, name: str) -> None:
+    last = replied(kind, field, ["One ", "two"], "", place={"output_index": 0})
+    assert (last[name], last["untold"]) == ("One two", [])
+
+
+def test_two_summaries_of_one_item() -> None:
+    events = []
+    for number, text in enumerate(("One", "Two")):
+        place = {"output_index": 0, "summary_index": number}
+        events += [
+            {"type": "response.reasoning_summary_text.delta", "delta": text, **place},
+            {"type": "response.reasoning_summary_text.done", "text": text, **place},
+        ]
+    last = play("openai_responses", [stream(*events, COMPLETED)])[-1]
+    assert (last["reasoning"], last["untold"]) == ("One\n\nTwo", [])
+
+
+# --- a chat whose chunks have messages ---
+
+
+def whole(text: str, finish: str | None = None, delta: Any = None) -> Any:
+    """A chunk that has a message in place of a delta."""
+    return chunk(delta, finish, message={"role": "assistant", "content": text})
+
+
+@pytest.mark.parametrize("delta", [None, {}])
+def test_a_message_in_place_of_the_delta(delta: Any) -> None:
+    last = play("openai_chat", [*lines(whole("Hi", "stop", delta)), DONE])[-1]
+    assert (last["content"], last["status"], last["untold"]) == ("Hi", "complete", [])
+
+
+def test_several_messages() -> None:
+    """One may repeat the text before or go on after it, so what is left out is named."""
+    last = play("openai_chat", [*lines(whole("Hi"), whole(" there", "stop")), DONE])[-1]
+    assert (last["content"], last["untold"]) == ("Hi", ["message"])
+    last = play("openai_chat", [*lines(whole("Hi"), whole("Hi"), whole("Hi", "stop")), DONE])[-1]
+    assert (last["content"], last["untold"]) == ("Hi", [])
+
+
+def test_a_message_that_repeats_the_deltas() -> None:
+    said = [whole("Hi", None, {"content": "Hi"}), whole("Hi there", None, {"content": " there"})]
+    last = play("openai_chat", [*lines(*said, whole("Hi there", "stop", {})), DONE])[-1]
+    assert (last["content"], last["untold"]) == ("Hi there", [])
