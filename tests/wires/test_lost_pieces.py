@@ -83,3 +83,20 @@ def test_a_message_that_repeats_the_deltas() -> None:
     said = [whole("Hi", None, {"content": "Hi"}), whole("Hi there", None, {"content": " there"})]
     last = play("openai_chat", [*lines(*said, whole("Hi there", "stop", {})), DONE])[-1]
     assert (last["content"], last["untold"]) == ("Hi there", [])
+
+
+# --- an event that is none ---
+
+
+@pytest.mark.parametrize("before", [b"\0", b" ", b"\xef\xbb\xbf", b"x", b"meta"])
+def test_an_event_whose_first_character_is_wrong(before: bytes) -> None:
+    first, *rest = lines(chunk({"content": "One "}), chunk({"content": "two "}), chunk({"content": "three"}, "stop"))
+    last = play("openai_chat", [first, before + rest[0], rest[1], DONE])[-1]
+    assert (last["content"], last["status"], last["untold"]) == ("One three", "complete", ["outside of events"])
+    assert play("openai_chat", [first, *rest, DONE])[-1]["untold"] == []
+
+
+def test_fields_that_every_reader_ignores() -> None:
+    pings = b": ping {}\n\nid: {1}\nretry: 5\nevent: {x}\n\nkeepalive\n\nheartbeat: 1\n\n"
+    last = play("openai_chat", [pings, *lines(chunk({"content": "Hi"}, "stop")), pings, DONE])[-1]
+    assert (last["content"], last["status"], last["untold"]) == ("Hi", "complete", [])

@@ -12,7 +12,7 @@ from ..events import PanelEvent
 from ..question.transport import HttpRequest
 from ..registry import privacy
 from ..reply_facts import OutputError
-from ..wires.deltas import Checkpoint, Failure, Finish, TextDelta
+from ..wires.deltas import Checkpoint, Failure, Finish, TextDelta, Untold
 from .advice import explain_failure, redact_words
 from .attempt import Attempt
 from .clock import WaitClock
@@ -71,6 +71,8 @@ class ExchangeEnding:
         self._leave_fast_lane()
         if isinstance(verdict, Failure):
             self._panel.note_failure(verdict.code)
+        elif self._attempt.has_unread_json:
+            self._panel.add(Untold("outside of events"))
         if self._meter is not None:
             self._meter.end_response()
         situation = self._situation(verdict)
