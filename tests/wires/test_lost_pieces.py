@@ -100,3 +100,68 @@ def test_fields_that_every_reader_ignores() -> None:
     pings = b": ping {}\n\nid: {1}\nretry: 5\nevent: {x}\n\nkeepalive\n\nheartbeat: 1\n\n"
     last = play("openai_chat", [pings, *lines(chunk({"content": "Hi"}, "stop")), pings, DONE])[-1]
     assert (last["content"], last["status"], last["untold"]) == ("Hi", "complete", [])
+
+
+# --- a call that comes twice ---
+
+
+def calling(call_id: str | None, arguments: str, finish: str | None = None, **fields: Any) -> Any:
+    function = {"name": "w", "arguments": arguments}
+    return chunk({"tool_calls": [{"index": 0, "id": call_id, "function": function, **fields}]}, finish)
+
+
+@pytest.mark.parametrize("finish", [None, "tool_calls"])
+@pytest.mark.parametrize("index", [0, None])
+def test_a_call_that_is_repeated_with_its_id(finish: str | None, index: int | None) -> None:
+    """It would run twice."""
+    again = calling("a", '{"x":1}', finish, index=index)
+    last = play("openai_chat", [*lines(calling("a", '{"x":1}', index=index), again, chunk({}, "tool_calls")), DONE])[-1]
+    assert [(call["id"], call["arguments"]) for call in last["tool_calls"]] == [("a", '{"x":1}')]
+    pieces = [calling("a", '{"x"', index=index), calling("a", ":1}", index=index)]
+    last = play("openai_chat", [*lines(*pieces, again, chunk({}, "tool_calls")), DONE])[-1]
+    assert [(call["id"], call["arguments"]) for call in last["tool_calls"]] == [("a", '{"x":1}')]
+
+
+@pytest.mark.parametrize(
+    ("other", "ids"),
+    [
+        (calling("a", '{"x":2}'), ["a", "a_2"]),
+        (calling("b", '{"x":1}'), ["a", "b"]),
+        (calling("a", '{"x":1}', index=1), ["a", "a_2"]),
+    ],
+)
+def test_two_calls_that_are_alike(other: Any, ids: list[str]) -> None:
+    last = play("openai_chat", [*lines(calling("a", '{"x":1}'), other, chunk({}, "tool_calls")), DONE])[-1]
+    assert [call["id"] for call in last["tool_calls"]] == ids
+
+
+def test_a_block_that_begins_twice() -> None:
+    block = {"type": "tool_use", "id": "a", "name": "w", "input": {}}
+    begin = {"type": "content_block_start", "index": 0, "content_block": block}
+    delta = {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "input_json_delta", "partial_json": '{"x":1}'},
+    }
+    stop = {"type": "content_block_stop", "index": 0}
+    end = [{"type": "message_delta", "delta": {"stop_reason": "tool_use"}}, {"type": "message_stop"}]
+    for events in ([begin, begin, delta, stop], [begin, delta, stop, stop]):
+        last = play("anthropic", [stream(*events, *end)])[-1]
+        assert [(call["id"], call["arguments"]) for call in last["tool_calls"]] == [("a", '{"x":1}')]
+    other = begin | {"content_block": block | {"id": "b"}}
+    for second in (other, begin):  # another call, and one that a server without ids of its own began again
+        last = play("anthropic", [stream(begin, delta, stop, second, delta, stop, *end)])[-1]
+        assert len(last["tool_calls"]) == 2
+
+
+def test_a_call_of_gemini_that_comes_twice() -> None:
+    def calls(*found: Any) -> list[Any]:
+        chunks = [{"candidates": [{"content": {"parts": [{"functionCall": call}]}}]} for call in found]
+        last = play("gemini", [stream(*chunks, {"candidates": [{"finishReason": "STOP"}]})])[-1]
+        return [call["arguments_json"] for call in last["tool_calls"]]
+
+    one = {"id": "a", "name": "w", "args": {"x": 1}}
+    assert calls(one, one) == [{"x": 1}]
+    assert calls(one, one | {"args": {"x": 2}}) == [{"x": 1}, {"x": 2}]
+    assert calls(one, one | {"id": "b"}) == [{"x": 1}, {"x": 1}]
+    assert calls(one | {"id": None}, one | {"id": None}) == [{"x": 1}, {"x": 1}]

@@ -61,6 +61,10 @@ class CallArguments:
                 self._is_object = False
         return self._is_object
 
+    def are_all_of(self, text: str) -> bool:
+        """Return whether the arguments are complete, and this text."""
+        return self.complete and self._scanned_characters == len(text) and "".join(self._pieces) == text
+
     def _scan_piece(self, piece: str) -> None:
         for found in _MARK.finditer(piece):
             mark, position = found[0], self._scanned_characters + found.start()
@@ -87,6 +91,11 @@ class _OpenCall:
     arguments: CallArguments = field(default_factory=CallArguments)
     name_repeated: bool = False
     """Whether a fragment repeated the name after complete arguments, and so announced another call of that name."""
+
+    def is_repeated_by(self, call_id: str, name: str, arguments: str) -> bool:
+        """Return whether a fragment is all of this call once more, with its id: it must not run twice."""
+        is_same = bool(call_id and arguments) and (call_id, name) == (self.id, self.name)
+        return is_same and self.arguments.are_all_of(arguments)
 
     def ends_before(self, call_id: str, name: str, arguments: str) -> bool:
         """Return whether a fragment found by this call's index or id is the first one of another call."""
@@ -187,6 +196,8 @@ class ToolCallAssembler:
         call = self._open_calls.get(index)
         if index is None and call_id:
             call = self._calls_by_id.get(call_id, call)
+        if call is not None and call.is_repeated_by(call_id, name, arguments):
+            return None
         if call is None or call.ends_before(call_id, name, arguments):
             if not (call_id or name or arguments):
                 return None

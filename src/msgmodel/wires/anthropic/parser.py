@@ -81,6 +81,8 @@ class AnthropicParser:
         self._counts: dict[str, int] = {}
         self._open_calls: dict[int | None, str] = {}
         self._calls_begun = 0
+        self._last_begun: tuple[int | None, Any] = None, None
+        """The index and the id of the latest call."""
         self._open_block: dict[str, Any] | None = None
         self._texts_begun = 0
         self._after_text = True
@@ -184,6 +186,10 @@ class AnthropicParser:
         block = as_mapping(event.content_block)
         kind = block.get("type")
         if kind == "tool_use":
+            begun = event.index, block.get("id")
+            if event.index in self._open_calls and block.get("id") and begun == self._last_begun:
+                return  # the event came twice, and the call must not run twice
+            self._last_begun = begun
             # Our own count is the key: some servers omit the index or use it twice, which would mix two calls.
             self._calls_begun += 1
             key = self._open_calls[event.index] = str(self._calls_begun)

@@ -103,6 +103,8 @@ class GeminiPartReader:
     def _read_call(self, part: dict[str, Any], signature: dict[str, Any]) -> Iterator[Delta]:
         """Yield a call. It is complete, unless the arguments are streamed (Vertex): its later pieces have no name."""
         call = part["functionCall"]
+        if call.get("id") and call.get("name") and part == self._last_call:
+            return  # the part came twice, and the call must not run twice
         if call.get("name") or not self._calls_begun:
             self._calls_begun += 1
             self._arguments, self._call_ended = dict(as_mapping(call.get("args"))), False
