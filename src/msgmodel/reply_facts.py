@@ -222,6 +222,7 @@ class OutputReceipt(TypedDict):
     """How the format of `output=` was asked for. The reply itself is checked in any case."""
 
     method: OutputMethod
+    """In the latest request: the rest of a reply that a limit cut is asked for by `prompt`."""
     unenforced: list[str]
     """What the provider does not enforce: the place of each keyword in the schema, as a JSON pointer."""
 

@@ -69,6 +69,21 @@ def test_json_of_all_panels(compared: Shell) -> None:
     ]
 
 
+def test_a_budget_for_all_replies(compared: Shell) -> None:
+    """The price of a model must be known; both replies together cost at most the limit and a piece."""
+    models = ("-p", "openai/gpt-4.1", "-p", "anthropic/claude-sonnet-4-5")
+    with ScriptedProvider() as provider:
+        provider.say(Reply("word " * 2000, pieces=["word "] * 2000))
+        compared.env |= provider.environment()
+        done = compared.run("compare", *models, "--max-cost", "0.004", "--json", "hi")
+        ends = json.loads(done.out)
+        assert {(last["status"], last["truncated_by"]) for last in ends} == {("truncated", "budget")}
+        assert 0.003 < sum(last["cost"] for last in ends) < 0.0041
+        refused = compared.run("compare", *PANELS, "--max-cost", "0.004", "hi")
+        assert (refused.code, len(provider.requests)) == (exits.CONFIGURATION, 2)
+        assert "max_cost needs the price of 'one'" in refused.err
+
+
 def test_the_same_model_twice_and_the_log(compared: Shell) -> None:
     done = compared.run("compare", "-p", "openai/one", "-p", "openai/one", "--log", "hi")
     assert done.out.count("--- openai/one: complete") == 2

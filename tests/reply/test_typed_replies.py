@@ -131,6 +131,7 @@ def test_a_reply_that_a_limit_cut_goes_on_inside_the_json(
     assert not any(text in first for text in asked)
     fields = ("response_format", '"format"', "responseJsonSchema")
     assert [any(field in body for field in fields) for body in (first, second)] == [True, False]
+    assert last["receipt"]["output"] == {"method": "prompt", "unenforced": ["#"]}, "of the request that ended it"
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,20 @@ def test_a_repair_asks_again_with_the_errors(colour: Sync | Async, provider: Scr
     assert "- /age: The value is the string" in second[-1]["content"]
     begins_again = kinds(events)[kinds(events).index("panel_retry") :]
     assert begins_again[:3] == ["panel_retry", "panel_delta", "panel_object"]
+
+
+def test_the_receipt_says_how_the_last_answer_was_asked_for(colour: Sync | Async, provider: ScriptedProvider) -> None:
+    """The rest of a reply is asked for in words, a repetition of all of it as at first."""
+    cut = Reply('{"name": "Ada", "ag', truncated=True)
+    native = {"method": "native", "unenforced": []}
+    for replies, method in (
+        ([Reply(TEXT)], native),
+        ([cut, Reply('e": 36}')], {"method": "prompt", "unenforced": ["#"]}),
+        ([cut, Reply("e"), Reply(TEXT)], native),
+    ):
+        provider.say(*replies)
+        last = ask(colour, provider, continue_truncated=1, repair=1)[-1]
+        assert (last["object"], last["receipt"]["output"]) == (PERSON, method)
 
 
 def test_a_repair_that_fails_leaves_the_reply_as_it_was(colour: Sync | Async, provider: ScriptedProvider) -> None:

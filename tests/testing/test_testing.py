@@ -10,13 +10,15 @@ import subprocess
 import sys
 import time
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
 
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +52,64 @@ def test_text_comes_in_words(shared_colour: Sync | Async, provider: ScriptedProv
     assert [event["delta"] for event in deltas] == ["Hello", " there,", "\nyou "]
     assert (last["status"], last["wire"], last["content"]) == ("complete", wire, "Hello there,\nyou ")
     assert last["usage"]["source"] == "provider"
+
+
+@dataclass
+class Comet:
+    """A comet."""
+
+    name: str
+    returns: date
+
+
+class Moon(pydantic.BaseModel):
+    """A moon."""
+
+    name: str
+    found: date
+
+
+HALLEY, IO = Comet("Halley é", date(2061, 7, 28)), Moon(name="Io", found=date(1610, 1, 8))
+FOUND = {"type": "object", "properties": {"found": {"type": "boolean"}}, "required": ["found"]}
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize(
+    ("output", "value"),
+    [
+        (Comet, HALLEY),
+        (list[Comet], [HALLEY, HALLEY]),
+        (Moon, IO),
+        (list[Moon], []),
+        (FOUND, {"found": False}),
+        ({"type": "integer"}, 0),
+        ("json", {"a": [1, None]}),
+    ],
+)
+def test_an_object(
+    shared_colour: Sync | Async, provider: ScriptedProvider, wire: Wire, output: Any, value: Any
+) -> None:
+    provider.say(Reply(object=value))
+    found = shared_colour.query(NAME[wire], "hi", config=provider.config(wire), output=output)
+    assert (found.object, found.status) == (value, "complete")
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize(
+    ("faults", "ending"),
+    [
+        ({"truncated": True}, "truncated"),
+        ({"cut_after": 2}, "interrupted"),
+        ({"cut_after": 3, "cut": "reset"}, "interrupted"),
+    ],
+)
+def test_an_object_that_breaks(
+    shared_colour: Sync | Async, provider: ScriptedProvider, wire: Wire, faults: Any, ending: str
+) -> None:
+    provider.say(replace(Reply(object=HALLEY), **faults))
+    last = panel(shared_colour, provider, wire, output=Comet)[-1]
+    assert (last.get("status") or last["code"], last["object"]) == (ending, None)
+    assert last["partial"]["name"].startswith("Halley")
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -151,6 +211,9 @@ def test_a_path_that_no_wire_has(provider: ScriptedProvider) -> None:
         ({"text": "a", "cut_after": 0, "error": 429}, "cut_after and error"),
         ({"text": "a", "refusal": "no"}, "takes the place of text"),
         ({"text": "a", "pieces": ["b"]}, "must be the text"),
+        ({"text": "a", "object": [1]}, "an object takes the place of text"),
+        ({"object": object()}, "object can't be sent as JSON"),
+        ({"object": {"a": {1j}}}, "object can't be sent as JSON"),
         ({"text": "a", "speed": 0}, "speed"),
         ({"text": "a b", "cut_after": 3}, "between 0 and the number of pieces, 2"),
         ({"error": 200}, "no supported provider returns status 200"),

@@ -375,6 +375,7 @@ export type OutputMethod = "native" | "json_object" | "prompt";
 
 /** How the format of `output=` was asked for. The reply itself is checked in any case. */
 export interface OutputReceipt {
+  /** In the latest request: the rest of a reply that a limit cut is asked for by `prompt`. */
   method: OutputMethod;
   /** What the provider does not enforce: the place of each keyword in the schema, as a JSON pointer. */
   unenforced: string[];

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
@@ -237,6 +237,10 @@ class AskedOutput:
     def native_schema(self) -> Mapping[str, Any] | None:
         """The schema for the field that the API has for it; None if nothing is to be sent there."""
         return self.schema if self.method == "native" else None
+
+    def in_words(self) -> AskedOutput:
+        """Return it as a request has it that asks in words alone, where nothing of the schema is enforced."""
+        return replace(self, method="prompt", unenforced=() if self.schema is None else ("#",))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..events import ErrorCode, Receipt, RequestRecord, Usage, WarningCode
 from ..question.config import GeminiConfig
-from ..question.question import Question
+from ..question.question import AskedOutput, Question
 from ..wires.deltas import ReceiptFact, WarningFound
 
 _FAMILIES = re.compile(
@@ -78,6 +78,7 @@ def build_receipt(
     log: RequestLog,
     facts: Mapping[str, str],
     *,
+    output: AskedOutput | None,
     model: str,
     usage: Usage,
     stated_cost: float | None,
@@ -88,11 +89,11 @@ def build_receipt(
         question: What was asked last.
         log: The requests.
         facts: What the response says of itself.
+        output: How the latest request asks for the format of `output=`; None without it.
         model: The model that answered, as the provider names it.
         usage: The usage of the reply.
         stated_cost: US dollars that the provider states; None if it states none.
     """
-    output = question.output
     asked: dict[str, Any] = {}
     if output is not None:
         asked["output"] = {"method": output.method, "unenforced": [*output.unenforced]}

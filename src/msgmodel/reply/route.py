@@ -88,7 +88,7 @@ class QuestionRoute:
             if output is not None and output.native_schema is not None:
                 prompt = f"{SCHEMA_OF_REST}\n{msgspec.json.encode(output.native_schema).decode()}\n\n{prompt}"
             turns.append(QuestionTurn("user", (prompt,)))
-            output = None if output is None else replace(output, method="prompt")
+            output = None if output is None else output.in_words()
         self.token = None
         self._extended_question = replace(question, turns=(*question.turns, *turns), output=output)
 

@@ -168,6 +168,7 @@ def _ending(reply: ReplyState, parts: Sequence[UsageOfResponse], *, partial: boo
         receiver.question,
         reply.requests,
         response.findings.facts,
+        output=(reply.asked or receiver.question).output,
         model=receiver.model,
         usage=usage,
         stated_cost=cost if cost_source == "provider" else None,

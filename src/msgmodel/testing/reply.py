@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from ..errors import ConfigurationError
 from . import wires
 from .errors import ERROR_STATUSES, error_body, error_event
 from .server import Cut, Pause, Reset, Script, Send, Stall, Step
 from .wires import ScriptedCall, ScriptedSource, Wire
+
+
+def _json_of(value: Any) -> str:
+    """Return the JSON text in which a provider sends a value of `output=`."""
+    try:
+        plain = msgspec.to_builtins(value, str_keys=True, enc_hook=lambda other: other.model_dump(mode="json"))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"object can't be sent as JSON: {error}") from None
+    if not isinstance(plain, dict):  # a provider takes a schema with an object at its root alone
+        plain = {"items" if isinstance(plain, list) else "value": plain}
+    return json.dumps(plain, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,8 @@ class Reply:
         breaks_off_after: send an error event after so many pieces.
         error: HTTP status of an error response, instead of a reply.
         retry_after: seconds in the headers of the error response.
+        object: the value of a typed reply, instead of `text`: an instance of the type in `output=`, a list of them, or
+            plain JSON. Its text is the JSON that the provider is asked for, so a list comes as `{"items": [...]}`.
 
     Raises:
         ConfigurationError: no provider could send such a reply.
@@ -62,8 +78,14 @@ class Reply:
     breaks_off_after: int | None = None
     error: int | None = None
     retry_after: float | None = None
+    object: Any = None
 
     def __post_init__(self) -> None:
+        if self.object is not None:
+            text = _json_of(self.object)
+            if self.text not in ("", text):
+                raise ConfigurationError("an object takes the place of text: pass one of them")
+            super().__setattr__("text", text)
         endings = [name for name in ("refusal", "truncated", "paused", "finish") if getattr(self, name)]
         faults = [
             name

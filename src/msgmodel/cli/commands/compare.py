@@ -37,6 +37,12 @@ Examples:
     "-f", "--file", "files", multiple=True, metavar="FILE", type=click.Path(), help="Attachment, as in `ask`."
 )
 @click.option("-t", "--max-tokens", type=int, metavar="N", help="Maximum tokens of each reply.")
+@click.option(
+    "--max-cost",
+    type=float,
+    metavar="DOLLARS",
+    help="Cut all replies when they cost this together. It needs the extra [cost].",
+)
 @click.option("--temperature", type=float, metavar="X", help="From 0. Default: each model's own.")
 @click.option("--reasoning", type=click.Choice(["none", "low", "medium", "high"]), help="How much to reason.")
 @click.option("--timeout", type=float, default=300.0, show_default=True, metavar="SECONDS", help="The longest silence.")
