@@ -10,7 +10,7 @@ import pytest
 
 from conftest import Async, Sync
 from msgmodel import ConfigurationError, Conversation, Panel, query, stream_many
-from msgmodel.testing import Reply, ScriptedProvider
+from msgmodel.testing import Reply, Script, ScriptedProvider
 from msgmodel.testing.reply_content import Wire
 
 WIRES = get_args(Wire)
@@ -290,3 +290,19 @@ def test_a_continuation_that_goes_exactly_on(provider: ScriptedProvider, cut: in
     provider.say(Reply(DOCUMENT[:cut], truncated=True), Reply(DOCUMENT[cut:]))
     reply = query("openai", "Who?", output="json", continue_truncated=1, config=provider.config("openai"))
     assert (reply.object, reply.text) == (json.loads(DOCUMENT), DOCUMENT)
+
+
+def test_a_reply_with_a_hole_is_no_object(colour: Sync | Async, provider: ScriptedProvider) -> None:
+    """Its text happens to be JSON that fits, but a piece of the name is missing."""
+    pieces = ['{"name": "A', "d", 'a", "age": 36}']
+    events = [
+        b"data: %b\n\n" % json.dumps({"choices": [{"delta": {"content": piece}, "finish_reason": None}]}).encode()
+        for piece in pieces
+    ]
+    end = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    provider.say(Script.body(b"".join([events[0], b" " + events[1], events[2], end])))
+    last = ask(colour, provider)[-1]
+    assert (last["content"], last["status"]) == ('{"name": "Aa", "age": 36}', "unknown")
+    assert last["object"] is None
+    provider.say(Script.body(b"".join([*events, end])))
+    assert ask(colour, provider)[-1]["object"] == PERSON

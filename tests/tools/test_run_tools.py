@@ -711,3 +711,33 @@ def test_a_run_of_a_conversation_may_have_a_budget_of_its_own(runs: Runs) -> Non
     final = runs.read(runs.converse(chat, "Go", tools=[price], max_total_tokens=380))[-1]
     assert (final["status"], final["truncated_by"], len(runs.provider.requests)) == ("truncated", "budget", 2)
     assert runs.read(runs.converse(chat, "Go on", tools=[price]))[-1]["status"] == "complete"
+
+
+# --- a reply with a hole ---
+
+
+def event_of(delta: Any, finish: str | None = None) -> bytes:
+    return b"data: %b\n\n" % json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}).encode()
+
+
+def fragment(arguments: str, **fields: Any) -> Any:
+    return {"tool_calls": [{"index": 0, **fields, "function": {"name": "price", "arguments": arguments}}]}
+
+
+def test_no_call_of_a_reply_with_a_hole_runs(runs: Runs) -> None:
+    """The piece that is missing would have made another number of it."""
+    first = fragment('{"fruit": "apple", "count": 1', id="c1")
+    pieces = [event_of(delta) for delta in (first, fragment("0"), fragment("}"))]
+    end = event_of({}, "tool_calls")
+    runs.provider.say(Script.body(b"".join([pieces[0], b"\xef\xbb\xbf" + pieces[1], pieces[2], end])))
+    events = runs.events([price])
+    assert [found[1] for found in results(events)] == ["not_run"]
+    assert (events[-1]["status"], events[-1]["untold"]) == ("unknown", ["outside of events"])
+    runs.provider.say(Script.body(b"".join([*pieces, end])), "Fine.")
+    assert [found[2] for found in results(runs.events([price]))] == ["5.00 euros"]
+
+
+def test_a_call_that_arrives_twice_runs_once(runs: Runs) -> None:
+    made = event_of(fragment('{"fruit": "apple"}', id="c1"))
+    runs.provider.say(Script.body(made + made + event_of({}, "tool_calls")), "Fine.")
+    assert [found[2] for found in results(runs.events([price]))] == ["0.50 euros"]

@@ -30,6 +30,19 @@ def test_a_part_that_is_not_what_its_pieces_were(kind: str, field: str, name: st
     for pieces in (["One ", "three"], ["One ", "two ", "two ", "three"], ["two ", "One ", "three"], ["two "]):
         last = replied(kind, field, pieces, "One two three", place=place)
         assert (last[name], last["untold"]) == ("".join(pieces), [f"{kind}.done"])
+        assert last["status"] == ("filtered" if name == "refusal" else "unknown")
+
+
+def test_a_hole_in_the_reasoning_is_none_in_the_text() -> None:
+    place = {"output_index": 0}
+    done = {"type": "response.reasoning_text.done", "text": "Hm.", **place}
+    events = [
+        {"type": "response.reasoning_text.delta", "delta": "Oh.", **place},
+        done,
+        {"type": "response.output_text.delta", "delta": "Hi", "output_index": 1},
+    ]
+    last = play("openai_responses", [stream(*events, COMPLETED)])[-1]
+    assert (last["status"], last["untold"]) == ("complete", ["response.reasoning_text.done"])
 
 
 @pytest.mark.parametrize(("kind", "field", "name"), FIELDS)
@@ -92,7 +105,7 @@ def test_a_message_that_repeats_the_deltas() -> None:
 def test_an_event_whose_first_character_is_wrong(before: bytes) -> None:
     first, *rest = lines(chunk({"content": "One "}), chunk({"content": "two "}), chunk({"content": "three"}, "stop"))
     last = play("openai_chat", [first, before + rest[0], rest[1], DONE])[-1]
-    assert (last["content"], last["status"], last["untold"]) == ("One three", "complete", ["outside of events"])
+    assert (last["content"], last["status"], last["untold"]) == ("One three", "unknown", ["outside of events"])
     assert play("openai_chat", [first, *rest, DONE])[-1]["untold"] == []
 
 

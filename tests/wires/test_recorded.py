@@ -43,6 +43,9 @@ STREAMED_ARGUMENTS = {
 # `tool_calls`, and then `stop` in a chunk of its own: the facts have the last word, we the one that says more.
 TWO_REASONS = {"req-llm-openrouter-google-gemini-2-5-flash-lite-object-streaming-0-d0a9ef"}
 
+# Shortened by hand: the deltas lack most of what the done event has, so we call the ending unknown.
+SHORTENED = {"ai-openai-responses-openai-shell-container-1-chunks-0-e82950"}
+
 # GitHub Copilot's name for reasoning is `reasoning_text`, which the facts do not read.
 IN_REASONING_TEXT = {"codecompanion-nvim-adapters-http-copilot-stubs-copilot-tools-streaming-reasoning-0-"}
 
@@ -116,7 +119,9 @@ def disagreements(path: Path, last: Any) -> list[Any]:
         expected["reasoning"] = last.get("reasoning")
     got = {name: last.get(name, "" if name in ("reasoning", "refusal") else None) for name in expected}
     found = [(name, got[name], expected[name]) for name in expected if not same_words(got[name], expected[name])]
-    if last.get("status") == "unknown" and not listed(NO_REASON, path):
+    if listed(SHORTENED, path):
+        assert (last["status"], last["untold"]) == ("unknown", ["response.output_text.done"])
+    elif last.get("status") == "unknown" and not listed(NO_REASON, path):
         found.append(("status", "unknown", reason))
     if listed(RUN_BY_PROVIDER, path):
         assert [run["name"] for run in last["tool_runs"]] == [call["name"] for call in facts["tool_calls"]]

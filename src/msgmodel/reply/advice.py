@@ -6,8 +6,8 @@ Rule: advice names only what this question sent, in the words of its wire.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from ..errors import quoted
 from ..question import redaction
@@ -51,6 +51,11 @@ def explain_failure(question: Question, failure: Failure) -> Failure:
 def redact_words(question: Question, words: str | None) -> str | None:
     """Return what a server reports of itself, without the key that it may have put there."""
     return words and redaction.redact(words, question.secrets)
+
+
+def redact_fields(question: Question, fields: Iterable[Any]) -> list[Any]:
+    """Return the fields of a delta in which a server speaks of itself, without the key."""
+    return [redact_words(question, each) if isinstance(each, str) else each for each in fields]
 
 
 def hint_for_failure(question: Question, failure: Failure) -> str:

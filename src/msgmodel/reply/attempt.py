@@ -130,20 +130,23 @@ class Attempt:
     def _read_event(self, data: bytes, whole: bool) -> Iterator[Delta]:
         yield from self.leave_fast_lane()
         only_text: bool | None = None
+        for delta in self._parse(data, whole):
+            only_text = isinstance(delta, TextDelta) if only_text is None else only_text and type(delta) is UsageSoFar
+            yield delta
+        has_fast_lane = self.repetition is None and not self.is_typed and not self._is_metered
+        self.in_fast_lane = bool(only_text) and has_fast_lane
+
+    def _parse(self, data: bytes, whole: bool) -> Iterator[Delta]:
+        """Yield the deltas of an event, or the failure that it states if it is none of the wire's."""
         try:
-            for delta in self._parser.feed(data, whole):
-                is_text = isinstance(delta, TextDelta)
-                only_text = is_text if only_text is None else only_text and type(delta) is UsageSoFar
-                yield delta
+            yield from self._parser.feed(data, whole)
         except MalformedJson as error:
             lines = data.split(b"\n")
             if len(lines) > 1 and data.startswith(b"{"):  # from a server that ends its events with a single line feed
                 for line in lines:
-                    yield from self._read_event(line, whole)
-                return
-            yield self._failure_of_other(data, error)
-        has_fast_lane = self.repetition is None and not self.is_typed and not self._is_metered
-        self.in_fast_lane = bool(only_text) and has_fast_lane
+                    yield from self._parse(line, whole)
+            else:
+                yield self._failure_of_other(data, error)
 
     def _failure_of_other(self, data: bytes, error: MalformedJson) -> Failure:
         """Return the failure in an event that is none of the wire's. Raise MalformedJson if it describes none."""

@@ -39,7 +39,7 @@ from ..wires.deltas import (
     WarningFound,
 )
 from ..wires.sse import EventTooLarge
-from .advice import redact_words
+from .advice import redact_fields
 from .attempt import Attempt
 from .clock import WaitClock, WaitLimits
 from .exchange_ending import ExchangeEnding
@@ -295,7 +295,7 @@ class Exchange(ExchangeEnding):
             self._end(attempt.explain_cut(delta))
             return ()
         if isinstance(delta, _SELF_DESCRIPTIONS):
-            delta = type(delta)(*(redact_words(self._route.question, words) for words in delta))  # type: ignore[arg-type]
+            delta = type(delta)(*redact_fields(self._route.question, delta))
         if isinstance(delta, TextDelta) and attempt.repetition is not None:
             self.clock.note_progress()
             delta = TextDelta(attempt.repetition.feed(delta.text))

@@ -72,7 +72,7 @@ class ExchangeEnding:
         if isinstance(verdict, Failure):
             self._panel.note_failure(verdict.code)
         elif self._attempt.has_unread_json:
-            self._panel.add(Untold("outside of events"))
+            self._panel.add(Untold("outside of events", in_text=True))
         if self._meter is not None:
             self._meter.end_response()
         situation = self._situation(verdict)

@@ -34,7 +34,7 @@ class Findings:
 
     Attributes:
         details: For `details` of the terminal event.
-        untold: The kinds that no event shows, each once, in the order of their arrival.
+        untold: The kinds that no event shows, each once, in the order of their arrival, and whether the text lacks it.
         sources: For `sources` of the terminal event.
         runs: The provider's own tools, by id.
         facts: What the response says of who answered, for the receipt.
@@ -50,7 +50,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.details: ReplyDetails = {}
-        self.untold: dict[str, None] = {}
+        self.untold: dict[str, bool] = {}
         self.sources: list[Source] = []
         self.runs: dict[str, ToolRun] = {}
         self.media_count = 0
@@ -107,11 +107,16 @@ class Findings:
             self.warnings[code] = message
             self.bytes_held += memory(message)
 
-    def add_untold(self, kind: str) -> None:
-        """Keep the name of what no event shows."""
+    @property
+    def has_hole(self) -> bool:
+        """Whether a piece of the text or of a call is known to be missing."""
+        return any(self.untold.values())
+
+    def add_untold(self, kind: str, in_text: bool = False) -> None:
+        """Keep the name of what no event shows, and whether the text lacks it."""
         if kind not in self.untold:
-            self.untold[kind] = None
             self.bytes_held += UNTOLD_BYTES + memory(kind)
+        self.untold[kind] = in_text or self.untold.get(kind, False)
 
     def add_detail(self, detail: DetailFound) -> None:
         """Keep a detail; a list is appended to the earlier one."""

@@ -384,7 +384,7 @@ class PanelBuilder:
         return ()
 
     def _add_untold(self, delta: Untold) -> Sequence[PanelEvent]:
-        self._reply.response.findings.add_untold(delta.kind)
+        self._reply.response.findings.add_untold(delta.kind, delta.in_text)
         return ()
 
     def _add_usage(self, delta: UsageSoFar) -> Sequence[PanelEvent]:

@@ -205,6 +205,8 @@ class ReplyState:
         self.end_response("complete", reason)
         self._turn_before = self.response.turn, self.answered_again
         self.answered_again, self.response.turn = True, assistant_turn.AssistantTurn()
+        findings = self.response.findings
+        findings.untold = dict.fromkeys(findings.untold, False)  # the next answer has no hole yet
         self.response.broken_off |= {"text"}  # a reader of the text alone sees a blank line between both
         self._response_before = self.response.copy()
 

@@ -67,7 +67,8 @@ def final_events(reply: ReplyState, finish: Finish, *, is_listed: bool = False) 
         finish: The verdict of the wire.
         is_listed: Whether the ledger has the last response already.
     """
-    ended_well = finish.status in ("complete", "tool_calls") or finish.calls_are_whole
+    has_hole = reply.response.findings.has_hole
+    ended_well = (finish.status in ("complete", "tool_calls") or finish.calls_are_whole) and not has_hole
     calls = [reply.call_event(*found) for found in reply.response.calls.finish_all(well=ended_well)]
     events = [*calls, *reply.flush_media()]
     _note_nameless_call(reply)
@@ -138,6 +139,8 @@ def was_refused(failure: Failure) -> bool:
 def _verdict(reply: ReplyState, status: Status) -> Status:
     """Return the status of a reply whose wire reports this one: what arrived may show more."""
     calls = reply.response.calls.finished
+    if status in ("complete", "tool_calls") and reply.response.findings.has_hole:
+        return "unknown"
     if status in ("complete", "tool_calls") and any(not call["complete"] for call in calls):
         return "truncated"  # the provider reported it of the call alone
     if status == "tool_calls":

@@ -154,6 +154,8 @@ class Untold(NamedTuple):
     """The reply holds something of a kind that no event shows."""
 
     kind: str
+    in_text: bool = False
+    """Whether it is a piece of the text or of a call itself, so that the reply has a hole and is not complete."""
 
 
 class SourceCited(NamedTuple):
@@ -276,7 +278,7 @@ def word_deltas(
         if value:
             yield kind(value)
     elif value:
-        yield Untold(field)
+        yield Untold(field, kind is TextDelta)
 
 
 def argument_text(value: object) -> str:

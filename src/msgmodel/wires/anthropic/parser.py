@@ -253,18 +253,21 @@ class AnthropicParser:
             if self._open_block is not None:
                 self._update_open_block(content=delta.get("content"), encrypted_content=delta.get("encrypted_content"))
         elif kind == "input_json_delta":
-            piece = argument_text(delta.get("partial_json"))
-            if event.index in self._open_calls:
-                yield ToolFragment(self._open_calls[event.index], "", "", piece)
-            elif self._open_block is not None:
-                self._input_pieces.append(piece)
-                self.held_bytes += 2 * memory(piece)  # twice, because they are decoded at the end
-            elif piece:
-                yield Untold(kind)
+            yield from self._read_input(event.index, argument_text(delta.get("partial_json")))
         elif kind == "citations_delta":
             self._add_citation(delta.get("citation"))
         elif delta:
-            yield Untold(as_text(kind) or "delta")
+            yield Untold(as_text(kind) or "delta", in_text=not as_text(kind))
+
+    def _read_input(self, index: int | None, piece: str) -> Iterator[Delta]:
+        """Read a piece of the arguments of a call, or of the input of a tool of the provider."""
+        if index in self._open_calls:
+            yield ToolFragment(self._open_calls[index], "", "", piece)
+        elif self._open_block is not None:
+            self._input_pieces.append(piece)
+            self.held_bytes += 2 * memory(piece)  # twice, because they are decoded at the end
+        elif piece:
+            yield Untold("input_json_delta", in_text=True)
 
     def _end_text(self) -> Iterator[Delta]:
         """Yield the citations of the text block that is over. Some servers leave out its stop event."""

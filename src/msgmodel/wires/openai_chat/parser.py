@@ -226,7 +226,7 @@ class ChatParser:
             if not self._delivered_any:
                 delta = self._whole_message = message  # from a server that does not really stream
             elif self._whole_message and message.get("content") and message != self._whole_message:
-                yield Untold("message")  # it may repeat the one before, or go on after it
+                yield Untold("message", in_text=True)  # it may repeat the one before, or go on after it
         for found in self._read_delta(as_mapping(delta), choice, bool(reason)):
             self._delivered_any = True
             if self._reasons_by_choice[index] and not reason:

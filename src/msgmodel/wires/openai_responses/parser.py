@@ -200,7 +200,7 @@ class ResponsesParser:
             self._pieces[key][:] = [complete]
             yield kind(complete[len(received) :])
         elif complete and complete != received:
-            yield Untold(as_text(event.type))
+            yield Untold(as_text(event.type), kind is TextDelta)
 
     def _read_arguments(self, event: _ResponsesEvent) -> Iterator[Delta]:
         yield ToolFragment(_place_of_item(event), "", "", argument_text(event.delta))
