@@ -1,5 +1,6 @@
 /** The scenes of the gallery: each puts the page into one state, with made-up data in the real store. */
 
+import type { PanelStream } from "msgmodel-client";
 import { Follower } from "../src/follower";
 import {
   type Conversation,
@@ -15,27 +16,9 @@ import {
 } from "../src/model";
 import { providersLoaded, service } from "../src/providers";
 import { changeConversation, current } from "../src/store";
+import { HASH_MAP, MATHS, PIXELS } from "./examples";
 import { ENDINGS, ended, FAILURES, failed, final, TEXT, WARNED } from "./replies";
-
-const HASH_MAP = `A hash map keeps pairs of a key and a value. It turns the key into a number, the *hash*, and takes the number as the place where the pair is kept.
-
-### A small example
-
-| Key | Hash | Place |
-|-----|-----:|------:|
-| tea | 4213 | 5 |
-| coffee | 977 | 1 |
-
-\`\`\`python
-def place(key: str, size: int = 8) -> int:
-    """Return where a pair is kept."""
-    return hash(key) % size  # 5 for "tea"
-\`\`\`
-
-With a good hash function a million entries are found **as quickly as ten**.`;
-
-const PIXELS =
-  "PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHdpZHRoPSI2NDAiIGhlaWdodD0iMzYwIj48cmVjdCB3aWR0aD0iNjQwIiBoZWlnaHQ9IjM2MCIgZmlsbD0iIzljYiIvPjxjaXJjbGUgY3g9IjMyMCIgY3k9IjE0MCIgcj0iNjAiIGZpbGw9IiNmZmU5YjAiLz48cmVjdCB5PSIyMjAiIHdpZHRoPSI2NDAiIGhlaWdodD0iMTQwIiBmaWxsPSIjMmY2ZjdmIi8+PC9zdmc+";
+import * as states from "./states";
 
 const STEPS = ended(
   final(HASH_MAP, {
@@ -52,9 +35,14 @@ const STEPS = ended(
       { id: "3", name: "read_profile", status: "failed", input: { file: "gotland-ctd.png" }, output: null },
     ],
     sources: [
-      { url: "https://www.smhi.se/salinity", title: "Salinity in the Baltic Sea", text: "7.1 g/kg at the surface" },
-      { url: "https://helcom.fi/water", title: "Water balance", text: null },
-      { url: null, title: "A book without an address", text: null },
+      {
+        url: "https://www.smhi.se/salinity",
+        title: "Salinity in the Baltic Sea",
+        text: "7.1 g/kg at the surface",
+        end: 64,
+      },
+      { url: "https://helcom.fi/water", title: "Water balance", text: null, end: HASH_MAP.length },
+      { url: null, title: "A book without an address", text: null, end: HASH_MAP.length },
     ],
   }),
   {
@@ -177,7 +165,7 @@ const STREAMING = board("Explain a hash map", [
           model: "",
           error: "Busy.",
           attempt: 2,
-          until: Date.now() + 3_600_000 * 0 + 64_000,
+          until: Date.now() + 64_000,
         },
       }),
       live({ progress: progress("prompt", { percent: 38 }) }),
@@ -189,6 +177,8 @@ const SEARCHING = single("Search", [
   [
     "Find the numbers of today.",
     live({
+      provider: "openai",
+      model: "gpt-6-luna",
       toolRuns: [{ id: "1", name: "web_search", status: "started", input: { query: "Baltic salinity" }, output: null }],
     }),
   ],
@@ -243,35 +233,96 @@ const README = board(
   2,
 );
 
-/** By name: the conversation, and whether its last replies are still coming. */
-export const SCENES: Readonly<Record<string, readonly [() => Conversation, "live"?]>> = {
-  empty: [() => newConversation([newPanel("openai", "gpt-6-luna")])],
-  "empty-two": [() => board("", [], 2)],
+const ONE = newPanel("openai", "gpt-6-luna");
+const once = (title: string, text: string, reply: Reply) => (): Conversation => single(title, [[text, reply]]);
+const openAi = (rest: Partial<Reply>): Reply => ({ ...newReply("openai", "gpt-6-luna"), ...rest });
+const approval = ENDINGS.find(([, { toolCalls }]) => toolCalls[0]?.kind === "approval")?.[1] ?? openAi({});
+
+/** By name: the conversation, whether its last replies are still coming, and what is done then. */
+export const SCENES: Readonly<
+  Record<string, readonly [() => Conversation, ("live" | "")?, (() => void | Promise<void>)?]>
+> = {
+  empty: [() => newConversation([ONE])],
+  "empty-two": [() => board("", [], 2), "", states.listModels],
+  "no-model": [() => newConversation([ONE]), "", states.haveNoModel],
   endings: [() => single("The lighthouse", ENDINGS)],
   failures: [() => single("Failures", FAILURES)],
   warnings: [() => single("Warnings", WARNED)],
   steps: [() => versions(LONG)],
+  maths: [once("Salt in the Baltic", "How long does the water stay?", ended(final(MATHS))), "", states.wait(".katex")],
+  approval: [once("A mail", "Mail the first chapter to Ida.", approval)],
+  receipt: [once("A sentence", "Shorten it.", ended(final(TEXT))), "", states.press("usage")],
+  "reply-menu": [once("A sentence", "Shorten it.", ended(final(TEXT))), "", states.press("reply-menu")],
+  edit: [once("A sentence", "Shorten it to one sentence.", ended(final(TEXT))), "", states.press("edit-question")],
   compare: [() => COMPARED],
+  differences: [() => COMPARED, "", showDifferences],
   "compare-two": [() => ({ ...COMPARED, panels: COMPARED.panels.slice(0, 2) })],
   streaming: [() => STREAMING, "live"],
-  "streaming-one": [() => single("A story", [["Write a story.", live({ content: TEXT })]]), "live"],
+  "streaming-one": [once("A story", "Write a story.", openAi({ content: TEXT })), "live"],
+  away: [once("A story", "Write a story.", openAi({ content: TEXT })), "live"],
   searching: [() => SEARCHING, "live"],
+  queued: [once("A story", "Write a story.", openAi({ content: TEXT })), "live", states.queueMessage],
+  files: [() => ({ ...COMPARED, panels: COMPARED.panels.slice(0, 2) }), "", states.attachFiles],
+  "too-long": [() => newConversation([ONE]), "", states.writeTooMuch],
+  picker: [() => newConversation([ONE]), "", openPickerWithLists],
+  settings: [() => COMPARED, "", openSettings],
+  "settings-of-one": [() => COMPARED, "", openSettingsOfOne],
+  list: [once("Salt in the Baltic", "Why?", ended(final(HASH_MAP))), "", openList],
+  search: [once("A story", "Write it.", ended(final(TEXT))), "", searchInList],
+  told: [once("A story", "Write it.", ended(final(TEXT))), "", states.tellMuch],
+  palette: [once("A story", "Write it.", ended(final(TEXT))), "", states.openPalette],
+  help: [() => newConversation([ONE]), "", states.openHelp],
+  "delete-all": [once("A story", "Write it.", ended(final(TEXT))), "", states.openDeleteAll],
+  "sign-in": [() => newConversation([ONE]), "", states.askForToken(false)],
+  "sign-in-again": [() => newConversation([ONE]), "", states.askForToken(true)],
   rtl: [() => LATE],
   readme: [() => README],
   broken: [() => board("Broken", [["Tell me.", [answer(TEXT, 2, 0.001), ended(failed("interrupted", TEXT))]]], 2)],
 };
 
+async function openPickerWithLists(): Promise<void> {
+  await states.listModels();
+  await states.press("choose-model")();
+}
+
+async function openSettings(): Promise<void> {
+  states.setSomething();
+  await states.press("settings")();
+}
+
+async function openSettingsOfOne(): Promise<void> {
+  await openSettings();
+  await states.drawn();
+  document.querySelectorAll<HTMLElement>("[data-testid=settings-tab]")[2]?.click();
+}
+
+/** A narrow page shows one column, and marks nothing. */
+async function showDifferences(): Promise<void> {
+  if (innerWidth > 832) await states.press("differences")();
+}
+
+/** On a narrow page, the list is a drawer. */
+async function openList(): Promise<void> {
+  states.fillList();
+  if (innerWidth <= 832) await states.press("menu")();
+}
+
+async function searchInList(): Promise<void> {
+  await openList();
+  states.searchFor("keeper climbed");
+}
+
 const provider = (name: string, default_model: string, ready = true) => ({
   name,
   default_model,
-  wire: "",
+  wire: name === "anthropic" ? "chat" : "other",
   ready,
   needs_key: name !== "local" && name !== "ollama",
   local: name === "local",
 });
 
-/** Put the page into this state. */
-export function showScene(name: string): void {
+/** Put the page into this state; return what is still to be done once it is drawn. */
+export function showScene(name: string): () => void | Promise<void> {
   const others = ["azure", "bedrock", "cerebras", "cohere", "deepseek", "groq", "mistral"].map((other) =>
     provider(other, "", false),
   );
@@ -282,7 +333,7 @@ export function showScene(name: string): void {
     default: "openai",
   };
   providersLoaded.value = true;
-  const [make, kind] = SCENES[name] ?? [() => newConversation([newPanel("openai")])];
+  const [make, kind, act = () => {}] = SCENES[name] ?? [() => newConversation([newPanel("openai")])];
   const made = make();
   const { id } = current.value;
   const stream: Stream = { id: "s", key: newId(), askedAt: Date.now(), replies: {} };
@@ -292,7 +343,19 @@ export function showScene(name: string): void {
         (panel) => panel.turns.at(-1)?.replies.map((reply): [string, Reply] => [panel.id, reply]) ?? [],
       ),
     );
-    new Follower(id, stream, replies);
+    const follower = new Follower(id, stream, replies);
+    if (name === "away") loseConnection(follower);
   }
   changeConversation(id, () => ({ ...made, id, streams: kind === "live" ? [stream] : [] }));
+  return act;
+}
+
+/** Let a follower read a stream whose connection is lost at once. */
+function loseConnection(follower: Follower): void {
+  const nothing = new Promise<never>(() => {});
+  void follower.read(({ onStatus }) => {
+    queueMicrotask(() => onStatus?.("reconnecting"));
+    const stream = { streamId: "s", next: () => nothing, [Symbol.asyncIterator]: () => stream };
+    return stream as unknown as PanelStream;
+  });
 }

@@ -28,7 +28,7 @@ import { CONTINUE_PROMPT, RESUME_PROMPT } from "./request";
 import { addConversation, changeConversation, current, touch } from "./store";
 import { texts } from "./texts";
 import { copyWithFiles } from "./transfer";
-import { addVersion, roundAt, shownReply, showReply, showVersion, versionInRound } from "./tree";
+import { addReply, addVersion, roundAt, shownReply, showReply, showVersion, versionInRound } from "./tree";
 
 export const panelLimit = (): number => Math.min(MAX_PANELS, service.value.limits.max_panels ?? MAX_PANELS);
 
@@ -38,7 +38,10 @@ export type Choice = Pick<Panel, "provider" | "model">;
 function question(panel: Panel, turn: Turn, choice: Choice = panel): Question {
   const model = choice.model || findProvider(choice.provider)?.default_model || "";
   const { maxTokens, maxCost } = settingsFor(current.value, panel);
-  const reply: Reply = { ...newReply(choice.provider, model), asked: { maxTokens, budget: maxCost ?? null } };
+  const reply: Reply = {
+    ...newReply(choice.provider, model),
+    asked: { maxTokens, budget: maxCost ?? null, at: Date.now() },
+  };
   return { panel, turn, reply };
 }
 
@@ -207,6 +210,33 @@ export function keepPanel(panelId: string): (() => void) | null {
 
 const hasMore = (now: Panel, before: Panel): boolean =>
   now.turns.some(({ id }) => before.turns.every((turn) => turn.id !== id));
+
+/** Let all panels go on from this answer; their own answers stay as versions. Return what takes it back. */
+export function shareAnswer(panelId: string, turnId: string): (() => void) | null {
+  const { id, panels } = current.value;
+  const turn = panels.find((panel) => panel.id === panelId)?.turns.find((other) => other.id === turnId);
+  const reply = turn && shownReply(turn);
+  if (turn === undefined || reply === undefined || isBusy(current.value)) return null;
+  const changed = panels.map((panel) => {
+    const own = panel.id === panelId ? undefined : sameQuestion(panel, turn);
+    return own ? addReply(panel, own, { ...reply, id: newId() }) : panel;
+  });
+  changeConversation(id, (before) => ({ ...before, panels: changed }));
+  return () =>
+    changeConversation(id, (before) => ({
+      ...before,
+      // A panel that was asked more meanwhile stays as it is.
+      panels: before.panels.map((panel) => panels[changed.indexOf(panel)] ?? panel),
+    }));
+}
+
+/** Ask another model whether the last answer of a panel is right. */
+export const askToCheck = (panelId: string, choice: Choice): void =>
+  withPanel(panelId, (panel) => {
+    if (isBusy(current.value)) return;
+    void ask(current.value.id, [question(panel, newTurn("typed", texts.act.checkPrompt), choice)]);
+    focusComposer();
+  });
 
 /** Ask the last question of the other panels in a panel that was added later. */
 export function askHereToo(panel: Panel): void {

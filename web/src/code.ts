@@ -106,7 +106,7 @@ function codeFigure(info: string, pre: HTMLPreElement): HTMLElement {
   return figure;
 }
 
-function headButton(icon: IconName, label: string): HTMLButtonElement {
+export function headButton(icon: IconName, label: string): HTMLButtonElement {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "ib icon-button s";

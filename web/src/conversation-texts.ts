@@ -1,4 +1,4 @@
-/** The texts about conversations: the list, versions, settings, commands, and signing in. A part of `texts.ts`. */
+/** The texts about conversations: the list, versions, settings, the picker, commands, and signing in. A part of `texts.ts`. */
 
 const many = (count: number, one: string, several: string): string =>
   `${count.toLocaleString("en")} ${count === 1 ? one : several}`;
@@ -23,6 +23,7 @@ export const conversationTexts = {
     name: "Name of the conversation",
     hide: "Hide the list (Alt+B)",
     close: "Close the list",
+    spent: "What today's replies have cost that this browser keeps",
     menu: "Menu: export, import, theme, keys",
     missing: "There is no such conversation in this browser.",
     unreadable: "The saved conversations could not be read.",
@@ -48,6 +49,7 @@ export const conversationTexts = {
     who: "Who answers",
     compare: "Compare with another model",
     copyLast: "Copy the last reply",
+    check: "Ask another model to check the last reply",
     editLast: "Edit my last message",
     nextPanel: "Next panel",
     field: "To the message field",
@@ -63,6 +65,7 @@ export const conversationTexts = {
     exported: "Exported",
     notSaved: "The conversation could not be saved: the browser's storage is full or switched off.",
     kept: (letter: string) => `Going on with ${letter} alone. The other answers stay as versions.`,
+    shared: "All panels go on from this answer. Their own answers stay as versions.",
     branched: "A new conversation goes on from here.",
     stoppedByDeleting: "Stopped when the conversation was deleted.",
     signedOut: "Signed out. The token is forgotten.",
@@ -91,6 +94,30 @@ export const conversationTexts = {
     edit: "Edit the message that waits",
     remove: "Take back the message that waits",
     taken: "The reply did not end well, so your next message was not sent.",
+  },
+  picker: {
+    title: "Who answers",
+    search: "Search models",
+    recent: "Recent",
+    here: "On this machine",
+    hereMore: "nothing leaves it",
+    own: "Servers of your own",
+    models: (count: number) => many(count, "model", "models"),
+    use: (M: string, P: string) => `Use “${M}” at ${P}`,
+    notInList: "not in its list",
+    nothing: "No model is called that.",
+    typed: "Another name",
+    prices: "Prices: in / out, a million tokens",
+    unready: (count: number) => `${many(count, "provider has", "providers have")} no key on this server`,
+    unreadyMore: (names: string) => `Ask the people who run this server for a key: ${names}.`,
+    beside: "beside",
+    choose: "choose",
+    take: "take it",
+    loading: "Asking for the list…",
+    failed: (P: string) => `${P} gave no list.`,
+    embedded: "Embedded",
+    name: (P: string) => `Name a model of ${P}`,
+    list: "Models that can answer",
   },
   settings: {
     title: "Settings",
@@ -176,6 +203,8 @@ export const conversationTexts = {
     copyLabel: (language: string) => `Copy the code${language ? ` (${language})` : ""}`,
     code: "Code",
     table: "Table",
+    copyTable: "Copy as CSV",
+    tableCopied: "Copied as CSV",
     formula: "Formula",
   },
 } as const;

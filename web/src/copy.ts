@@ -107,10 +107,11 @@ function copyReply(from: Reply): Reply {
       name: String(call.name),
       arguments: String(call.arguments),
     })),
-    sources: objectsIn(from.sources).map(({ url, title, text }) => ({
+    sources: objectsIn(from.sources).map(({ url, title, text, end }) => ({
       url: stringOrNull(url),
       title: stringOrNull(title),
       text: stringOrNull(text),
+      ...(Number.isInteger(end) && { end: Number(end) }),
     })),
     parts: objectsIn(from.parts).flatMap(copyPart),
     toolRuns: objectsIn(from.toolRuns).map((run) => ({

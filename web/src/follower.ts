@@ -244,9 +244,9 @@ export class Follower {
 }
 
 /** Return at which word a reply is taken up; nothing if it has none. */
-function pickUp({ content }: Reply): Pick<Reply, "pickedUp"> {
+function pickUp({ content }: Reply): Pick<Reply, "pickedUp" | "pickedUpAt"> {
   const words = countWords(content);
-  return words > 0 ? { pickedUp: words } : {};
+  return words > 0 ? { pickedUp: words, pickedUpAt: content.length } : {};
 }
 
 class StoppedHere extends Error {

@@ -31,6 +31,7 @@ import { shownReply } from "./tree";
 import { App } from "./view/app";
 import { showDialog } from "./view/dialogs";
 import { exportEverything } from "./view/list-foot";
+import { openPicker } from "./view/picker";
 import { settingsShown } from "./view/settings";
 import "./style/index.css";
 
@@ -46,6 +47,15 @@ async function copyLast(): Promise<void> {
   const turn = current.value.panels[0]?.turns.at(-1);
   const reply = turn && shownReply(turn);
   if (reply?.content) toast((await copyText(reply.content)) ? texts.act.copied : texts.act.notCopied);
+}
+
+/** Ask another model about the last reply of the panel that is shown. */
+function check(): void {
+  const { panels } = current.value;
+  const panel = panels[Math.min(shownPanel.value, panels.length - 1)];
+  const opener = document.querySelector<HTMLElement>("[data-testid=choose-model], [data-testid=composer]");
+  if (!panel?.turns.length || isBusy(current.value) || opener === null) return;
+  openPicker(opener, { panelId: panel.id, purpose: "check" });
 }
 
 setCommands({
@@ -64,6 +74,7 @@ setCommands({
   who: () => document.querySelector<HTMLElement>("[data-testid=choose-model]:not(:disabled)")?.click(),
   editLast,
   copyLast: () => void copyLast(),
+  check,
   list: toggleList,
   settings: () => {
     settingsShown.value = true;

@@ -49,11 +49,18 @@ export interface Reply {
   readonly end: PanelEnd | null;
   readonly lost: Failure | null;
   /** What it was asked with, as far as its ending depends on it. */
-  readonly asked?: { readonly maxTokens: number | null; readonly budget: number | null };
+  readonly asked?: {
+    readonly maxTokens: number | null;
+    readonly budget: number | null;
+    /** In ms since 1970. */
+    readonly at?: number;
+  };
   /** When the model thought, in ms since 1970; `to` is null while it does. */
   readonly thought?: { readonly from: number; readonly to: number | null };
   /** At which word it was taken up again after a reload or a break. */
   readonly pickedUp?: number;
+  /** How many characters it had then. */
+  readonly pickedUpAt?: number;
 }
 
 /** Why a reply has no terminal event: the error of the server, or of the connection to it. */

@@ -91,10 +91,31 @@ const isAllowed = (id: string): boolean => service.value.models === null || serv
 
 function rowFor(provider: string, model: ListedModel, local: boolean): Row {
   const { id, context_tokens: context, input_price: input, output_price: output } = model;
-  const price = local ? texts.receipt.free : input != null && output != null ? `$${input} / $${output}` : "";
+  const price = local
+    ? texts.receipt.free
+    : input != null && output != null
+      ? `${priceIn(input)} / ${priceIn(output)}`
+      : "";
   const more = [brandOf(provider), price, context ? shortCount(context) : ""].filter(Boolean).join(" · ");
   return { key: `${provider}/${id}`, provider, model: id, title: id, more };
 }
+
+/** Return how many tokens the model of a panel takes; undefined if its provider does not list that. */
+export const contextOf = (panel: Choice): number | undefined =>
+  modelsOf(panel.provider).models.find(({ id }) => id === modelOf(panel))?.context_tokens;
+
+/** Return what the list of its provider says about the model of a panel, in words; empty if that is not known. */
+export function factsOf(panel: Choice): { context: string; price: string } {
+  const model = modelsOf(panel.provider).models.find(({ id }) => id === modelOf(panel));
+  const { context_tokens: context, input_price: input, output_price: output } = model ?? {};
+  const isFree = findProvider(panel.provider)?.local || (input === 0 && output === 0);
+  return {
+    context: context ? texts.start.contextTokens(context.toLocaleString("en")) : "",
+    price: isFree ? texts.receipt.free : input && output ? texts.start.priceBoth(priceIn(input), priceIn(output)) : "",
+  };
+}
+
+const priceIn = (dollars: number): string => `$${dollars.toFixed(dollars > 0 && dollars < 0.01 ? 4 : 2)}`;
 
 const shortCount = (count: number): string =>
   count >= 1e6

@@ -5,12 +5,20 @@
  * defined at its end; only blocks that differ are drawn again.
  */
 
+import { drawCitations, markCitations } from "./citations";
 import { decorateCode, openCode } from "./code";
 import { drawFormulas } from "./formulas";
 import { type Block, drawBlock, fenceInfo, parseBlocks } from "./markdown";
-import { texts } from "./texts";
+import type { Source } from "./model";
+import { decorateTables } from "./tables";
 
 const LEAST_REST = 50; // ms; text that is drawn more often is not read sooner, and the layout costs more than the drawing
+
+/** A line between two blocks, behind so many characters of the text. */
+export interface Seam {
+  readonly at: number;
+  readonly words: string;
+}
 
 interface DrawnBlock {
   raw: string;
@@ -29,6 +37,8 @@ export class Prose {
   #done = false;
   #restUntil = 0;
   #waiting = 0;
+  #sources: readonly Source[] = [];
+  #seam: Seam | null = null;
 
   /** `leastRest`: ms between two drawings of a text that grows. */
   constructor(
@@ -36,9 +46,12 @@ export class Prose {
     private readonly leastRest = LEAST_REST,
   ) {}
 
-  /** Show `text`. Called once per frame while it grows; blocks that take long are drawn less often. */
-  update(text: string, done: boolean): void {
-    if (text === this.#text && done === this.#done) return;
+  /** Show a text. Called once per frame while it grows; blocks that take long are drawn less often. */
+  update(plain: string, done: boolean, sources: readonly Source[] = [], seam: Seam | null = null): void {
+    const text = done ? markCitations(plain, sources) : plain; // marks would change what is drawn already
+    if (text === this.#text && done === this.#done && seam?.at === this.#seam?.at) return;
+    this.#sources = text === plain ? [] : sources;
+    this.#seam = seam;
     if (!text.startsWith(this.#text)) this.#clear();
     this.#text = text;
     this.#done = done;
@@ -108,6 +121,27 @@ export class Prose {
       this.#drawn[place] = made;
     });
     for (const stale of this.#drawn.splice(from + found.length)) stale.element.remove();
+    this.#showSeam();
+  }
+
+  /** Put the seam behind the block that holds its place. */
+  #showSeam(): void {
+    const shown = this.host.querySelector(":scope > .seam");
+    if (this.#seam === null) {
+      shown?.remove();
+      return;
+    }
+    let length = 0;
+    const { at, words } = this.#seam;
+    const block = this.#drawn.find(({ raw }) => {
+      length += raw.length;
+      return length >= at;
+    });
+    if (block === undefined || block.element.nextElementSibling === shown) return;
+    const seam = shown ?? document.createElement("p");
+    seam.className = "seam";
+    seam.textContent = words;
+    block.element.after(seam);
   }
 
   #drawElement(block: Block, growing: string | null): DrawnBlock {
@@ -120,15 +154,8 @@ export class Prose {
       return { raw: block.raw, element, grow, info: fenceInfo(block.token) };
     }
     element.append(drawBlock(block));
-    for (const table of element.querySelectorAll("table")) {
-      const scroller = document.createElement("div");
-      scroller.className = "table-scroll";
-      scroller.tabIndex = 0; // so that the keyboard can scroll it
-      scroller.setAttribute("role", "group");
-      scroller.setAttribute("aria-label", texts.code.table);
-      table.replaceWith(scroller);
-      scroller.append(table);
-    }
+    drawCitations(element, this.#sources);
+    decorateTables(element);
     decorateCode(element);
     drawFormulas(element);
     return { raw: block.raw, element, grow: null, info: "" };

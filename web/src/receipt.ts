@@ -110,6 +110,7 @@ function costLines(reply: Reply): ReceiptLine[] {
   return [
     { label: words.in, value: tokens(usage?.input_tokens, cached) },
     { label: words.out, value: tokens(usage?.output_tokens, thinking) },
+    { label: words.budget, value: formatDollars(reply.asked?.budget ?? null) },
     { label: words.cost, value: priceOf(reply), sum: true },
   ];
 }

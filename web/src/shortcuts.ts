@@ -12,6 +12,7 @@ const COMMANDS = {
   nextPanel: { icon: "next", code: "KeyP", keys: ["Alt", "P"] },
   editLast: { icon: "pencil", code: "", keys: ["↑"] },
   copyLast: { icon: "copy", code: "KeyY", keys: ["Alt", "Y"] },
+  check: { icon: "eye", code: "KeyR", keys: ["Alt", "R"] },
   settings: { icon: "sliders", code: "KeyS", keys: ["Alt", "S"] },
   list: { icon: "side", code: "KeyB", keys: ["Alt", "B"] },
   stop: { icon: "stop", code: "", keys: ["Esc"] },

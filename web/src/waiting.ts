@@ -22,8 +22,8 @@ export interface Waiting {
   readonly works: boolean;
   /** Whether the wait can be cut short. */
   readonly canHurry: boolean;
-  /** Whether the line of the thoughts says it already. */
-  readonly isThinking?: boolean;
+  /** Whether the line of a step says it already. */
+  readonly isInStep?: boolean;
 }
 
 const words = texts.live;
@@ -54,7 +54,7 @@ function waitOfTool(reply: Reply): Waiting | null {
   if (run === undefined) return null;
   const { P } = namesOf(reply);
   const isSearch = /search/.test(run.name);
-  return { ...NOTHING, words: isSearch ? words.searching(P) : words.running(P, run.name), works: true };
+  return { ...NOTHING, words: isSearch ? words.searching(P) : words.running(P, run.name), works: true, isInStep: true };
 }
 
 function waitOfProgress(reply: Reply): Waiting | null {
@@ -85,7 +85,7 @@ function waitOfStart(reply: Reply, now: number): Waiting | null {
   const from = reply.thought?.from;
   if (reply.reasoning === "") return { ...NOTHING, words: words.connecting, works: true };
   const number = from === undefined ? "" : words.seconds(Math.max(1, Math.round((now - from) / 1000)));
-  return { ...NOTHING, words: words.thinking, number, works: true, isThinking: true };
+  return { ...NOTHING, words: words.thinking, number, works: true, isInStep: true };
 }
 
 /** Return the line that the model's thoughts are at: the end of the newest one. */

@@ -2,14 +2,13 @@
 
 import { addPanel, panelLimit } from "../actions";
 import { isBusy } from "../model";
-import { costOf } from "../receipt";
-import { formatDollars } from "../reply";
 import { current } from "../store";
 import { texts } from "../texts";
 import { isDark, toggleTheme } from "../theme";
-import { everyTurn } from "../tree";
 import { Icon, IconButton } from "./icons";
 import { settingsShown } from "./settings";
+import { Title } from "./title";
+import { TotalButton } from "./total";
 
 export interface BarProps {
   scrolled: boolean;
@@ -27,7 +26,6 @@ export function Bar(props: BarProps) {
   const hasAnswers = panels.filter(({ turns }) => turns.length > 0).length > 1;
   const isFull = panels.length >= panelLimit() || isBusy(conversation);
   const add = several ? texts.frame.addModel : texts.frame.compare;
-  const cost = costOfConversation();
   return (
     <header class="bar" data-scrolled={props.scrolled}>
       <IconButton
@@ -37,15 +35,8 @@ export function Bar(props: BarProps) {
         testId="menu"
         onClick={props.onMenu}
       />
-      <h1 class="title">
-        <span dir="auto">{conversation.title || texts.frame.newConversation}</span>
-      </h1>
-      {cost && (
-        <span class="facts wide-only" data-testid="total" title={texts.frame.cost(cost)}>
-          <span class="off-screen">{texts.receipt.cost} </span>
-          <bdi dir="ltr">{cost}</bdi>
-        </span>
-      )}
+      <Title />
+      <TotalButton />
       {several && hasAnswers && (
         <>
           <Toggle
@@ -113,13 +104,6 @@ function Toggle(props: {
       <span>{props.words}</span>
     </button>
   );
-}
-
-/** Return what all replies of the conversation have cost, also those that are not shown; empty if nothing is known. */
-function costOfConversation(): string {
-  const turns = current.value.panels.flatMap((panel) => [...everyTurn(panel.turns)]);
-  const costs = turns.flatMap(({ replies }) => replies.map(costOf)).filter((cost) => cost !== null);
-  return costs.length > 0 ? formatDollars(costs.reduce((sum, cost) => sum + cost, 0)) : "";
 }
 
 function hasSettings(): boolean {

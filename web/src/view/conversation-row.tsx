@@ -27,7 +27,13 @@ export function ConversationRow(props: {
   const { id, panels } = conversation;
   const title = conversation.title || texts.list.untitled;
   const here = current.value.id === id;
-  if (renaming) return <Rename conversation={conversation} onDone={() => setRenaming(false)} />;
+  if (renaming) {
+    return (
+      <li class="item history-item" data-testid="history-item">
+        <RenameField conversation={conversation} onDone={() => setRenaming(false)} />
+      </li>
+    );
+  }
   return (
     <li class="item history-item" data-testid="history-item" data-here={here} data-menu={menu ? "open" : "closed"}>
       <a
@@ -120,32 +126,31 @@ async function exportOne(conversation: Conversation): Promise<void> {
   toast(texts.toast.exported);
 }
 
-function Rename({ conversation, onDone }: { conversation: Conversation; onDone: () => void }) {
+/** The title as a field: Enter keeps it, Escape leaves it. */
+export function RenameField({ conversation, onDone }: { conversation: Conversation; onDone: () => void }) {
   const finish = (value: string): void => {
     renameConversation(conversation.id, value);
     onDone();
   };
   return (
-    <li class="item history-item" data-testid="history-item">
-      <input
-        class="rename"
-        aria-label={texts.list.name}
-        data-testid="rename-input"
-        dir="auto"
-        defaultValue={conversation.title || texts.list.untitled}
-        ref={(input) => {
-          if (input && document.activeElement !== input) input.select();
-        }}
-        onBlur={(event) => finish(event.currentTarget.value)}
-        onKeyDown={(event) => {
-          if (event.key === "Enter") finish(event.currentTarget.value);
-          if (event.key !== "Escape") return;
-          event.preventDefault();
-          event.stopPropagation();
-          onDone();
-        }}
-      />
-    </li>
+    <input
+      class="rename"
+      aria-label={texts.list.name}
+      data-testid="rename-input"
+      dir="auto"
+      defaultValue={conversation.title || texts.list.untitled}
+      ref={(input) => {
+        if (input && document.activeElement !== input) input.select();
+      }}
+      onBlur={(event) => finish(event.currentTarget.value)}
+      onKeyDown={(event) => {
+        if (event.key === "Enter") finish(event.currentTarget.value);
+        if (event.key !== "Escape") return;
+        event.preventDefault();
+        event.stopPropagation();
+        onDone();
+      }}
+    />
   );
 }
 

@@ -32,7 +32,14 @@ export function Dialog(props: {
         <h2 id={title}>{props.title}</h2>
         <IconButton icon="close" label={texts.act.close} onClick={() => dialog.current?.close()} />
       </header>
-      <div class={`dialog-in${props.broad ? " help" : ""}`}>{props.children}</div>
+      {props.broad ? (
+        // So that the keyboard can scroll it.
+        <div class="dialog-in help" tabIndex={0} role="group" aria-labelledby={title}>
+          {props.children}
+        </div>
+      ) : (
+        <div class="dialog-in">{props.children}</div>
+      )}
       {props.footer && <footer>{props.footer}</footer>}
     </dialog>
   );

@@ -1,6 +1,8 @@
 /** The menu below the list: export, import, theme, keys, signing out, deleting. */
 
 import { useRef } from "preact/hooks";
+import { formatDollars } from "../reply";
+import { costOfDay } from "../spending";
 import { conversations, notify, readConversations } from "../store";
 import { texts } from "../texts";
 import { isDark, toggleTheme } from "../theme";
@@ -14,6 +16,7 @@ export function ListFoot() {
   const picker = useRef<HTMLInputElement>(null);
   return (
     <div class="foot sidebar-foot">
+      <Spend />
       <MenuButton
         label={texts.list.menu}
         testId="main-menu"
@@ -33,6 +36,20 @@ export function ListFoot() {
         }}
       />
     </div>
+  );
+}
+
+/** What today has cost. The list is the browser's own, so that is what it can know. */
+function Spend() {
+  const cost = formatDollars(costOfDay(conversations.value, new Date()));
+  return (
+    <p class="spend" title={texts.list.spent}>
+      {cost && (
+        <span data-testid="spend">
+          {texts.list.today} <b>{cost}</b>
+        </span>
+      )}
+    </p>
   );
 }
 

@@ -30,10 +30,10 @@ export function Live({
   turnId: string;
 }) {
   const thought = reply.reasoning && !hasWords(reply) ? lastThought(reply.reasoning) : "";
-  if (!waiting.words && !thought && !reply.pickedUp) return null;
+  if ((!waiting.words || waiting.isInStep) && !waiting.more && !thought) return null;
   return (
     <div class="live" data-testid="live">
-      {waiting.words && !waiting.isThinking && (
+      {waiting.words && !waiting.isInStep && (
         <div class="live-line">
           {waiting.held === "busy" && <span class="ring" aria-hidden="true" />}
           <b class={waiting.works ? "shimmer" : ""}>{waiting.words}</b>
@@ -57,11 +57,6 @@ export function Live({
             {texts.act.other}
           </button>
         </div>
-      )}
-      {reply.pickedUp !== undefined && !waiting.words && (
-        <p class="seam" data-testid="picked-up">
-          {texts.live.pickedUp(reply.pickedUp)}
-        </p>
       )}
     </div>
   );

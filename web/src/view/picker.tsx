@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { addPanel, answerAgain, choose, panelLimit } from "../actions";
+import { addPanel, answerAgain, askToCheck, choose, panelLimit } from "../actions";
 import { brandOf, initialsOf } from "../brands";
 import { focusComposer } from "../focus";
 import { askable, type Choice, groupsFor, isCurrent, noteChoice, type Row } from "../models";
@@ -12,9 +12,10 @@ import { texts } from "../texts";
 import { Icon } from "./icons";
 import { Popover } from "./popover";
 
-/** `panel`: the panel is asked with it from now on. `again`: the turn is answered by it. `beside`: in a new panel. */
+/** `panel`: the panel is asked with it from now on. `again`: the turn is answered by it. `beside`: in a new panel.
+ * `check`: it is asked about the answer of another. */
 export interface PickerTask {
-  readonly purpose: "panel" | "again" | "beside";
+  readonly purpose: "panel" | "again" | "beside" | "check";
   readonly panelId: string;
   readonly turnId?: string;
 }
@@ -45,6 +46,7 @@ function take(task: PickerTask, { provider, model }: Choice, beside: boolean): v
   close();
   if (beside || task.purpose === "beside") addPanel(choice);
   else if (task.purpose === "again" && task.turnId) answerAgain(task.panelId, task.turnId, choice);
+  else if (task.purpose === "check") askToCheck(task.panelId, choice);
   else choose(task.panelId, choice);
   focusComposer();
 }

@@ -28,10 +28,17 @@ export function Receipt({ opener, reply, onClose }: { opener: HTMLElement; reply
           {lines.map(({ label, value, sum, copy: isCopied }) => (
             <div key={label} class={sum ? "sum" : ""}>
               <dt>{label}</dt>
-              <dd>{value}</dd>
-              {isCopied && (
-                <IconButton icon="copy" label={texts.receipt.copyRequest} class="s" onClick={() => void copy(value)} />
-              )}
+              <dd>
+                {value}
+                {isCopied && (
+                  <IconButton
+                    icon="copy"
+                    label={texts.receipt.copyRequest}
+                    class="s"
+                    onClick={() => void copy(value)}
+                  />
+                )}
+              </dd>
             </div>
           ))}
         </dl>

@@ -1,9 +1,10 @@
 /** One reply. Its edge says how it ended, before a word is read. */
 
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { connectionOf, isLive, latestOf } from "../follower";
 import { plainName } from "../media";
 import type { Reply, ToolCall, Turn } from "../model";
+import type { Seam } from "../prose";
 import { approvalsOf, type Ending, endingOf, failureOf, namesOf, untoldOf, warningsOf } from "../reply";
 import { texts } from "../texts";
 import { waitingOf } from "../waiting";
@@ -39,6 +40,8 @@ export function ReplyView(props: ReplyProps) {
     if (percent !== null) host.current?.style.setProperty("--done", `${percent}%`);
   }, [percent]);
   const who = props.letter ?? namesOf(reply).M;
+  const approvals = done && props.follow ? approvalsOf(reply) : []; // their cards show all of them
+  const seam = useSeam(reply);
   const failure = done ? failureOf(reply) : null;
   return (
     <article
@@ -56,17 +59,15 @@ export function ReplyView(props: ReplyProps) {
         <i class="edge" aria-hidden="true" />
         <Notices reply={reply} />
         <Steps reply={reply} done={done} now={now} />
-        {reply.content && <Markdown text={reply.content} done={done} />}
+        {reply.content && <Markdown text={reply.content} done={done} sources={reply.sources} seam={seam} />}
         {reply.refusal && (
           <p class="refusal" dir="auto">
             {reply.refusal}
           </p>
         )}
         <Parts parts={reply.parts ?? []} model={namesOf(reply).M} done={done} />
-        <Calls reply={reply} />
-        {done && props.follow && approvalsOf(reply).length > 0 && (
-          <Approvals panelId={props.panelId} calls={approvalsOf(reply)} reply={reply} />
-        )}
+        <Calls calls={reply.toolCalls.filter((call) => !approvals.includes(call))} />
+        {approvals.length > 0 && <Approvals panelId={props.panelId} calls={approvals} reply={reply} />}
         {reply.sources.length > 0 && <Sources sources={reply.sources} />}
         {waiting && <Live reply={reply} waiting={waiting} panelId={props.panelId} turnId={props.turn.id} />}
         {failure && <FailureCard failure={failure} isShort={ending === "broken"} />}
@@ -76,6 +77,13 @@ export function ReplyView(props: ReplyProps) {
     </article>
   );
 }
+
+/** Return the line that says where the reply was taken up again after a break; null if it was not. */
+const useSeam = ({ pickedUp, pickedUpAt }: Reply): Seam | null =>
+  useMemo(
+    () => (pickedUp && pickedUpAt ? { at: pickedUpAt, words: texts.live.pickedUp(pickedUp) } : null),
+    [pickedUp, pickedUpAt],
+  );
 
 /** Return whether the reply has ended while it was looked at: its edge closes once. */
 function useJustEnded(done: boolean): boolean {
@@ -133,10 +141,10 @@ function Steps({ reply, done, now }: { reply: Reply; done: boolean; now: number 
 }
 
 /** What the model asks for, in full: a call of which part is hidden could not be judged. */
-function Calls({ reply }: { reply: Reply }) {
+function Calls({ calls }: { calls: readonly ToolCall[] }) {
   return (
     <>
-      {reply.toolCalls.map((call, index) => (
+      {calls.map((call, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the list only grows
         <CallCard key={index} call={call} />
       ))}

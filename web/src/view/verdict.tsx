@@ -1,12 +1,14 @@
 /** The last line of a reply: how it ended, what can be done, what it cost. It stands where the edge ends. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { answerAgain, branchFrom, continueReply, resumeReply, retry } from "../actions";
+import { answerAgain, branchFrom, continueReply, resumeReply, retry, shareAnswer } from "../actions";
+import { shortModel } from "../brands";
 import { copyText } from "../code";
 import { editInPlace } from "../editing";
 import { isBusy, type Reply } from "../model";
+import { modelOf } from "../models";
 import { shortFacts } from "../receipt";
-import { type Act, budgetOf, failureOf, formatDollars, verdictOf } from "../reply";
+import { type Act, budgetOf, failureOf, formatDollars, hasWords, verdictOf } from "../reply";
 import { current } from "../store";
 import { texts } from "../texts";
 import { toast } from "../toasts";
@@ -37,11 +39,18 @@ export function VerdictLine(props: ReplyProps & { reply: Reply }) {
         </div>
       )}
       <span class="last">
-        <Facts reply={reply} word={said === null} />
+        <Facts reply={reply} word={said === null} who={otherModel(props.panelId, reply)} />
         <Tools {...props} />
       </span>
     </footer>
   );
+}
+
+/** Return who answered, if that is not whom the panel asks now; else empty. */
+function otherModel(panelId: string, { provider, model }: Reply): string {
+  const panel = current.value.panels.find(({ id }) => id === panelId);
+  if (panel === undefined || !model) return "";
+  return panel.provider === provider && modelOf(panel) === model ? "" : shortModel(model);
 }
 
 /** These need the reply to be the last one. */
@@ -104,9 +113,9 @@ function useSecondsLeft(seconds: number | null, replyId: string): number {
 }
 
 /** "Complete 9.4 s · $0.0043": opens the receipt. */
-function Facts({ reply, word }: { reply: Reply; word: boolean }) {
+function Facts({ reply, word, who }: { reply: Reply; word: boolean; who: string }) {
   const [opener, setOpener] = useState<HTMLElement | null>(null);
-  const facts = shortFacts(reply);
+  const facts = [who, shortFacts(reply)].filter(Boolean).join(" · ");
   if (!facts && !word) return null;
   return (
     <>
@@ -127,16 +136,21 @@ function Facts({ reply, word }: { reply: Reply; word: boolean }) {
   );
 }
 
-function Tools({ panelId, turn, reply }: ReplyProps & { reply: Reply }) {
+function Tools({ panelId, turn, reply, follow }: ReplyProps & { reply: Reply }) {
   const turnId = turn.id;
   const host = useRef<HTMLSpanElement>(null);
   const busy = isBusy(current.value);
   const copy = async (text: string, words: string): Promise<void> => {
     toast((await copyText(text)) ? words : texts.act.notCopied);
   };
-  const pick = (): void => {
-    if (host.current) openPicker(host.current, { panelId, turnId, purpose: "again" });
+  const pick = (purpose: "again" | "check"): void => {
+    if (host.current) openPicker(host.current, { panelId, turnId, purpose });
   };
+  const share = (): void => {
+    const undo = shareAnswer(panelId, turnId);
+    if (undo) toast(texts.toast.shared, undo);
+  };
+  const isShared = current.value.panels.length > 1 && turn.round !== undefined;
   return (
     <span class="tools" ref={host}>
       <AnswerVersions panelId={panelId} turn={turn} />
@@ -161,7 +175,21 @@ function Tools({ panelId, turn, reply }: ReplyProps & { reply: Reply }) {
         label={texts.act.more}
         testId="reply-menu"
         items={() => [
-          { icon: "again", label: texts.act.againWith, act: pick, disabled: busy, testId: "again-with" },
+          { icon: "again", label: texts.act.againWith, act: () => pick("again"), disabled: busy, testId: "again-with" },
+          ...(follow && hasWords(reply)
+            ? [
+                {
+                  icon: "eye" as const,
+                  label: texts.act.check,
+                  act: () => pick("check"),
+                  disabled: busy,
+                  testId: "check",
+                },
+              ]
+            : []),
+          ...(follow && isShared && hasWords(reply)
+            ? [{ icon: "columns" as const, label: texts.act.inAll, act: share, disabled: busy, testId: "share" }]
+            : []),
           { icon: "branch", label: texts.act.branch, act: () => void branchFrom(panelId, turnId), testId: "branch" },
           {
             icon: "copy",
