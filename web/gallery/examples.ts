@@ -42,3 +42,24 @@ const residence = (volume: number, outflow: number): number => volume / outflow;
 \`\`\`
 
 A word as long as Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft, an address such as https://example.org/a/very/long/path/that/goes/on/and/on/without/any/break/at/all?with=a&query=as-well, and \`inline_code_that_is_long\`.`;
+
+export const HOSE = `**About 476 million years.** The canyon holds roughly 4.17 trillion cubic meters, and a hose gives one cubic meter an hour:
+
+$$t = \\frac{V}{Q} = \\frac{4.17 \\times 10^{12}\\ \\mathrm{m}^3}{1\\ \\mathrm{m}^3/\\mathrm{h}} \\approx 4.76 \\times 10^{8}\\ \\text{years}$$
+
+\`\`\`python
+volume, flow = 4.17e12, 1.0  # m³, m³ an hour
+years = volume / flow / 24 / 365.25
+print(f"{years / 1e6:.0f} million years")  # 476
+\`\`\`
+
+The Colorado River itself would need about eight years.`;
+
+/** It ends in the middle of a sentence. */
+export const HOSE_CUT = `Take a hose of 17 liters a minute, so $Q \\approx 1\\ \\mathrm{m}^3/\\mathrm{h}$.
+
+- The canyon: $V \\approx 4.17 \\times 10^{12}\\ \\mathrm{m}^3$
+- Hours in a year: 8,766
+- So $t = V / Q \\approx 476$ million years
+
+To put that into perspective: if you had opened the tap when the first fish swam in the seas, the water would only now`;

@@ -1,6 +1,6 @@
 /** The scenes of the gallery: each puts the page into one state, with made-up data in the real store. */
 
-import type { PanelStream } from "msgmodel-client";
+import type { PanelStream, ToolResult, ToolStep } from "msgmodel-client";
 import { Follower } from "../src/follower";
 import {
   type Conversation,
@@ -16,7 +16,7 @@ import {
 } from "../src/model";
 import { providersLoaded, service } from "../src/providers";
 import { changeConversation, current } from "../src/store";
-import { HASH_MAP, MATHS, PIXELS } from "./examples";
+import { HASH_MAP, HOSE, HOSE_CUT, MATHS, PIXELS } from "./examples";
 import { ENDINGS, ended, FAILURES, failed, final, TEXT, WARNED } from "./replies";
 import * as states from "./states";
 
@@ -62,6 +62,35 @@ const STEPS = ended(
     ],
   },
 );
+
+const step = (name: string, given: Record<string, string>, rest: Partial<ToolStep>): ToolStep => ({
+  id: name,
+  name,
+  call: { id: name, name, arguments: JSON.stringify(given), arguments_json: given, complete: true },
+  progress: "",
+  result: null,
+  pending: null,
+  ...rest,
+});
+
+const resultOf = (name: string, status: ToolResult["status"], error: string | null = null): ToolResult => ({
+  id: name,
+  name,
+  status,
+  result: error === null ? { deepest: 249, salinity: 12.4 } : null,
+  error,
+  seconds: 0.8,
+});
+
+const RUN: Partial<Reply> = {
+  content: "I have read your profile. Now I ask for the price of a new sensor.",
+  steps: [
+    step("read_profile", { file: "gotland-ctd.png" }, { result: resultOf("read_profile", "done") }),
+    step("price", { item: "CTD sensor" }, { result: resultOf("price", "failed", "ValueError: no price today") }),
+    step("order", { item: "CTD sensor" }, { result: resultOf("order", "refused", "It was not approved.") }),
+    step("copy_files", { folder: "docs" }, { progress: "copied docs/a\ncopied docs/b\n" }),
+  ],
+};
 
 const asked = (text: string, reply: Reply, round?: string): Turn => ({
   ...newTurn("typed", text),
@@ -210,24 +239,14 @@ const versions = (conversation: Conversation): Conversation => ({
 });
 
 const README = board(
-  "Why is the sea salty?",
+  "Fill the Grand Canyon",
   [
     [
-      "Why is the sea salty, and how much salt is in a bathtub of sea water?",
+      "How long would a garden hose take to fill the Grand Canyon? Show the calculation.",
       [
-        answer(
-          'Rain dissolves **minerals from rocks**, and rivers carry them to the sea. The water evaporates, but the salt stays.\n\n```python\nliters = 150\nsalt_in_kg = liters * 0.035\nprint(f"{salt_in_kg:.2f} kg")  # 5.25 kg\n```\n\nA bathtub of sea water holds about 5 kg of salt.',
-          2.1,
-          0.0009,
-        ),
-        ended(
-          failed(
-            "interrupted",
-            "Rivers wash **salts out of the rocks** on land and bring them to the sea. The sun evaporates the water and leaves the salt behind, for millions of years.\n\nSo a bathtub of sea water holds",
-            { provider: "anthropic", model: "claude-haiku-5-5" },
-          ),
-        ),
-      ],
+        answer(HOSE, 3.1, 0.0012),
+        answer(HOSE_CUT, 1.4, 0.0007, { status: "truncated", truncated_in: "text", finish_reason: "length" }),
+      ].map((reply) => ({ ...reply, asked: { maxTokens: 586, budget: null } })),
     ],
   ],
   2,
@@ -243,12 +262,13 @@ export const SCENES: Readonly<
   Record<string, readonly [() => Conversation, ("live" | "")?, (() => void | Promise<void>)?]>
 > = {
   empty: [() => newConversation([ONE])],
-  "empty-two": [() => board("", [], 2), "", states.listModels],
+  "empty-two": [() => board("", [], 2)],
   "no-model": [() => newConversation([ONE]), "", states.haveNoModel],
   endings: [() => single("The lighthouse", ENDINGS)],
   failures: [() => single("Failures", FAILURES)],
   warnings: [() => single("Warnings", WARNED)],
   steps: [() => versions(LONG)],
+  run: [once("A run of tools", "Order a sensor.", openAi(RUN)), "live", states.press("tool-step")],
   maths: [once("Salt in the Baltic", "How long does the water stay?", ended(final(MATHS))), "", states.wait(".katex")],
   approval: [once("A mail", "Mail the first chapter to Ida.", approval)],
   receipt: [once("A sentence", "Shorten it.", ended(final(TEXT))), "", states.press("usage")],
@@ -264,7 +284,7 @@ export const SCENES: Readonly<
   queued: [once("A story", "Write a story.", openAi({ content: TEXT })), "live", states.queueMessage],
   files: [() => ({ ...COMPARED, panels: COMPARED.panels.slice(0, 2) }), "", states.attachFiles],
   "too-long": [() => newConversation([ONE]), "", states.writeTooMuch],
-  picker: [() => newConversation([ONE]), "", openPickerWithLists],
+  picker: [() => newConversation([ONE]), "", states.press("choose-model")],
   settings: [() => COMPARED, "", openSettings],
   "settings-of-one": [() => COMPARED, "", openSettingsOfOne],
   list: [once("Salt in the Baltic", "Why?", ended(final(HASH_MAP))), "", openList],
@@ -276,14 +296,9 @@ export const SCENES: Readonly<
   "sign-in": [() => newConversation([ONE]), "", states.askForToken(false)],
   "sign-in-again": [() => newConversation([ONE]), "", states.askForToken(true)],
   rtl: [() => LATE],
-  readme: [() => README],
+  readme: [() => README, "", showReadme],
   broken: [() => board("Broken", [["Tell me.", [answer(TEXT, 2, 0.001), ended(failed("interrupted", TEXT))]]], 2)],
 };
-
-async function openPickerWithLists(): Promise<void> {
-  await states.listModels();
-  await states.press("choose-model")();
-}
 
 async function openSettings(): Promise<void> {
   states.setSomething();
@@ -294,6 +309,11 @@ async function openSettingsOfOne(): Promise<void> {
   await openSettings();
   await states.drawn();
   document.querySelectorAll<HTMLElement>("[data-testid=settings-tab]")[2]?.click();
+}
+
+async function showReadme(): Promise<void> {
+  states.fillList();
+  await states.wait(".katex")();
 }
 
 /** A narrow page shows one column, and marks nothing. */
@@ -333,6 +353,7 @@ export function showScene(name: string): () => void | Promise<void> {
     default: "openai",
   };
   providersLoaded.value = true;
+  states.listModels();
   const [make, kind, act = () => {}] = SCENES[name] ?? [() => newConversation([newPanel("openai")])];
   const made = make();
   const { id } = current.value;

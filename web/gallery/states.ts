@@ -34,7 +34,10 @@ async function find(selector: string): Promise<HTMLElement> {
 export const press =
   (...testIds: readonly string[]) =>
   async (): Promise<void> => {
-    for (const testId of testIds) (await find(`[data-testid=${testId}]`)).click();
+    for (const testId of testIds) {
+      const found = await find(`[data-testid=${testId}]`);
+      (found.querySelector("summary") ?? found).click();
+    }
   };
 
 /** Wait for what is drawn late, such as a formula. */
@@ -89,8 +92,8 @@ export async function attachFiles(): Promise<void> {
   await find(".thumb img");
 }
 
-/** Take the answers of providers to "which models have you" from here; the gallery has no server. */
-export async function listModels(): Promise<void> {
+/** Answer from here which models a provider has; the gallery has no server. */
+export function listModels(): void {
   const listed: Readonly<Record<string, readonly (readonly [string, number, number, number])[]>> = {
     openai: [
       ["gpt-6-luna", 0.15, 0.6, 400_000],
@@ -104,7 +107,6 @@ export async function listModels(): Promise<void> {
     gemini: [["gemini-3.5-flash-lite", 0.1, 0.4, 1_000_000]],
     local: [["smollm2-135m-instruct", 0, 0, 2048]],
   };
-  const before = window.fetch;
   window.fetch = async (input) => {
     const name = /providers\/([^/]+)\/models/.exec(String(input))?.[1] ?? "";
     const models = listed[name]?.map(([id, input_price, output_price, context_tokens]) => ({
@@ -115,8 +117,7 @@ export async function listModels(): Promise<void> {
     }));
     return models ? Response.json({ models }) : new Response("{}", { status: 502 });
   };
-  await Promise.all(Object.keys(listed).map(loadModels));
-  window.fetch = before;
+  for (const name of Object.keys(listed)) void loadModels(name);
 }
 
 /** The commands do nothing here, but they are listed. */

@@ -11,6 +11,7 @@ import {
   type PanelPart,
   type Reply,
   type Settings,
+  type ToolStep,
   type Turn,
 } from "./model";
 
@@ -121,10 +122,36 @@ function copyReply(from: Reply): Reply {
       input: run.input ?? null,
       output: stringOrNull(run.output),
     })),
+    ...(Array.isArray(from.steps) && { steps: objectsIn(from.steps).map(copyStep) }),
     end,
     lost: end
       ? null
       : { code: String(from.lost?.code ?? "interrupted"), message: String(from.lost?.message ?? UNFINISHED) },
+  };
+}
+
+const OUTCOMES = ["done", "failed", "refused", "not_run", "unknown"] as const;
+
+function copyStep({ id, name, call, result }: ToolStep): ToolStep {
+  const status = OUTCOMES.find((known) => known === result?.status) ?? "unknown";
+  const own = { id: String(id), name: String(name) };
+  const given = isObject(call)
+    ? { arguments: String(call.arguments), arguments_json: call.arguments_json ?? null }
+    : null;
+  return {
+    ...own,
+    call: given && { ...own, ...given, complete: call?.complete === true },
+    progress: "",
+    pending: null,
+    result: isObject(result)
+      ? {
+          ...own,
+          status,
+          result: result.result ?? null,
+          error: stringOrNull(result.error),
+          seconds: Number(result.seconds) || 0,
+        }
+      : null,
   };
 }
 

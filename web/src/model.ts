@@ -4,10 +4,10 @@
  * exactly the parts that got new objects. `readonly` lets the compiler hold the rule.
  */
 
-import type { PanelEnd, PanelPart, PanelProgress, Source, ToolCall, ToolRun } from "msgmodel-client";
+import type { PanelEnd, PanelPart, PanelProgress, Source, ToolCall, ToolRun, ToolStep } from "msgmodel-client";
 import { everyTurn, mapTurns } from "./tree";
 
-export type { PanelEnd, PanelPart, PanelProgress, Source, ToolCall, ToolRun };
+export type { PanelEnd, PanelPart, PanelProgress, Source, ToolCall, ToolRun, ToolStep };
 
 /** A file of the user's. Its bytes are in the database under `id`, so that saving a conversation stays cheap. */
 export interface Attachment {
@@ -43,6 +43,8 @@ export interface Reply {
   /** Images, audio and files. A reply that an earlier version has saved has none of these two. */
   readonly parts?: readonly PanelPart[];
   readonly toolRuns?: readonly ToolRun[];
+  /** The calls of a run of tools, which the server runs. */
+  readonly steps?: readonly ToolStep[];
   /** What a reply that is being written waits for. */
   readonly progress?: PanelProgress;
   readonly note: RetryNote | null;

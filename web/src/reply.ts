@@ -1,6 +1,6 @@
 /** A reply in words for the page: how it ended, why, what can be done, what it cost. Pure. */
 
-import type { PanelError, PanelState } from "msgmodel-client";
+import { type PanelError, type PanelState, toolSteps } from "msgmodel-client";
 import { brandOf, shortModel } from "./brands";
 import type { Reply, RetryNote, ToolCall } from "./model";
 import { type Said, texts } from "./texts";
@@ -36,12 +36,20 @@ export function copyState(reply: Reply, state: PanelState, now = Date.now()): Re
     sources: state.sources,
     parts: state.parts,
     toolRuns: state.toolRuns,
+    ...(isRun(state) && { steps: toolSteps(state) }),
     end: state.end,
     note: noteOf(reply, state, now),
     ...thoughtOf(reply, state, now),
     ...(state.progress && state.end === null && { progress: state.progress }),
   };
 }
+
+/** Whether the server runs the calls itself, and does not leave them to the page. */
+const isRun = ({ toolResults, toolProgress, round, end }: PanelState): boolean =>
+  toolResults !== undefined || toolProgress !== undefined || round !== undefined || end?.run !== undefined;
+
+/** Return the calls that wait for somebody else than the server. */
+export const openCalls = ({ toolCalls, steps }: Reply): readonly ToolCall[] => (steps ? [] : toolCalls);
 
 function noteOf(reply: Reply, state: PanelState, now: number): RetryNote | null {
   const retry = state.retries.at(-1);
@@ -166,7 +174,8 @@ const ENDINGS: Readonly<Record<Ending, (reply: Reply) => [Said | null, readonly 
   waiting(reply) {
     const approvals = approvalsOf(reply);
     if (approvals.length > 0) return [words.approval, []];
-    return [words.result(reply.toolCalls.find(({ complete }) => complete)?.name ?? texts.call.unnamed), []];
+    const pending = reply.steps?.find((step) => step.pending) ?? reply.toolCalls.find(({ complete }) => complete);
+    return [words.result(pending?.name ?? texts.call.unnamed), []];
   },
   paused: (reply) => [words.paused(namesOf(reply).P), ["continue"]],
   unknown: (reply) => [words.unknown(namesOf(reply).P, finalOf(reply)?.finish_reason ?? ""), keepAsking],

@@ -254,6 +254,16 @@ export const texts = {
     asked: "Asked",
     result: "Result",
   },
+  /** A call that this server runs, by how it stands. */
+  step: {
+    running: (tool: string) => `This server is running ${tool}`,
+    waiting: (tool: string) => `${tool} waits for a decision or a result`,
+    done: (tool: string) => `This server ran ${tool}`,
+    failed: (tool: string) => `This server ran ${tool}, and it failed`,
+    refused: (tool: string) => `${tool} was not allowed, and was not run`,
+    not_run: (tool: string) => `${tool} was not run`,
+    unknown: (tool: string) => `This server began ${tool}; whether it ended is not known`,
+  },
   /** By the code of an error: the title, and one sentence. */
   failure: {
     authentication: {

@@ -8,12 +8,14 @@ import { type FakeServer, sendHead, serve, wire } from "../../clients/js/test/se
 import {
   addPanel,
   answerAgain,
+  askToCheck,
   branchFrom,
   changeSettings,
   editQuestion,
   keepPanel,
   removePanel,
   send,
+  shareAnswer,
   shareSetting,
   showQuestion,
   stopReplies,
@@ -183,4 +185,30 @@ test("a budget holds for each reply, and the reply remembers it", async () => {
   const cut = { status: "truncated", truncated: true, truncated_in: "text", truncated_by: "budget" } as const;
   expect(endingOf(ended(final("p", "Half", cut)))).toBe("budget");
   expect(endingOf(ended(final("p", "Half", { ...cut, truncated_by: "rounds" })))).toBe("truncated");
+});
+
+test("all panels go on from one answer, and that is taken back", async () => {
+  addPanel();
+  send("Why?", []);
+  await done();
+  const [first, second] = current.value.panels;
+  const turn = first?.turns[0];
+  const undo = first && turn ? shareAnswer(first.id, turn.id) : null;
+  const shown = () => current.value.panels.map(({ turns }) => turns[0] && shownReply(turns[0])?.content);
+  expect(new Set(shown()).size).toBe(1);
+  expect(current.value.panels[1]?.turns[0]?.replies).toHaveLength(2);
+  undo?.();
+  expect(current.value.panels[1]).toBe(second);
+});
+
+test("another model is asked whether an answer is right, with that answer", async () => {
+  send("Why?", []);
+  await done();
+  const [panel] = current.value.panels;
+  if (panel) askToCheck(panel.id, { provider: "anthropic", model: "claude-haiku-5-5" });
+  await done();
+  const sent = asked.at(-1)?.panels?.[0];
+  expect([sent?.provider, sent?.model]).toEqual(["anthropic", "claude-haiku-5-5"]);
+  expect(sent?.messages?.map(({ role }) => role)).toEqual(["user", "assistant"]);
+  expect(current.value.panels[0]?.provider).toBe(panel?.provider);
 });

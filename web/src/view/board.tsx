@@ -1,14 +1,14 @@
 /** Several models side by side: one scroller, one question over all columns, answers in line. The strip at its head says
  * of each model how it ended, how long it took, and what it cost. */
 
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { askHereToo, keepPanel, lastTyped, obstacle, removePanel, stopReplies } from "../actions";
 import { brandOf, initialsOf, letterOf, shortModel } from "../brands";
 import { markDifferences } from "../differences";
 import { connectionOf, isLive, latestOf } from "../follower";
 import { isBusy, type Panel, type Reply } from "../model";
 import { factsOf, modelOf } from "../models";
-import { findProvider, loadModels } from "../providers";
+import { findProvider } from "../providers";
 import { type Best, bestOf, priceOf, secondsOf } from "../receipt";
 import { endingOf, formatSeconds } from "../reply";
 import { type Row, rowsOf } from "../rows";
@@ -263,10 +263,6 @@ function CellState({ saved, best }: { saved: Reply; best: Best }) {
 /** Before the first question: who this is. */
 function Card({ panel, letter }: { panel: Panel; letter: string }) {
   const provider = findProvider(panel.provider);
-  const ready = provider?.ready === true;
-  useEffect(() => {
-    if (ready) void loadModels(panel.provider);
-  }, [ready, panel.provider]);
   const { context, price } = factsOf(panel);
   return (
     <section class="card" aria-label={texts.frame.panel(letter, brandOf(panel.provider))}>

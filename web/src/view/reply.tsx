@@ -5,7 +5,7 @@ import { connectionOf, isLive, latestOf } from "../follower";
 import { plainName } from "../media";
 import type { Reply, ToolCall, Turn } from "../model";
 import type { Seam } from "../prose";
-import { approvalsOf, type Ending, endingOf, failureOf, namesOf, untoldOf, warningsOf } from "../reply";
+import { approvalsOf, type Ending, endingOf, failureOf, namesOf, openCalls, untoldOf, warningsOf } from "../reply";
 import { texts } from "../texts";
 import { waitingOf } from "../waiting";
 import { FailureCard } from "./failure";
@@ -13,7 +13,7 @@ import { Icon } from "./icons";
 import { Live, useNow } from "./live";
 import { Markdown } from "./markdown";
 import { Parts, Sources } from "./parts";
-import { Approvals, Pairs, prettyJson, RunLine, Thoughts } from "./runs";
+import { Approvals, Pairs, prettyJson, RunLine, StepLine, Thoughts } from "./runs";
 import { VerdictLine } from "./verdict";
 
 export interface ReplyProps {
@@ -66,7 +66,7 @@ export function ReplyView(props: ReplyProps) {
           </p>
         )}
         <Parts parts={reply.parts ?? []} model={namesOf(reply).M} done={done} />
-        <Calls calls={reply.toolCalls.filter((call) => !approvals.includes(call))} />
+        <Calls calls={openCalls(reply).filter((call) => !approvals.includes(call))} />
         {approvals.length > 0 && <Approvals panelId={props.panelId} calls={approvals} reply={reply} />}
         {reply.sources.length > 0 && <Sources sources={reply.sources} />}
         {waiting && <Live reply={reply} waiting={waiting} panelId={props.panelId} turnId={props.turn.id} />}
@@ -129,12 +129,17 @@ function Notices({ reply }: { reply: Reply }) {
 /** What the model and the provider did before the answer: one quiet line each. */
 function Steps({ reply, done, now }: { reply: Reply; done: boolean; now: number }) {
   const runs = reply.toolRuns ?? [];
-  if (!reply.reasoning && runs.length === 0) return null;
+  const steps = reply.steps ?? [];
+  if (!reply.reasoning && runs.length + steps.length === 0) return null;
   return (
     <div class="steps">
       {reply.reasoning && <Thoughts reply={reply} done={done} now={now} />}
       {runs.map((run) => (
         <RunLine key={run.id} run={run} done={done} provider={namesOf(reply).P} />
+      ))}
+      {steps.map((step, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the list only grows, and two rounds may use the same id
+        <StepLine key={index} step={step} done={done} />
       ))}
     </div>
   );

@@ -3,9 +3,9 @@
 import { useState } from "preact/hooks";
 import { decide } from "../actions";
 import { plainName } from "../media";
-import type { Reply, ToolCall, ToolRun } from "../model";
+import type { Reply, ToolCall, ToolRun, ToolStep } from "../model";
 import { thoughtSeconds } from "../receipt";
-import { hasWords, namesOf } from "../reply";
+import { formatSeconds, hasWords, namesOf } from "../reply";
 import { texts } from "../texts";
 import { Icon, type IconName } from "./icons";
 
@@ -41,32 +41,81 @@ const secondsSince = (from: number, now: number): number => Math.max(1, Math.rou
 export function RunLine({ run, done, provider }: { run: ToolRun; done: boolean; provider: string }) {
   const status = run.status === "started" && done ? "open" : run.status;
   const asked = typeof run.input === "string" ? run.input : prettyJson(run.input);
+  const fact = status === "failed" ? texts.live.andFailed : status === "open" ? texts.live.notFinished : "";
+  return (
+    <StepDetails
+      testId="tool-run"
+      status={status}
+      icon={iconOf(run.name)}
+      sentence={sentenceOf(run, provider, status === "started")}
+      fact={fact}
+      input={run.input}
+      asked={asked ?? ""}
+      output={run.output ?? ""}
+    />
+  );
+}
+
+/** A call of a run of tools: this server ran it. */
+export function StepLine({ step, done }: { step: ToolStep; done: boolean }) {
+  const { call, result, pending, progress } = step;
+  const name = plainName(step.name) || texts.call.unnamed;
+  const open = pending ? "waiting" : done ? "unknown" : "running";
+  const status = result?.status ?? open;
+  const input = call?.arguments_json ?? pending?.arguments_json ?? null;
+  return (
+    <StepDetails
+      testId="tool-step"
+      status={status}
+      icon="tool"
+      sentence={texts.step[status](name)}
+      fact={result?.status === "done" ? formatSeconds(result.seconds) : ""}
+      input={input}
+      asked={prettyJson(input) ?? call?.arguments ?? ""}
+      output={result ? (result.error ?? asText(result.result)) : progress}
+    />
+  );
+}
+
+const asText = (value: unknown): string => (typeof value === "string" ? value : (prettyJson(value) ?? ""));
+
+/** One line; open, what was asked and what came of it. */
+function StepDetails(props: {
+  testId: string;
+  status: string;
+  icon: IconName;
+  sentence: string;
+  fact: string;
+  input: unknown;
+  asked: string;
+  output: string;
+}) {
+  const { testId, status, asked, output } = props;
   const head = (
     <>
-      <Icon name={iconOf(run.name)} />
-      <span>{sentenceOf(run, provider, status === "started")}</span>
-      {status === "failed" && <small>{texts.live.andFailed}</small>}
-      {status === "open" && <small>{texts.live.notFinished}</small>}
+      <Icon name={props.icon} />
+      <span dir="auto">{props.sentence}</span>
+      {props.fact && <small class="num">{props.fact}</small>}
     </>
   );
-  if (!asked && !run.output) {
+  if (!asked && !output) {
     return (
-      <p class="step step-line" data-testid="tool-run" data-status={status}>
+      <p class="step step-line" data-testid={testId} data-status={status}>
         {head}
       </p>
     );
   }
   return (
-    <details class="step" data-testid="tool-run" data-status={status}>
+    <details class="step" data-testid={testId} data-status={status}>
       <summary>
         {head}
         <Icon name="fold" class="fold" />
       </summary>
       <div class="step-body">
-        {asked && <Pairs value={run.input} text={asked} label={texts.live.asked} />}
-        {run.output && (
+        {asked && <Pairs value={props.input} text={asked} label={texts.live.asked} />}
+        {output && (
           <pre tabIndex={0} role="group" aria-label={texts.live.result}>
-            {run.output}
+            {output}
           </pre>
         )}
       </div>

@@ -1,6 +1,6 @@
 /** What the open conversation has cost, and how full the models' context is: short in the bar, whole in a popover. */
 
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { letterOf } from "../brands";
 import type { Panel } from "../model";
 import { contextOf } from "../models";
@@ -31,12 +31,6 @@ export function TotalButton() {
   const [opener, setOpener] = useState<HTMLElement | null>(null);
   const { panels } = current.value;
   const total = totalOf(current.value);
-  const asked = panels.filter((panel) => filledBy(panel) !== null).map(({ provider }) => provider);
-  // How much a model takes is in the list of its provider.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: by the names, not by the array
-  useEffect(() => {
-    for (const name of asked) if (findProvider(name)?.ready) void loadModels(name);
-  }, [asked.join()]);
   const fills = panels.flatMap(fillOf);
   const fullest = fills.reduce<Fill | null>((most, fill) => (fill.percent > (most?.percent ?? -1) ? fill : most), null);
   const cost = costWords(total);
@@ -50,7 +44,11 @@ export function TotalButton() {
         title={texts.total.title}
         aria-haspopup="dialog"
         aria-expanded={opener !== null}
-        onClick={(event) => setOpener(opener ? null : event.currentTarget)}
+        onClick={(event) => {
+          // How much a model takes is in the list of its provider, which is asked for only when somebody looks.
+          for (const { provider } of panels) if (findProvider(provider)?.ready) void loadModels(provider);
+          setOpener(opener ? null : event.currentTarget);
+        }}
       >
         {fullest && <Gauge percent={fullest.percent} />}
         <span class="off-screen">{texts.receipt.cost} </span>
