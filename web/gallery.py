@@ -94,7 +94,8 @@ CUTS = """() => {
   const found = [];
   if (document.documentElement.scrollWidth > innerWidth) found.push("the page is wider than its window");
   for (const node of document.querySelectorAll("button, a, input, textarea, summary, h1, h2, h3, p, li, dd, code")) {
-    if (!isShown(node) || node.closest(".off-screen, .skip, .sidebar:not([data-shown=true])") || inScroller(node)) continue;
+    const isAside = node.closest(".off-screen, .skip, .sidebar:not([data-shown=true])");
+    if (isAside || !isShown(node) || inScroller(node)) continue;
     const {left, right, width, height} = node.getBoundingClientRect();
     if (width < 1 || height < 1) continue;
     if (left < -1 || right > innerWidth + 1) found.push(`outside the window: ${node.outerHTML.slice(0, 160)}`);
@@ -115,8 +116,8 @@ def find_cuts(page: Any) -> list[str]:
 
 def show_all(page: Any) -> None:
     """Make the window as high as the conversation, so that a picture shows all of it."""
-    more = page.evaluate(
-        "(() => {const at = document.querySelector('.thread, .board'); return at ? at.scrollHeight - at.clientHeight : 0})()"
+    more = page.locator(".thread, .board").evaluate_all(
+        "found => found.length ? found[0].scrollHeight - found[0].clientHeight : 0"
     )
     size = page.viewport_size
     page.set_viewport_size({"width": size["width"], "height": min(size["height"] + more, 8000)})
@@ -150,8 +151,8 @@ def photograph(names: list[str]) -> int:
 
 
 def take_readme_picture(browser: Any, url: str) -> None:
-    """Write the README's picture: one reply is complete and the other broke off."""
-    page = browser.new_page(viewport={"width": 1280, "height": 660})
+    """Write the README's picture: one reply is complete and the other was cut off."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
     open_scene(page, url, "readme", "light")
     page.evaluate("document.activeElement.blur()")
     page.screenshot(path=README_PICTURE, animations="disabled")

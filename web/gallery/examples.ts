@@ -53,7 +53,7 @@ years = volume / flow / 24 / 365.25
 print(f"{years / 1e6:.0f} million years")  # 476
 \`\`\`
 
-The Colorado River itself would need about eight years.`;
+The whole Colorado River would need about two centuries.`;
 
 /** It ends in the middle of a sentence. */
 export const HOSE_CUT = `Take a hose of 17 liters a minute, so $Q \\approx 1\\ \\mathrm{m}^3/\\mathrm{h}$.
