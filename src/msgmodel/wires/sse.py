@@ -36,8 +36,8 @@ class EventTooLarge(Exception):
 class SseDecoder:
     """Splits a body into events, however its bytes are cut. The data of an event is its data lines, joined by LF.
 
-    Two readers share one grammar: `single_event` for a live stream, which brings one event at a time, and `_read_lines`
-    for everything else.
+    Three readers share one grammar: `single_event` for a live stream, which brings one event at a time; `_split_burst`
+    for many alike that arrive together; `_read_lines` for everything else.
     """
 
     __slots__ = ("_after_cr", "_at_start", "_fault", "_limit", "_open_data", "_open_line", "_stray", "_stray_limit")
@@ -100,22 +100,29 @@ class SseDecoder:
             self._at_start = chunk[0] == _BOM[0]
         if b"\r" in chunk:
             self._after_cr = chunk[-1] == 0x0D
-        if self._open_data is None and not self._at_start and self._has_only_comments(chunk):
-            self._open_line = bytearray(chunk[max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1 :])
-            return []
-        events: list[bytes] = []
-        head, *lines = _split_lines(chunk)
-        self._open_line += head
-        if lines:
-            lines.insert(0, bytes(self._open_line))
-            # Replaced before the lines are read, so that a large event is never in memory three times.
-            self._open_line = bytearray(lines.pop())
-            events = self._read_lines(lines)
+        first, burst, rest = _split_burst(chunk)
+        events = self._read_piece(first)
+        if burst:
+            events += burst
+            events += self._read_piece(rest)
         if len(self._open_line) + len(self._open_data or b"") > self._limit:
             self._fault = EventTooLarge(f"one event is larger than {self._limit} bytes")
             if not events:
                 raise self._fault
         return events
+
+    def _read_piece(self, piece: bytes) -> list[bytes]:
+        if self._open_data is None and not self._at_start and self._has_only_comments(piece):
+            self._open_line = bytearray(piece[max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1 :])
+            return []
+        head, *lines = _split_lines(piece)
+        self._open_line += head
+        if not lines:
+            return []
+        lines.insert(0, bytes(self._open_line))
+        # Replaced before the lines are read, so that a large event is never in memory three times.
+        self._open_line = bytearray(lines.pop())
+        return self._read_lines(lines)
 
     def _has_only_comments(self, chunk: bytes) -> bool:
         """Return whether all complete lines are comments or blank, so that a flood of pings needs no splitting."""
@@ -177,6 +184,27 @@ class SseDecoder:
                 self._stray_limit = self._limit  # it may be the whole reply of a server that does not stream
             self._stray += line[: self._stray_limit - len(self._stray)] + b"\n"
         return None
+
+
+def _split_burst(chunk: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """Return the bytes to the first blank line, the data of the events between it and the last one, and what follows.
+
+    Only if these events are alike: each has one data line, and before it the same line with their type, or none. To
+    split them at what stands between takes a third of the time of reading their lines. Else the chunk is all first.
+    """
+    if b"\n" not in chunk:  # a piece of a large event, in which a search for two bytes is slow
+        return chunk, [], b""
+    line_end = b"\r\n" if b"\r" in chunk else b"\n"
+    first, last = chunk.find(2 * line_end) + 2 * len(line_end), chunk.rfind(2 * line_end)
+    at = chunk.find(b"data: ", first, last) + 6
+    start = chunk[first:at]
+    *before, name = start.splitlines() or [b""]
+    if first < last and name == b"data: " and (not before or (len(before) == 1 and before[0].startswith(b"event:"))):
+        events = chunk[at:last].split(2 * line_end + start)
+        text = b"".join(events)
+        if b"\n" not in text and b"\r" not in text:
+            return chunk[:first], events, chunk[last:]
+    return chunk, [], b""
 
 
 def _split_lines(chunk: bytes) -> list[bytes]:
