@@ -7,14 +7,18 @@ from typing import Any
 import pytest
 
 import serving
-from msgmodel.testing import Reply, ScriptedProvider
+from msgmodel.testing import Pause, Script, ScriptedProvider, Send
+from msgmodel.testing.wires import events
 from serving import joined, kinds, numbers, opened, request
 
 module_provider, provider = serving.module_provider, serving.provider  # fixtures
 redis_server, serve = serving.redis_server, serving.serve
 
-SLOW = Reply("one two three", speed=0.6)
-"""Pauses of 1.7 seconds: one progress event in each."""
+_BEGIN, _ONE, _TWO, *_REST = events("openai_chat", ["one", " two", " three"])
+SLOW = Script(
+    steps=(Send(_BEGIN + _ONE), Pause(1.7), Send(_TWO), Pause(1.7), Send(b"".join(_REST))),
+)
+"""Two pauses of 1.7 seconds: one progress event in each. Others would only add to the time of the tests."""
 KINDS = ["panel_delta"] * 3 + ["panel_final"]
 
 
@@ -27,12 +31,12 @@ def test_a_live_reader_sees_progress(serve: Any, provider: ScriptedProvider) -> 
     provider.say(SLOW)
     server = serve()
     with opened("POST", f"{server.url}/v1/panels", json=body(progress=True)) as stream:
-        events = stream.rest()
-    assert (kinds(events), numbers(events), joined(events)) == (KINDS, [1, 2, 3, 4], "one two three")
+        found = stream.rest()
+    assert (kinds(found), numbers(found), joined(found)) == (KINDS, [1, 2, 3, 4], "one two three")
     assert stream.progress
     assert {(each["panel_id"], each["phase"]) for each in stream.progress} <= {("p", "text"), ("p", "prompt")}
     with opened("GET", server.url + stream.response.headers["location"], headers={"last-event-id": "0"}) as again:
-        assert again.rest() == events
+        assert again.rest() == found
     assert again.progress == []
 
 
@@ -63,10 +67,10 @@ def test_a_snapshot_has_no_progress(serve: Any, provider: ScriptedProvider) -> N
     with opened("POST", f"{server.url}/v1/panels", json=body(progress=True)) as stream:
         stream.take(1)
         with opened("GET", server.url + stream.response.headers["location"]) as other:
-            events = other.rest()
-    assert kinds(events)[0] == "stream_snapshot"
-    assert "progress" not in events[0].data["panels"][0]
-    assert kinds(events)[-1] == "panel_final"
+            found = other.rest()
+    assert kinds(found)[0] == "stream_snapshot"
+    assert "progress" not in found[0].data["panels"][0]
+    assert kinds(found)[-1] == "panel_final"
     assert other.progress
 
 
