@@ -178,3 +178,47 @@ def test_a_call_of_gemini_that_comes_twice() -> None:
     assert calls(one, one | {"args": {"x": 2}}) == [{"x": 1}, {"x": 2}]
     assert calls(one, one | {"id": "b"}) == [{"x": 1}, {"x": 1}]
     assert calls(one | {"id": None}, one | {"id": None}) == [{"x": 1}, {"x": 1}]
+
+
+# --- fields of a chat that contradict each other ---
+
+
+def test_two_fields_with_different_reasoning() -> None:
+    for other, untold in (("Hm.", []), ("Oh.", ["reasoning"]), ("", []), (None, [])):
+        said = chunk({"reasoning_content": "Hm.", "reasoning": other})
+        last = play("openai_chat", [*lines(said, chunk({"content": "Hi"}, "stop")), DONE])[-1]
+        assert (last["reasoning"], last["content"], last["untold"]) == ("Hm.", "Hi", untold)
+
+
+@pytest.mark.parametrize(
+    ("native", "status"),
+    [
+        ("SAFETY", "filtered"),
+        ("refusal", "filtered"),
+        ("content_filter", "filtered"),
+        ("MAX_TOKENS", "truncated"),
+        ("max_output_tokens", "truncated"),
+        ("pause_turn", "paused"),
+        ("STOP", "complete"),
+        ("end_turn", "complete"),
+        ("2", "complete"),
+        ("something new", "complete"),
+    ],
+)
+def test_the_reason_that_a_router_translates(native: str, status: str) -> None:
+    said = [chunk({"content": "Hi"}), chunk({}, "stop", native_finish_reason=native)]
+    last = play("openai_chat", [*lines(*said), DONE])[-1]
+    assert (last["status"], last["finish_reason"]) == (status, "stop")
+
+
+def test_counts_that_a_server_left_at_zero() -> None:
+    zero = {"usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}}
+    counted = {"usage": {"prompt_tokens": 5, "completion_tokens": 9, "total_tokens": 14}}
+    for first, second, usage in (
+        (zero, zero, (1, 1, "estimated")),
+        (zero, counted, (5, 9, "provider")),
+        (counted, zero, (5, 9, "provider")),
+    ):
+        said = [chunk({"content": "Hi"}) | first, chunk({}, "stop") | second]
+        found = play("openai_chat", [*lines(*said), DONE])[-1]["usage"]
+        assert (found["input_tokens"], found["output_tokens"], found["source"]) == usage

@@ -93,10 +93,14 @@ _GEMINI: Final[dict[str, Status]] = {
 CONTINUABLE_REASONS: Final = frozenset({"length", "max_output_tokens", "max_tokens", "MAX_TOKENS", "2"})
 """Finish reasons after which a further request can continue the reply: a limit on its length, not a full context."""
 
-TRUNCATING_REASONS: Final = frozenset(
-    word for words in (_CHAT, _RESPONSES, _ANTHROPIC) for word in words if words[word] == "truncated"
-) | {"MAX_TOKENS"}
-"""Reasons of a cut reply on any wire. A router passes on the provider's own reason beside its translation."""
+STATUS_BY_NATIVE_REASON: Final[dict[str, Status]] = {
+    word: status
+    for words in (_CHAT, _RESPONSES, _ANTHROPIC, _GEMINI)
+    for word, status in words.items()
+    if status in ("truncated", "filtered", "paused") and not word.isdigit()
+}
+"""Reasons, on any wire, of a reply that is not complete. A router passes on the provider's own reason beside its
+translation."""
 
 STATUS_BY_REASON: Final[dict[str, dict[str, Status]]] = {
     "openai_chat": _CHAT,

@@ -119,6 +119,8 @@ class ChatMessageReader:
         for found in _reasoning_deltas(fields, "reasoning"):
             self._has_reasoning_field = True
             yield found
+        if len(set(filter(None, map(_text_of_parts, fields)))) > 1:
+            yield Untold("reasoning")
         words = [self._details.add(detail) for detail in as_list(delta.get("reasoning_details"))]
         if (text := "".join(words)) and not self._has_reasoning_field:
             yield ReasoningDelta(text)

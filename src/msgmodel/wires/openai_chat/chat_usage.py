@@ -17,7 +17,8 @@ def read_usage_and_cost(usage: dict[str, Any], cost: object = None) -> Iterator[
         usage: The object with the counts; empty if there is none.
         cost: The `cost` beside it, as Venice sends it.
     """
-    if usage:
+    # A prompt has a token at least: zeros for both are a form that a server left empty.
+    if usage and (usage.get("prompt_tokens"), usage.get("completion_tokens")) != (0, 0):
         yield _read_chat_usage(usage)
     dollars = stated_cost(usage, cost)
     if dollars is not None:

@@ -157,8 +157,8 @@ class ChatParser:
             return CUT
         reason = self._reasons_by_choice[self._shown_index]
         status = finish_reasons.status_of_reason("openai_chat", reason)
-        if status in ("complete", "tool_calls") and self._native_reason in finish_reasons.TRUNCATING_REASONS:
-            status = "truncated"  # OpenRouter reports `tool_calls` for a call that the limit cut
+        if status in ("complete", "tool_calls"):  # OpenRouter reports `tool_calls` for a call that the limit cut
+            status = finish_reasons.STATUS_BY_NATIVE_REASON.get(self._native_reason, status)
         return Finish(reason, status)
 
     def _read_done(self) -> Iterator[Delta]:
