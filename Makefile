@@ -90,8 +90,9 @@ faults: $(VENV)/tools  ## test which libraries report a broken reply correctly: 
 lies: $(VENV)/tools  ## test which libraries tell of a reply that is not what was asked for (two minutes)
 	$(BIN)/python proofs/lies.py
 
-typed: $(VENV)/tools  ## JSON cut everywhere, on every wire: no false object (ten minutes)
+typed: $(VENV)/tools  ## JSON cut everywhere, on every wire: no false object; and what the peers give (15 minutes)
 	$(BIN)/python proofs/typed.py
+	$(BIN)/python proofs/typed_compared.py
 
 tool-effects: $(VENV)/tools  ## tools whose process is killed at each step take effect once (half an hour)
 	$(BIN)/python proofs/tool_effects.py

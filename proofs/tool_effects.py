@@ -1,6 +1,6 @@
 """Does a tool take effect exactly once, whatever breaks? Its effect is a line that it appends to a file.
 
-    python proofs/tool_effects.py             all (two minutes); writes bench/results/tool_effects.json
+    python proofs/tool_effects.py             all (40 minutes); writes bench/results/tool_effects.json
     python proofs/tool_effects.py --every 50  only each 50th step, and writes nothing
 
 A run of two rounds with three calls is broken in two ways, in both colors:
@@ -36,6 +36,7 @@ sys.path.insert(0, str(ROOT))
 from msgmodel.testing import Reply, Script, ScriptedProvider  # noqa: E402
 from msgmodel.testing.server import Received  # noqa: E402
 from proofs.child import Child  # noqa: E402
+from proofs.typed_report import write_tables  # noqa: E402
 
 RESULTS = ROOT / "bench" / "results" / "tool_effects.json"
 PROGRAM = Path(__file__).parent / "tool_effects_run.py"
@@ -185,6 +186,7 @@ def main() -> int:
             print(f"  WRONG {line}")
     if chosen.every is None:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        write_tables()
     return 1 if any(row["wrong"] for row in results.values()) else 0
 
 

@@ -36,6 +36,7 @@ from msgmodel.testing import Reply, ScriptedProvider  # noqa: E402
 from msgmodel.testing.server import Received  # noqa: E402
 from msgmodel.testing.wires import WIRES, Wire  # noqa: E402
 from proofs.typed_cases import WAYS, TypedCase, Way, go_on, typed_cases  # noqa: E402
+from proofs.typed_report import write_tables  # noqa: E402
 
 RESULTS = ROOT / "bench" / "results" / "typed.json"
 STREAMS = ROOT.parent / "shared" / "streams"
@@ -229,6 +230,7 @@ def main() -> int:
     print(report(found))
     if options.replies == REPLIES:
         RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        write_tables()
     return 1 if found["false"] or joined_share(found) < LEAST_JOINED else 0
 
 

@@ -188,3 +188,31 @@ def go_on(way: Way, text: str, seen: int, anchor: str, seed: int) -> str:
             return f"Here is the rest of the JSON:\n\n```json\n{rest}\n```"
         case "from the start":
             return text
+
+
+CUT_REPLIES = {
+    "bill": '{"items": [{"name": "oak table", "price": 12000, "note": "the first"}, {"name": "chair", "price": 550}], '
+    '"total": 12550}',
+    "person": '{"name": "Ada Lovelace", "born": 1815, "works": ["Notes", "Letters to Babbage"]}',
+}
+"""The replies that `typed_compared.py` cuts, by what they are."""
+_LINE = {"name": {"type": "string"}, "price": {"type": "integer"}, "note": {"type": "string"}}
+CUT_SCHEMAS: dict[str, dict[str, Any]] = {
+    "bill": {
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": {"type": "object", "properties": _LINE, "required": ["name", "price"]}},
+            "total": {"type": "integer"},
+        },
+    },
+    "person": {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "born": {"type": "integer"},
+            "works": {"type": "array", "items": {"type": "string"}},
+        },
+        "required": ["name", "born", "works"],
+    },
+}
+"""Their schemas, for a peer that has no pydantic; the others have them as classes in `typed_peers/run.py`."""
