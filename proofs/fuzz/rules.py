@@ -63,8 +63,17 @@ def _line(line: bytes, data: list[bytes]) -> None:
 def may_be_final(wire: str, body: bytes) -> bool:
     """Return whether the bytes of a response, which ended here, may be a reply that ended by the rule of its wire."""
     found = events(body)
-    whole = [_parsed(data) for data in found.whole if data.strip()]
-    return _RULES[wire](whole, _parsed(found.rest or b""))
+    whole = [each for data in found.whole if data.strip() for each in _documents(data)]
+    *before, rest = _documents(found.rest or b"")
+    return _RULES[wire]([*whole, *before], rest)
+
+
+def _documents(data: bytes) -> list[Any]:
+    """Return the JSON of an event; of each of its lines, if its server ends events with a single line feed."""
+    value = _parsed(data)
+    if value is None and data.startswith(b"{"):
+        return [_parsed(line) for line in data.split(b"\n")]
+    return [value]
 
 
 def _parsed(data: bytes) -> Any:
