@@ -545,7 +545,7 @@ def test_output_that_can_not_be_written(shell: Shell) -> None:
         pytest.fail("this system has no /dev/full: take this test out there by name")
     shell.say("Hello")
     done = shell.run("-c", '"$@" >/dev/full', "sh", *COMMAND, "hi", command=["sh"])
-    assert done == (exits.CONFIGURATION, "", "msgmodel: [Errno 28] No space left on device\n")
+    assert done == (exits.CONFIGURATION, "", "msgmodel: the output can't be written: No space left on device\n")
 
 
 # --- Ctrl-C ---
@@ -805,6 +805,18 @@ def test_the_wait_is_shown_and_goes(shell: Shell) -> None:
     assert waited in shown[0]
     assert shown[0].endswith(f"\r{' ' * len(waited)}\r")
     assert shown[2] == " is Paris.\r\n", "no line covers text that has begun"
+
+
+@pytest.mark.parametrize("columns", [20, 40])
+def test_the_wait_fits_a_narrow_terminal(shell: Shell, columns: int) -> None:
+    """A line that wraps could not be removed again."""
+    first, *others = events("openai_chat", ["Paris."])
+    shell.server.say(Script(steps=(Send(first), Pause(1.3), Send(b"".join(others)))))
+    with Terminal(shell, "ask", "--plain", "Capital?", columns=columns) as terminal:
+        assert terminal.ended() == 0
+    waited = "reading the prompt, 1 s"[: columns - 1]
+    assert f"\r{' ' * len(waited)}\r" in terminal.raw
+    assert all(len(line) < columns for line in re.split("[\r\n]+", _ESCAPES.sub("", terminal.raw)))
 
 
 def test_no_wait_is_shown_in_a_file(shell: Shell) -> None:
@@ -1161,3 +1173,29 @@ def test_an_ask_loads_only_what_it_needs(shell: Shell) -> None:
     if find_spec("genai_prices"):
         for option in ("-v", "--json", "--events", "--log"):
             assert "genai_prices" in loaded_by(option), option
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        (("--attach", "a.png", "hi"), "Did you mean -f FILE?"),
+        (("chat", "--system", "Be brief."), "Did you mean -i TEXT?"),
+        (("--list-models",), "Did you mean `msgmodel models`?"),
+        (("-T", "shop:price", "hi"), "Did you mean --tool module:function?"),
+        (("--plane", "hi"), "'--plain'"),
+    ],
+)
+def test_an_option_of_another_program(shell: Shell, arguments: tuple[str, ...], cure: str) -> None:
+    done = shell.run(*arguments)
+    assert (done.code, done.out) == (exits.CONFIGURATION, "")
+    assert cure in done.err
+    assert shell.server.requests == []
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/v1", "http://no-such-host.invalid/v1"])
+def test_a_dead_network_is_told_in_words(shell: Shell, address: str) -> None:
+    shell.env["OPENAI_BASE_URL"] = address
+    done = shell.run("hi")
+    assert done.code == exits.STREAM
+    assert done.err.splitlines()[-1].startswith("msgmodel: can't connect to ")
+    assert "Errno" not in done.err, "the number says nothing to a reader"

@@ -282,6 +282,8 @@ def test_the_log_is_searched_and_shown(shell: Shell) -> None:
     assert "no reply in the log fits" in shell.run("logs", "warum", "nein").err
     assert "no reply in the log fits" in shell.run("logs", "--since", "2999-01-01").err
     assert shell.run("logs", "-p", "anthropic").out == ""
+    assert "did you mean `msgmodel logs meer`?" in shell.run("logs", "search", "meer").err
+    assert "did you mean `msgmodel logs`?" in shell.run("logs", "list").err
     assert shell.run("logs", "show").out == "Nein.\n"
     shown = shell.run("logs", "show", "1")
     assert shown.out == "Das Meer ist SALZIG, überall.\n"

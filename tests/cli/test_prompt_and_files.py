@@ -175,3 +175,21 @@ def test_the_program_keeps_nothing_of_a_script(shell: Shell) -> None:
     shell.say("Hi")
     shell.run("hi")
     assert not [path for path in Path(shell.folder / "state").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_told"),
+    [
+        (("What is in", "notes.txt"), True),
+        (("notes.txt", "in short"), True),
+        (("What is in notes.txt",), False),  # one quoted prompt
+        (("-f", "notes.txt", "What", "is", "this"), False),
+        (("What is in", "absent.txt"), False),
+    ],
+)
+def test_a_file_among_the_words_is_told(shell: Shell, arguments: tuple[str, ...], is_told: bool) -> None:
+    (shell.folder / "notes.txt").write_text("Meet at ten.", "utf-8")
+    shell.say("ok")
+    done = shell.run(*arguments)
+    assert (done.code, done.out) == (0, "ok\n")
+    assert done.err == ("msgmodel: notes.txt is sent as a word: -f notes.txt attaches the file\n" if is_told else "")

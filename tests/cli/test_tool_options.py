@@ -103,6 +103,9 @@ def test_an_mcp_server(tooled: Shell) -> None:
     [
         (["--tool", "absent:delete"], "--tool absent:delete can't be imported: ModuleNotFoundError"),
         (["--tool", "mine:absent"], "--tool mine:absent can't be imported: AttributeError"),
+        (["--tool", "mine.py:delete"], "a module has dots and no ending: --tool mine:delete"),
+        (["--tool", "./my/mine.py:delete"], "--tool my.mine:delete"),
+        (["--tool", "delete"], "name a function of yours as module:function"),
         (["--tool", "mine:number"], "--tool mine:number must be a function, not 3"),
         (["--mcp", "no-such-command-at-all"], "the MCP server 'no-such-command-at-all' can't be used"),
     ],

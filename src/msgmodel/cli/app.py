@@ -37,6 +37,20 @@ _COMMANDS_BY_WORD: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Commands of similar programs (llm, ollama, aichat), and what comes closest to each here."""
 
+_OPTIONS_BY_WORD: Final[Mapping[str, str]] = MappingProxyType(
+    dict.fromkeys(("a", "attach", "attachment", "image", "at"), "-f FILE")
+    | dict.fromkeys(("system", "sf", "role", "instructions"), "-i TEXT")
+    | dict.fromkeys(("resume", "cont", "cid", "session"), "-c, which goes on with the last conversation")
+    | dict.fromkeys(("key",), "`msgmodel keys set`")
+    | dict.fromkeys(("export", "output", "save"), "/save in `msgmodel chat`, or `> file`")
+    | dict.fromkeys(("list-models",), "`msgmodel models`")
+    | dict.fromkeys(("functions", "T"), "--tool module:function")
+    | dict.fromkeys(("code", "xl"), "-x")
+    | dict.fromkeys(("no-stream", "raw"), "--plain")
+    | dict.fromkeys(("interactive", "repl"), "`msgmodel chat`")
+)
+"""Options of similar programs (llm, aichat, mods), and what comes closest to each here."""
+
 
 def _refuse_near_command(word: str) -> None:
     """Raise if the first word of a prompt was probably meant to be a command."""
@@ -72,7 +86,10 @@ def main(arguments: Sequence[str]) -> int:
         where = getattr(error, "ctx", None)
         help_command = where.command_path if where else "msgmodel"
         cure = "; a prompt that begins with a dash stands behind --" if help_command == "msgmodel" else ""
-        display.print_error(f"{error.format_message()} ({help_command} --help lists the options{cure})")
+        message = error.format_message()
+        if isinstance(error, click.NoSuchOption) and (near := _OPTIONS_BY_WORD.get(error.option_name.lstrip("-"))):
+            message = f"No such option '{error.option_name}'. Did you mean {near}?"
+        display.print_error(f"{message} ({help_command} --help lists the options{cure})")
         return exits.CONFIGURATION
     except MsgModelError as error:
         display.print_error(words_for_options(error.message))
@@ -84,7 +101,8 @@ def main(arguments: Sequence[str]) -> int:
         return exits.OK
     except OSError as error:  # the output can't be written, or the model not deleted
         _abandon_stdout()
-        display.print_error(str(error))
+        what = "the output can't be written" if error.filename is None else f"{error.filename} can't be used"
+        display.print_error(f"{what}: {error.strerror or error}")
         return exits.CONFIGURATION
     return code
 

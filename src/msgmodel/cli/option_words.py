@@ -34,6 +34,7 @@ _WORDS_BY_PATTERN: Final[Mapping[str, str]] = MappingProxyType(
         r'api="(\w+)"': r"--api \1",
         r"pass filename= with the right ending": "give it a name with the right ending",
         r"pass a prompt": "write a prompt",
+        r"the portable tools are": "name a function of yours as module:function; tools that providers run:",
         r"^output: ": "--schema: ",
         r"pass output=": "use --schema",
         r"pass its data": "attach the file",

@@ -6,6 +6,7 @@ Rule: it stands only at the start of an empty line of a terminal, so that it nev
 from __future__ import annotations
 
 import sys
+from shutil import get_terminal_size
 
 from ..events import PanelProgress
 from . import display
@@ -32,7 +33,7 @@ class ProgressLine:
         if not display.is_terminal(sys.stderr):
             return
         self.erase()
-        words = describe_wait(progress)
+        words = describe_wait(progress)[: get_terminal_size().columns - 1]  # a line that wraps can't be removed
         self._width = len(words)  # before the print, as Ctrl-C can interrupt between the two
         display.print_message(words, "dim", end="")
 

@@ -37,6 +37,8 @@ def read_prompt(words: Sequence[str], files: Sequence[str]) -> str:
         raise ConfigurationError("`-` is standard input, which can be only one thing: the prompt or one file")
     if words and tuple(words) != (STDIN,):
         _refuse_expanded_pattern(words, files)
+        if not files and len(words) > 1 and (name := next((word for word in words if _is_named_file(word)), "")):
+            display.print_note(f"{name} is sent as a word: -f {name} attaches the file")
         return " ".join(words)
     if not words and (STDIN in files or sys.stdin is None or display.is_terminal(sys.stdin)):
         return ""
@@ -51,6 +53,11 @@ def _refuse_expanded_pattern(words: Sequence[str], files: Sequence[str]) -> None
             f"{name} would be a word of the prompt, not a file: quote a pattern, as in -f '*{Path(name).suffix}', or "
             "write -f before each file"
         )
+
+
+def _is_named_file(word: str) -> bool:
+    """Return whether a word can only mean a file: it has an ending, no space, and the file exists."""
+    return Path(word).suffix != "" and " " not in word and _is_file(word)
 
 
 def _is_file(name: str) -> bool:

@@ -7,6 +7,7 @@ terminal, none is.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -102,7 +103,9 @@ def import_function(name: str) -> Callable[..., Any]:
     try:
         found: Any = resolve_name(name)
     except Exception as error:  # the module is the user's, and may raise anything
-        raise ConfigurationError(f"--tool {name} can't be imported: {type(error).__name__}: {error}") from None
+        path = re.fullmatch(r"(?:\./)?(.+)\.py:(.+)", name)
+        cure = f"; a module has dots and no ending: --tool {path[1].replace('/', '.')}:{path[2]}" if path else ""
+        raise ConfigurationError(f"--tool {name} can't be imported: {type(error).__name__}: {error}{cure}") from None
     if not callable(found):
         raise ConfigurationError(f"--tool {name} must be a function, not {quoted(found)}")
     return found  # type: ignore[no-any-return]

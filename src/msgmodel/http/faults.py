@@ -5,6 +5,7 @@ Rule: no message shows the path or the query of a URL, because either may hold a
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from ..events import ErrorCode
@@ -45,7 +46,7 @@ def broken_connection(
     """Return the fault of a connection for a reason that is safe to show; `code` as for `broken_by`."""
     when = "before an answer" if code == "network" else "in the middle of the reply"
     host = f"{shown_host(request)}{_by_way_of(proxy)}"
-    return ConnectionBroken(code, f"the connection to {host} broke {when}: {reason}")
+    return ConnectionBroken(code, f"the connection to {host} broke {when}: {_without_number(reason)}")
 
 
 def inherited_over_fork(request: HttpRequest, code: ErrorCode) -> ConnectionBroken:
@@ -55,7 +56,13 @@ def inherited_over_fork(request: HttpRequest, code: ErrorCode) -> ConnectionBrok
 
 def cannot_connect(request: HttpRequest, reason: str, proxy: Proxy | None = None) -> ConnectionBroken:
     """Return the fault of a connection that was refused."""
-    return ConnectionBroken("network", f"can't connect to {shown_host(request)}{_by_way_of(proxy)}: {reason}")
+    place = f"{shown_host(request)}{_by_way_of(proxy)}"
+    return ConnectionBroken("network", f"can't connect to {place}: {_without_number(reason)}")
+
+
+def _without_number(reason: str) -> str:
+    """Return the words of an error of the system without its number, which differs between systems."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", reason)
 
 
 def no_connection_in_time(request: HttpRequest, proxy: Proxy | None = None) -> ConnectionBroken:

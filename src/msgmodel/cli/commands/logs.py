@@ -61,7 +61,7 @@ def find_in_log(words: tuple[str, ...], count: int, provider: str | None, since:
         print(json.dumps(found, indent=2, ensure_ascii=False))
         return exits.OK
     if not found:
-        _explain_empty_list(bool(words or provider or since))
+        _explain_empty_list(words, is_search=bool(words or provider or since))
         return exits.OK
     print_cells(("no.", "asked at (UTC)", "model", "ending", "cost", "question"), [_row_of(reply) for reply in found])
     return exits.OK
@@ -121,10 +121,12 @@ def _row_of(reply: reply_log.LoggedReply) -> tuple[str, ...]:
     return str(reply["id"]), when, reply["model"], reply["ending"], display.describe_dollars(reply["cost"]), shown
 
 
-def _explain_empty_list(is_search: bool) -> None:
+def _explain_empty_list(words: tuple[str, ...], *, is_search: bool) -> None:
     is_on = bool(read_settings().options.get("log"))
     if is_search:
-        display.print_note("no reply in the log fits")
+        is_verb = bool(words) and words[0] in ("search", "list", "ls", "grep")
+        rest = " ".join(("msgmodel logs", *words[1:]))
+        display.print_note("no reply in the log fits" + (f": did you mean `{rest}`?" if is_verb else ""))
     else:
         display.print_note("the log is on, and empty" if is_on else "the log is off: `msgmodel logs on` turns it on")
 
