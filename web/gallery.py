@@ -46,11 +46,11 @@ def scene_names() -> list[str]:
     return re.findall(r'^  "?([\w-]+)"?: \[', table, re.MULTILINE)
 
 
-def build_gallery() -> None:
-    """Build the gallery into `build/gallery/page`."""
+def build_gallery(folder: Path = FOLDER / "page") -> None:
+    """Build the gallery into a folder."""
     command = runpy.run_path(str(ROOT / "web" / "build.py"))["npm"]()
     arguments = ["exec", "--", "vite", "build", "-c", "vite.gallery.config.ts", "--logLevel", "warn"]
-    out = ["--outDir", str(FOLDER / "page"), "--emptyOutDir"]
+    out = ["--outDir", str(folder), "--emptyOutDir"]
     subprocess.run([*command, *arguments, *out], cwd=ROOT / "web", check=True)
 
 
@@ -59,9 +59,9 @@ class _QuietHandler(http.server.SimpleHTTPRequestHandler):
         """Log nothing."""
 
 
-def serve_gallery() -> http.server.ThreadingHTTPServer:
+def serve_gallery(folder: Path = FOLDER / "page") -> http.server.ThreadingHTTPServer:
     """Serve the built gallery on a free port of 127.0.0.1; shutdown() ends it."""
-    handler = functools.partial(_QuietHandler, directory=str(FOLDER / "page"))
+    handler = functools.partial(_QuietHandler, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
