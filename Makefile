@@ -94,8 +94,9 @@ typed: $(VENV)/tools  ## JSON cut everywhere, on every wire: no false object; an
 	$(BIN)/python proofs/typed.py
 	$(BIN)/python proofs/typed_compared.py
 
-tool-effects: $(VENV)/tools  ## tools whose process is killed at each step take effect once (half an hour)
+tool-effects: $(VENV)/tools  ## tools whose process is killed at each step take effect once; and peers (half an hour)
 	$(BIN)/python proofs/tool_effects.py
+	$(BIN)/python proofs/tools_compared.py
 
 differential: $(VENV)/tools  ## every recorded stream, read by us and by the official SDKs (needs the recordings)
 	$(BIN)/python bench/peers/install.py openai anthropic google-genai

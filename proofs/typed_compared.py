@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -35,6 +33,7 @@ from bench.peers.install import install, node, python  # noqa: E402
 
 from msgmodel.testing import Cut, Reply, Script, Send  # noqa: E402
 from msgmodel.testing.server import Received, ScriptedServer  # noqa: E402
+from proofs.peer_program import ask_program  # noqa: E402
 from proofs.typed_cases import CUT_REPLIES, CUT_SCHEMAS  # noqa: E402
 from proofs.typed_report import write_tables  # noqa: E402
 
@@ -45,12 +44,10 @@ PEERS = (OURS, "instructor", "pydantic-ai", "langchain", OF_NODE)
 MODEL = "gpt-4.1"
 PLACES = 8
 """At which each reply is cut."""
-PROCESS_SECONDS = 300.0
 FINISHES = {"whole": "stop", "limit": "length", "filtered": "content_filter", "stop": "stop", "refused": "stop"}
 ENDINGS = ("whole", "limit", "filtered", "broken", "ended", "stop", "refused")
 """`broken`: the connection closes within the body. `ended`: the body ends well, without a word of the reply's end.
 `stop`: the provider reports a complete reply."""
-_FOREIGN = re.compile(r".*(_API_KEY|_AUTH_TOKEN|_BASE_URL|_API_BASE|_PROXY)", re.I)
 _PROMPT = re.compile(rb"(bill|person)-(\w+)-(\d+)")
 
 
@@ -126,19 +123,8 @@ def _ask(peer: str, url: str, prompts: list[str]) -> Any:
     if peer == OF_NODE:  # Node looks for packages beside the program
         folder = HOMES / peer
         command = [str(node(peer)), str(shutil.copy(PROGRAMS / "read_ai_sdk.mjs", folder))]
-    environment = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
-    done = subprocess.run(
-        command,
-        input=json.dumps({"url": url, "model": MODEL, "prompts": prompts, "schemas": CUT_SCHEMAS}),
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=environment | {"NO_PROXY": "*"},
-        timeout=PROCESS_SECONDS,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{peer}: it ended with {done.returncode}:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout)
+    job = {"url": url, "model": MODEL, "prompts": prompts, "schemas": CUT_SCHEMAS}
+    return ask_program(command, folder, job)
 
 
 def count(cases: Iterable[CutCase], answers: Iterable[dict[str, Any]]) -> dict[str, dict[str, int]]:

@@ -65,10 +65,30 @@ def _effects(found: dict[str, Any]) -> str:
     return _table(rows)
 
 
+CALLS = {
+    "whole": "whole",
+    "limit": "cut by a limit",
+    "broken": "connection broken",
+    "ended": "no end told",
+    "stop": "cut, and called complete",
+    "again": "sent again",
+    "twice": "two of one id",
+}
+
+
+def _calls(found: dict[str, Any]) -> str:
+    rows = [["library", *CALLS.values()]]
+    for peer, endings in found["results"].items():
+        cells = [", ".join(f"{number} {word}" for word, number in sorted(endings[name].items())) for name in CALLS]
+        rows.append([f"{peer} {found['peers'][peer]}", *cells])
+    return _table(rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "typed.json": ("typed-replies.md", _typed),
     "typed_peers.json": ("typed-replies.md", _peers),
     "tool_effects.json": ("tools.md", _effects),
+    "tools_peers.json": ("tools.md", _calls),
 }
 """By the file of results: its page, and what makes its table."""
 
