@@ -135,7 +135,7 @@ class Serving:
 
 
 def certificate(folder: Path, *more: str) -> tuple[Path, Path]:
-    """A certificate of localhost that nobody has signed, and its key."""
+    """A certificate of localhost that no authority has signed, and its key."""
     paths = folder / "certificate.pem", folder / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
     written = ["-out", str(paths[0]), "-keyout", str(paths[1])]
@@ -456,7 +456,7 @@ class Elsewhere:
         )
 
     def cut(self) -> None:
-        """Nothing comes back from there any more, and nobody says so."""
+        """Nothing comes back from there any more, and no packet says so."""
         self._ip(f"-n {self.name} link set {self._there} down")
 
     def close(self) -> None:

@@ -54,7 +54,7 @@ def without_event_lines(data: bytes) -> bytes:
 
 
 def unknown_event(data: bytes) -> bytes:
-    """An event of a type that nobody knows, after the first one."""
+    """An event of an unknown type, after the first one."""
     first, *rest = _split(data)
     payload = {"type": "surprise.new", "surprise": {"note": "of a later version", "level": 7}}
     lines = [b"data: " + _compact(payload)]

@@ -93,7 +93,7 @@ def test_every_wire_at_once(colour: Sync | Async, provider: ScriptedProvider) ->
 
 
 def test_eight_panels_of_which_four_fail(colour: Sync | Async, provider: ScriptedProvider) -> None:
-    """Nobody waits for the stalled one: it ends last, by its own clock."""
+    """The others do not wait for the stalled one: it ends last, by its own clock."""
     replies = {
         "stalled": Reply("one two", stall_after=1),
         "cut": Reply("one two", cut_after=1),
@@ -139,7 +139,7 @@ def seen(count, event):
 if colour == "sync":
     for count, event in enumerate(stream_many(panels, "hi")):
         if count == 2000:
-            time.sleep(2)  # long enough for everything to come, if nobody held it back
+            time.sleep(2)  # long enough for everything to come, if nothing held it back
             import gc; gc.collect()
             print(highest())
         seen(count, event)
@@ -307,7 +307,7 @@ def test_an_on_end_that_raises_when_it_is_cancelled(colour: Sync | Async, provid
 
 @pytest.mark.parametrize("when", ["ended", "cancelled"])
 def test_an_on_end_that_exits(colour: Sync | Async, provider: ScriptedProvider, when: str) -> None:
-    """It ends who reads, as it does with one panel; nobody waits for a thread that is gone."""
+    """It ends who reads, as it does with one panel; no caller waits for a thread that is gone."""
 
     def leave(event: Any) -> None:
         sys.exit(3)
@@ -386,7 +386,7 @@ def test_closing_from_another_thread(provider: ScriptedProvider) -> None:
 
 @pytest.mark.parametrize("how", ["close", "end"])
 def test_a_name_that_is_being_looked_up(provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    """Nobody waits for it any more than for a silence; what it finds later is found by nobody."""
+    """A call waits for it no longer than for a silence; what it finds later is dropped."""
     found = threading.Event()
     looked = threading.Event()
 

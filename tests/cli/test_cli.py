@@ -957,7 +957,7 @@ def test_what_writing_needs_stays() -> None:
 
 @pytest.mark.parametrize("what", ["model", "error", "file"])
 def test_names_and_errors_on_a_terminal(shell: Shell, what: str) -> None:
-    """Whoever chose them: a model, an error of the provider, a file."""
+    """No matter who chose them: a model, an error of the provider, a file."""
     options = {"model": ["-v"], "error": [], "file": ["-f", "no\u202ex.txt"]}[what]
     if what == "error":
         shell.server.say(Script.json(400, {"error": {"message": "no \u202ex", "type": "invalid_request_error"}}))

@@ -97,7 +97,7 @@ def error() -> list[Event]:
 
 
 def fallback() -> list[Event]:
-    """Reasoning was shown, then the provider broke off: what somebody else says begins from nothing."""
+    """Reasoning was shown, then the provider broke off: the fallback's reply begins from nothing."""
     with ScriptedProvider() as first, ScriptedProvider() as second:
         first.say(Reply("Never said", reasoning="Half a thought", breaks_off_after=0))
         second.say(Reply("From elsewhere.", reasoning="Another thought"))

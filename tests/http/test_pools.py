@@ -176,7 +176,7 @@ def test_one_pool_an_event_loop(server: ScriptedServer) -> None:
 
 
 def test_first_calls_at_once_make_one_pool(server: ScriptedServer) -> None:
-    """The pool is made within a call: calls that begin together must not make two, one of which nobody closes."""
+    """The pool is made within a call: calls that begin together must not make two, one of them never closed."""
 
     async def main() -> None:
         await asyncio.gather(*(msgmodel.aquery(**asking(server)) for _ in range(20)))
@@ -1027,7 +1027,7 @@ def test_async_client(server: ScriptedServer) -> None:
 
 
 def test_a_client_shared_by_threads_makes_one_pool(server: ScriptedServer) -> None:
-    """The first calls come together: a second pool would be one that nobody closes."""
+    """The first calls come together: a second pool would never be closed."""
     server.say(slow(0.05))
     with Client() as client:
         barrier = threading.Barrier(20)
@@ -1228,7 +1228,7 @@ def test_a_connection_that_closes_as_the_request_arrives(colour: Sync | Async, s
 def test_idle_connections_of_a_loop_are_closed_after_a_while(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where nobody asks anything any more."""
+    """Even if no further request is sent."""
     monkeypatch.setattr(asynchronous, "IDLE_SECONDS", 0.2)
     server.say(GOOD)
 

@@ -271,7 +271,7 @@ def test_a_switch_of_protocols_is_an_answer_and_ends_the_connection() -> None:
     ],
 )
 def test_what_follows_the_end_is_no_body(answer: bytes, body: bytes, stray: bytes) -> None:
-    """Nobody knows what it would answer: the connection is not used again (RFC 9112, section 6.3)."""
+    """What it would answer is unknown: the connection is not used again (RFC 9112, section 6.3)."""
     for at in range(1, len(answer)):
         pieces = [answer[:at], answer[at:] + stray]
         assert read(pieces)[1:] == (body, "ended", False)

@@ -293,7 +293,7 @@ def test_more_than_a_body_answers_nothing(shared_colour: Colour, framing: str) -
 
 @contextlib.contextmanager
 def dead(host: str, port: int = 0) -> Iterator[socket.socket]:
-    """An address at which nobody answers: there is no room for more who wait."""
+    """An address that does not answer: its queue of waiting connections is full."""
     with socket.socket() as listener, contextlib.ExitStack() as stack:
         listener.bind((host, port))
         listener.listen(0)
@@ -306,14 +306,14 @@ def dead(host: str, port: int = 0) -> Iterator[socket.socket]:
 
 @pytest.fixture
 def places() -> Iterator[list[Any]]:
-    """Two addresses of a host: nobody answers at the first one, somebody does at the second."""
+    """Two addresses of a host: the first one does not answer, the second one does."""
     with dead("127.0.0.1") as none, socket.create_server(("127.0.0.1", 0)) as good:
         yield [(socket.AF_INET, socket.SOCK_STREAM, 0, "", each.getsockname()) for each in (none, good)]
 
 
 REFUSES = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
 UNKNOWN = (socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("2001:db8::1", 1, 0, 0))
-"""An address that can't even be tried, where there is no IPv6; or one at which nobody answers."""
+"""An address that can't even be tried if there is no IPv6; or one that does not answer."""
 
 
 def loop_class(name: str) -> Any:

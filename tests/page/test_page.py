@@ -1,6 +1,6 @@
 """The chat page in a real browser: served by `msgmodel serve`, with a scripted provider behind it.
 
-Rule of every test: the page asks nobody but its own server, breaks no rule of its policy, runs nothing that a reply
+Rule of every test: the page asks only its own server, breaks no rule of its policy, runs nothing that a reply
 says, and has nothing to complain about in the console. `Window` looks after that.
 """
 
@@ -1250,6 +1250,18 @@ def test_conversations_are_kept_exported_deleted_and_imported(window: Window, pr
 BARE: dict[str, Any] = {"provider": "openai", "content": "Hello"}
 
 
+def import_turn(page: Any, turn: dict[str, Any]) -> None:
+    """Import a conversation of one turn, whose reply says "Hello", and reload the page."""
+    conversations = [{"title": "From anywhere", "panels": [{"provider": "openai", "turns": [turn]}]}]
+    exported = {"format": "msgmodel-conversations", "version": 1, "conversations": conversations}
+    file = {"name": "x.json", "mimeType": "application/json", "buffer": json.dumps(exported).encode()}
+    page.get_by_test_id("import-input").set_input_files([file])
+    page.get_by_role("link", name=re.compile("^From anywhere")).click()
+    expect(last(page)).to_contain_text("Hello")
+    page.reload()
+    expect(last(page)).to_contain_text("Hello")
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -1259,15 +1271,7 @@ BARE: dict[str, Any] = {"provider": "openai", "content": "Hello"}
     ],
 )
 def test_a_file_that_is_imported_can_not_break_the_page(page: Any, reply: dict[str, Any]) -> None:
-    turns = [{"text": "Hi", "replies": [reply]}]
-    conversations = [{"title": "From anywhere", "panels": [{"provider": "openai", "turns": turns}]}]
-    exported = {"format": "msgmodel-conversations", "version": 1, "conversations": conversations}
-    file = {"name": "x.json", "mimeType": "application/json", "buffer": json.dumps(exported).encode()}
-    page.get_by_test_id("import-input").set_input_files([file])
-    page.get_by_role("link", name=re.compile("^From anywhere")).click()
-    expect(last(page)).to_contain_text("Hello")
-    page.reload()
-    expect(last(page)).to_contain_text("Hello")
+    import_turn(page, {"text": "Hi", "replies": [reply]})
     expect(page.get_by_test_id("composer")).to_be_visible()
 
 

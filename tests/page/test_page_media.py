@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from test_page import (
     environment,
     expect,
     faults,
+    import_turn,
     last,
     module_provider,
     opened,
@@ -245,15 +245,7 @@ def test_an_imported_file_with_parts_can_not_break_the_page(page: Any) -> None:
     hostile = [None, {"kind": "hologram"}, {"kind": "image", "data": {}, "url": 5, "size": "x", "media_type": []}]
     reply = {"provider": "openai", "content": "Hello", "parts": hostile, "toolRuns": [None, {"status": 5, "input": {}}]}
     calls = [{"id": "a", "name": "x", "kind": "approval", "arguments": "{}", "complete": True}]
-    turns = [{"text": "Hi", "kind": "decide", "decisions": [{}], "replies": [{**reply, "toolCalls": calls}]}]
-    conversations = [{"title": "From anywhere", "panels": [{"provider": "openai", "turns": turns}]}]
-    exported = {"format": "msgmodel-conversations", "version": 1, "conversations": conversations}
-    file = {"name": "x.json", "mimeType": "application/json", "buffer": json.dumps(exported).encode()}
-    page.get_by_test_id("import-input").set_input_files([file])
-    page.get_by_role("link", name=re.compile("^From anywhere")).click()
-    expect(last(page)).to_contain_text("Hello")
-    page.reload()
-    expect(last(page)).to_contain_text("Hello")
+    import_turn(page, {"text": "Hi", "kind": "decide", "decisions": [{}], "replies": [{**reply, "toolCalls": calls}]})
 
 
 def test_what_was_changed_on_the_way(page: Any, provider: Asked) -> None:

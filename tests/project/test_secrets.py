@@ -338,7 +338,7 @@ def test_unknown_host(seen: Seen, colour: Colour) -> None:
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize("wire", WIRES)
 def test_redirect(seen: Seen, colour: Colour, server: ScriptedServer, wire: Wire, status: int) -> None:
-    """Nobody else gets the key, and where it would have gone is not said with a query."""
+    """No other host gets the key, and the address that it would have gone to is named without its query."""
     with ScriptedServer() as elsewhere:
         server.say(Script.json(status, {}, {"location": f"{elsewhere.url}/x?key={KEY}"}))
         found = outcomes(colour, wire, server.url)

@@ -493,7 +493,7 @@ def test_nothing_in_a_request_says_where_to_ask(provider: ScriptedProvider) -> N
 
 
 def test_a_key_of_idempotency_is_its_owner_s(provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who guesses somebody else's gets a stream of their own."""
+    """A client that guesses another user's gets a stream of its own."""
     provider.say("a secret of Alice", "Hello Bob")
     for name, value in provider.environment().items():
         monkeypatch.setenv(name, value)

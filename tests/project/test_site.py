@@ -191,7 +191,7 @@ def shape(value: Any) -> Any:
 
 
 def test_the_reference_has_the_methods_of_the_clients() -> None:
-    """They are attributes to whoever reads the source, and shown where something is said of them."""
+    """They are attributes to a reader of the source, and shown if they have a docstring."""
     griffe = pytest.importorskip("griffe")
     client = griffe.load("msgmodel.client", search_paths=[str(ROOT / "src")])
     for name in ("Client", "AsyncClient"):

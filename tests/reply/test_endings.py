@@ -1013,7 +1013,7 @@ def test_answer_that_is_no_http(shared_colour: Colour, server: ScriptedServer, h
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("wire", WIRES)
 def test_redirect(shared_colour: Colour, server: ScriptedServer, wire: Wire, status: int) -> None:
-    """It is not followed: the key would go to whoever is named."""
+    """It is not followed: the key would go to the host that it names."""
     with ScriptedServer() as elsewhere:
         elsewhere.say(Script.body(reply(wire, PIECES)))
         server.say(Script.json(status, {}, {"location": f"{elsewhere.url}/take?this=1"}))

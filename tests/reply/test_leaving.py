@@ -1,4 +1,4 @@
-"""What is left in the middle, broken off, asked again or handed to somebody else: it is kept, once, and counted."""
+"""What is left in the middle, broken off, requested again or given to a fallback: it is kept, once, and counted."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def aleave(chat: Conversation, function: str, how: str) -> None:
 
 
 def test_a_stream_that_was_ended_by_the_next_question_ends(provider: ScriptedProvider) -> None:
-    """It is not left hanging: whoever comes back to it is told."""
+    """It is not left hanging: a caller that comes back to it is told."""
     provider.say(Reply("a b c", stall_after=1), "second")
     chat = Conversation("openai", config=provider.config("openai"))
 

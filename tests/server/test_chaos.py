@@ -1,7 +1,7 @@
 """What breaks under several workers: all of them, Redis, nginx, the clock. Real processes, and readers who come back.
 
-Each test holds the same: nothing hangs, whoever has read something keeps it, what can't go on is ended as `interrupted`
-with all the text that had arrived, nobody is told that a stream is complete that is not, and once the fault is over
+Each test holds the same: nothing hangs, a reader keeps what it has read, what can't go on is ended as `interrupted`
+with all the text that had arrived, no reader is told that a broken stream is complete, and once the fault is over
 new streams work. What is lost, and when, is in docs/reliability.md. One worker that dies, and single faults of Redis,
 are in test_deploy.py and test_server_redis.py.
 """
@@ -65,7 +65,7 @@ def answer(asked: Received) -> Script:
 class Reader(threading.Thread):
     """A client as it should be: it asks, and comes back after its last event for as long as there is no terminal one.
 
-    urls: of the servers, which it asks in turn. id, after: of a stream that somebody else began.
+    urls: of the servers, which it asks in turn. id, after: of a stream that another reader began.
     """
 
     def __init__(self, urls: Sequence[str], prompt: str = "", *, id: str = "", after: int = 0) -> None:
@@ -220,7 +220,7 @@ def impatient(
 
 @pytest.mark.long
 def test_all_workers_are_killed(store: Redis, workers: Callable[..., list[Serving]]) -> None:
-    """At the same instant, so that nobody is left who could end their streams; another one does, when it is asked."""
+    """At the same instant, so that no worker is left to end their streams; a new one does when a reader asks it."""
     one, two = workers()
     whole = Reader([one.url], "10 100 0")
     whole.complete(10)
@@ -266,7 +266,7 @@ def test_redis_is_killed_and_has_written_all(store: Store, workers: Callable[...
 
 
 def test_redis_goes_back_to_an_old_copy(store: Redis, workers: Callable[..., list[Serving]]) -> None:
-    """What was written since the copy is gone. Nobody waits for it, and nobody is told that less was all."""
+    """What was written since the copy is gone. No reader waits for it, and no reader is told that less was all."""
     one, two = workers()
     kept, lost = Reader([one.url], "10 100 0"), Reader([one.url], "2000 40 0").has(20)
     kept.complete(10)
@@ -311,13 +311,15 @@ def test_redis_comes_back_empty(store: Redis, workers: Callable[..., list[Servin
 
 
 def test_redis_stays_away(store: Redis, provider: ScriptedProvider, impatient: tuple[Uvicorn, Uvicorn]) -> None:
-    """Nobody is left waiting: the streams break off, and who asks again is told why."""
+    """No reader is left waiting: the streams break off, and a reader that asks again is told why."""
     one, two = impatient
     readers = [Reader([server.url], "2000 40 0").has(20) for server in (one, two)]
     readers.append(Reader([two.url], id=readers[0].id).has(20))
     hangups = len(provider.server.hangups)
     store.close()
-    provider.server.wait_hangup(timeout=20.0, count=hangups + 2)  # nobody pays for what can't be kept
+    provider.server.wait_hangup(
+        timeout=20.0, count=hangups + 2
+    )  # no request goes on, and costs, if its reply can't be kept
     for reader in readers:
         wait_for(lambda reader=reader: 503 in reader.statuses, what="a reader waits, and is told nothing")
     for server in (one, two):
@@ -404,7 +406,7 @@ def test_redis_stays_full(store: Redis, provider: ScriptedProvider, impatient: t
 
 
 def test_a_reader_who_leaves_elsewhere_is_heard_first(store: Redis) -> None:
-    """Whoever asks whether somebody still reads, and is told no, knows by then that somebody did until now."""
+    """A worker that is told that a stream has no reader knows by then that it had one until now."""
 
     async def run() -> None:
         one, two = RedisLog(store.url), RedisLog(store.url)
@@ -438,7 +440,7 @@ def test_nobody_is_given_up_because_redis_is_away(store: Redis) -> None:
 
 
 def test_what_is_kept_is_read_together(store: Redis) -> None:
-    """Whoever sends it waits a moment after each piece where the event loop runs behind: there must be few."""
+    """The sender waits a moment after each piece if the event loop runs behind: there must be few."""
 
     async def run() -> None:
         log = RedisLog(store.url)
@@ -559,7 +561,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="pr
 @needs_proc
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_nginx_is_cut(how: signal.Signals, deployed: Any, provider: ScriptedProvider) -> None:
-    """All connections break; whoever comes back has every piece, and nothing is asked a second time."""
+    """All connections break; a reader that comes back has every piece, and nothing is asked a second time."""
     before = len(provider.requests)
     whole = Reader([deployed.url], "10 100 0")
     whole.complete(10)

@@ -188,7 +188,7 @@ def busy(client: httpx2.Client, deployed: Any, streams: int = 1) -> tuple[int, i
 
 
 def test_a_killed_producer(deployed: Any, client: httpx2.Client) -> None:
-    """Whoever reads elsewhere, or comes back, has every piece that had arrived, and is told that it was interrupted."""
+    """A reader elsewhere, or one that comes back, has every piece that had arrived, and reads of the interruption."""
     with ask(client, deployed.url, 2000, 40.0) as response:
         id = response.headers["x-stream-id"]
         said = events(response)

@@ -299,7 +299,7 @@ def test_leaving_while_the_answer_is_not_read(serve: Any, provider: ScriptedProv
 def test_a_client_that_vanished_is_left(
     provider: ScriptedProvider, elsewhere: Elsewhere, pieces: int, http: str
 ) -> None:
-    """Its connection stays open for minutes: there is nobody who could close it."""
+    """Its connection stays open for minutes: the client that could close it is gone."""
     # A word ten times a second, or nothing at all: with something on its way, and without.
     provider.say(Reply("word " * 300, speed=10.0) if pieces else Reply("Hello", stall_after=0))
     app = FastAPI()

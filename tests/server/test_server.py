@@ -447,7 +447,7 @@ def test_whoever_leaves_cancels(serve: Any, provider: ScriptedProvider) -> None:
         stream.take(1)
         location = stream.response.headers["location"]
         left = time.monotonic()
-    assert provider.server.wait_hangup(count=hangups + 1) - left < 1.5  # a second is given to whoever is about to read
+    assert provider.server.wait_hangup(count=hangups + 1) - left < 1.5  # a reader has a second to come back
     with opened("GET", server.url + location, headers={"last-event-id": "0"}) as stream:
         got = stream.rest()
     assert (got[-1].data["code"], got[-1].data["content"]) == ("cancelled", "Hello")

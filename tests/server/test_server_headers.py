@@ -68,7 +68,7 @@ def post(port: int, *headers: str, body: str = BODY, path: str = "/v1/panels") -
     ],
 )
 def test_a_header_that_decides_is_given_once(server: Uvicorn, provider: ScriptedProvider, header: str) -> None:
-    """Of two, whoever is on the way may have checked the other one."""
+    """Of two, a proxy on the way may have checked the other one."""
     provider.say("Hello")
     before = len(provider.requests)
     assert status(post(server.port, header)) in (400, 421)

@@ -1,4 +1,4 @@
-"""What somebody sends who means no good, or nothing in particular: no 5xx, no leak, no hang."""
+"""What attackers and careless clients send: no 5xx, no leak, no hang."""
 
 from __future__ import annotations
 
@@ -314,7 +314,7 @@ def test_what_is_not_http(server: Target) -> None:
     ids=["headers", "header", "path", "trailers", "trailer"],
 )
 def test_a_head_without_an_end(server: Target, begin: bytes, more: bytes) -> None:
-    """The connection is closed after some of it: nobody keeps the rest."""
+    """The connection is closed after some of it: the server keeps none of the rest."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20.0) as connection:
         connection.sendall(begin)
         with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):

@@ -393,7 +393,7 @@ ENDLESS = {
 def test_a_reply_without_an_end_is_bounded_on_every_endpoint(
     serve: Any, provider: ScriptedProvider, entry: str, what: str
 ) -> None:
-    """It ends with the text so far, and nobody asks again."""
+    """It ends with the text so far, and the server sends no second request."""
     provider.say(Script(steps=ENDLESS[what]))
     server, before = serve(max_reply_bytes=200_000), len(provider.requests)
     method, path, arguments = ENTRIES[entry]({"provider": "openai"}, {}, "hi")

@@ -45,7 +45,7 @@ def post(server: Any, prompt: str = "hi", **headers: str) -> Any:
 def test_a_name_that_is_drawn_a_second_time(
     serve: Any, provider: ScriptedProvider, way: str, owner: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A request never gets the reply to another one, whoever asked that."""
+    """A request never gets the reply to another one, not even to one of the same user."""
     name = f"drawn{time.monotonic_ns()}"
     method, path, body = WAYS[way]
     server = serve(tokens=TOKENS)
@@ -75,7 +75,7 @@ def test_names_are_not_guessed(serve: Any, provider: ScriptedProvider) -> None:
 
 
 def test_an_event_source_of_another(serve: Any, provider: ScriptedProvider) -> None:
-    """A position opens nothing to somebody else, nor to another question."""
+    """A position opens nothing to another user, nor to another question."""
     provider.say(Reply("words of Alice", stall_after=2))
     server = serve(tokens=TOKENS, on_disconnect="continue")
     before = len(provider.requests)
@@ -136,7 +136,7 @@ def test_a_position_of_before_begins_nothing(restarted: Any, provider: ScriptedP
 
 
 def test_a_position_of_before_is_none_of_the_new_stream(restarted: Any) -> None:
-    """Somebody else has begun the new stream with the same key meanwhile."""
+    """Another client has begun the new stream with the same key meanwhile."""
     server, first = restarted
     with opened("POST", f"{server.url}/v1/panels", json={"prompt": "hi"}, headers=KEY) as stream:
         got = stream.rest()
@@ -175,7 +175,7 @@ def test_a_key_whose_stream_redis_lost(serve: Any, redis_server: Any, provider: 
 
 
 def test_a_reader_of_before_reads_nothing_of_a_new_stream(own_redis: Any, provider: ScriptedProvider) -> None:
-    """Redis lost all it had, and the same key began another reply, while somebody still reads the first one."""
+    """Redis lost all it had, and the same key began another reply, while a reader still reads the first one."""
     from msgmodel.server.redis_log import RedisLog
 
     with Uvicorn(create_app(Settings(grace_seconds=0.0), RedisLog(own_redis.url))) as server:

@@ -41,7 +41,7 @@ def test_a_live_reader_sees_progress(serve: Any, provider: ScriptedProvider) -> 
 
 
 def test_a_reader_who_comes_back_goes_on(serve: Any, provider: ScriptedProvider) -> None:
-    """After the last numbered event: one without a number moves nobody's position."""
+    """After the last numbered event: one without a number moves no reader's position."""
     provider.say(SLOW)
     server = serve()
     with opened("POST", f"{server.url}/v1/panels", json=body(progress=True)) as stream:

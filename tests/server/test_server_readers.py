@@ -286,7 +286,7 @@ def opened_status(url: str) -> int:
 
 
 def test_readers_of_one_client(serve: Any, provider: ScriptedProvider) -> None:
-    """Whoever may read no more begins nothing, and pays nothing."""
+    """A client that may read no more streams begins none, and pays for none."""
     provider.say(Reply("Hello there", stall_after=1))
     server = serve(max_readers_per_client=2, tokens=TOKENS)
     with ask(server, headers=ALICE) as one, ask(server, headers=ALICE) as two:

@@ -234,7 +234,7 @@ def test_a_producer_that_is_killed(
 def test_a_producer_that_was_killed_long_ago(
     own_redis: Redis, worker: Any, provider: ScriptedProvider, tmp_path: Path, short_lease: None
 ) -> None:
-    """Nobody read it meanwhile, and what it said is gone."""
+    """It had no reader meanwhile, and its text is gone."""
     provider.say(Reply("Hello there", stall_after=1))
     with Serving(tmp_path, provider, "--redis", own_redis.url, "--ttl", "1") as victim:
         with ask(victim) as stream:
@@ -275,7 +275,7 @@ async def all_lines(log: RedisLog, id: str, after: int = 0) -> list[bytes]:
 
 
 def test_a_producer_that_was_thought_dead(redis_server: Redis, short_lease: None) -> None:
-    """It was only slow, and comes back: what it writes then is nobody's."""
+    """It was only slow, and comes back: what it writes then belongs to no stream."""
 
     async def run() -> None:
         async with logs(redis_server) as (one, two):
@@ -304,7 +304,7 @@ def test_a_producer_that_was_thought_dead(redis_server: Redis, short_lease: None
 def test_the_end_is_written_with_the_last_line(
     redis_server: Redis, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch, panels: int
 ) -> None:
-    """So that whoever has read that line waits for nothing more, also where each line is written as it comes."""
+    """So that a reader of that line waits for nothing more, even if each line is written as it comes."""
     monkeypatch.setattr(redis_writer, "COALESCE_SECONDS", 0.0)
     written: list[tuple[list[bytes], bool]] = []
 
@@ -325,7 +325,7 @@ def test_the_end_is_written_with_the_last_line(
 
 
 def test_redis_hears_of_a_wait_late(redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever comes to read before that is not left out until the wait ends by itself."""
+    """A reader that comes before that is served at once, not when the wait ends by itself."""
     monkeypatch.setattr(tail, "BLOCK_SECONDS", 30.0)
 
     async def run() -> None:
@@ -645,7 +645,7 @@ def test_redis_comes_back_without_what_it_had(own_redis: Redis, worker: Any, pro
     assert numbers(got) == list(range(1, len(got) + 1))
     assert (got[-1].kind, got[-1].data["code"]) == ("panel_error", "interrupted")
     assert got[-1].data["content"] == joined(got)
-    provider.server.wait_hangup(count=hangups + 1)  # nobody can read it any more
+    provider.server.wait_hangup(count=hangups + 1)  # it can't be read any more
     assert request("GET", f"{server.url}/v1/streams/{id}").status_code == 404
     provider.say("Hello")
     with ask(server) as stream:

@@ -374,7 +374,7 @@ def test_what_only_looks_like_a_credential(tmp_path: Path) -> None:
 def test_what_is_compressed_is_recorded_decoded(
     colour: Sync | Async, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
-    """A credential would hide in it; and nobody could play it back."""
+    """A credential would hide in it; and it could not be played back."""
     body = gzip.compress(b"".join(step.data for step in _sent(Reply("test-key-0123456789"))))
     headers = {"content-type": "text/event-stream", "content-encoding": "gzip"}
     provider.say(Script(headers=headers, steps=(Send(body[:30]), Pause(0.05), Send(body[30:]))))

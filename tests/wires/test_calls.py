@@ -150,7 +150,7 @@ def test_calls_of_gemini_at_a_limit() -> None:
 
 
 def test_a_call_of_gemini_that_goes_on_after_its_end() -> None:
-    """What its end said was not all, and nobody can tell what is: it must not look executable."""
+    """Its end contradicts its pieces, and the complete call is unknown: it must not look executable."""
     pieces = [{"partialArgs": [{"jsonPath": "$.path", "stringValue": text}]} for text in ("/var", "/old")]
     last = checked(
         gemini({"functionCall": {"name": "f", "willContinue": True}}, *({"functionCall": p} for p in pieces))

@@ -118,7 +118,7 @@ def spoken(expires_at: float) -> list[Any]:
 
 
 def test_audio() -> None:
-    """OpenAI's audio models send no finish reason, so nobody knows how the reply ended; but it is all there."""
+    """OpenAI's audio models send no finish reason, so how the reply ended is unknown; but it is all there."""
     events = play("openai_chat", [*lines(*spoken(1_000)), DONE])
     (part,) = of_kind(events, "panel_part")
     assert part == {

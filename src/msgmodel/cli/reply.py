@@ -151,13 +151,8 @@ class LastEventView(EventsView):
         self._save_part(event)
 
 
-class CodeView(_SideNotes):
-    """Prints the first block of code alone, when the reply has ended."""
-
-    def __init__(self, verbose: bool, parts: ReceivedParts) -> None:
-        super().__init__(verbose, parts)
-        self.exit_code = exits.OK
-        """The exit code for a reply without a complete block."""
+class _ResultView(_SideNotes):
+    """Shows side notes on the way; a subclass prints its result when the reply has ended."""
 
     def show_event(self, event: PanelEvent) -> None:
         if not self.show_progress(event, line_open=False):
@@ -165,6 +160,15 @@ class CodeView(_SideNotes):
 
     def close(self) -> None:
         self._progress.erase()
+
+
+class CodeView(_ResultView):
+    """Prints the first block of code alone, when the reply has ended."""
+
+    def __init__(self, verbose: bool, parts: ReceivedParts) -> None:
+        super().__init__(verbose, parts)
+        self.exit_code = exits.OK
+        """The exit code for a reply without a complete block."""
 
     def show_ending(self, last: PanelFinal | PanelError) -> None:
         super().show_ending(last)
@@ -180,15 +184,8 @@ class CodeView(_SideNotes):
         self.exit_code = exits.OK if block and block.is_closed else exits.NO_CODE
 
 
-class ObjectView(_SideNotes):
+class ObjectView(_ResultView):
     """Prints the object of `--schema` alone, as JSON, when the reply has ended; nothing if it is not valid."""
-
-    def show_event(self, event: PanelEvent) -> None:
-        if not self.show_progress(event, line_open=False):
-            self.show_aside(event)
-
-    def close(self) -> None:
-        self._progress.erase()
 
     def show_ending(self, last: PanelFinal | PanelError) -> None:
         super().show_ending(last)

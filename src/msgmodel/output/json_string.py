@@ -15,11 +15,6 @@ class JsonString:
         self._half = 0
         """The code of the first half of a surrogate pair, whose other half may follow; 0 if there is none."""
 
-    @property
-    def has_half(self) -> bool:
-        """Whether the string ends in the first half of a pair, which `text` does not show."""
-        return self._half > 0
-
     def append(self, text: str) -> None:
         """Add text."""
         if self._half:
