@@ -222,3 +222,88 @@ def test_counts_that_a_server_left_at_zero() -> None:
         said = [chunk({"content": "Hi"}) | first, chunk({}, "stop") | second]
         found = play("openai_chat", [*lines(*said), DONE])[-1]["usage"]
         assert (found["input_tokens"], found["output_tokens"], found["source"]) == usage
+
+
+# --- what only a part of the events of the Responses API has ---
+
+
+def message(*texts: str) -> Any:
+    return {"type": "message", "content": [{"type": "output_text", "text": text} for text in texts]}
+
+
+def text_delta(text: str, output_index: int = 0) -> Any:
+    return {"type": "response.output_text.delta", "output_index": output_index, "delta": text}
+
+
+def done_item(item: Any, output_index: int = 0) -> Any:
+    return {"type": "response.output_item.done", "output_index": output_index, "item": item}
+
+
+def completed(*output: Any) -> Any:
+    return {"type": "response.completed", "response": {"status": "completed", "output": [*output]}}
+
+
+def responses(*events: Any) -> Any:
+    return play("openai_responses", [stream(*events)])[-1]
+
+
+@pytest.mark.parametrize("output", [(), (message("One"), message("Two", "Three"))])
+def test_text_that_only_done_items_have(output: Any) -> None:
+    items = [done_item(message("One")), done_item(message("Two", "Three"), 1)]
+    for events in (items, [items[0], *items], [*items, items[1]]):
+        last = responses(*events, completed(*output))
+        assert (last["content"], last["status"], last["untold"]) == ("One\n\nTwo\n\nThree", "complete", [])
+
+
+def test_reasoning_that_only_done_items_have() -> None:
+    for field in ("summary", "content"):
+        item = {"type": "reasoning", field: [{"text": "Hm."}, {"text": "So."}]}
+        last = responses(done_item(item), text_delta("Hi", 1), completed(item, message("Hi")))
+        assert (last["reasoning"], last["content"], last["untold"]) == ("Hm.\n\nSo.", "Hi", [])
+
+
+@pytest.mark.parametrize(
+    ("events", "output"),
+    [
+        pytest.param([text_delta("One")], [message("One two")], id="the end"),
+        pytest.param([text_delta("One"), text_delta("One")], [message("One")], id="twice"),
+        pytest.param([text_delta("One")], [message("One"), message("Two")], id="a message"),
+        pytest.param([text_delta("One"), done_item(message("Two"), 1)], [message("One"), message("Two")], id="an item"),
+    ],
+)
+def test_a_complete_reply_with_more_text_than_came(events: list[Any], output: list[Any]) -> None:
+    last = responses(*events, completed(*output))
+    assert (last["status"], last["untold"]) == ("unknown", ["response.output"])
+    last = responses(*events, completed(message("".join(event.get("delta", "") for event in events))))
+    assert (last["status"], last["untold"]) == ("complete", [])
+
+
+def test_a_complete_reply_with_more_calls_than_came() -> None:
+    one, two = ({"type": "function_call", "call_id": name, "name": name, "arguments": "{}"} for name in "ab")
+    last = responses(done_item(one), completed(one, two))
+    assert (last["status"], last["untold"]) == ("unknown", ["call"])
+    last = responses(done_item(one), done_item(two, 1), completed(one, two))
+    assert (last["status"], last["untold"]) == ("tool_calls", [])
+    last = responses(completed(one, two))
+    assert (last["status"], [call["name"] for call in last["tool_calls"]]) == ("tool_calls", ["a", "b"])
+
+
+# --- parts of Gemini's that hold more than one thing ---
+
+
+@pytest.mark.parametrize(
+    ("part", "text", "status", "untold"),
+    [
+        ("Hi", "Hi", "complete", []),
+        ({"text": "Hi", "hologram": {"data": "w"}}, "Hi", "complete", ["hologram"]),
+        ({"text": "Hi", "functionCall": {"name": "w", "args": {}}}, "Hi", "tool_calls", []),
+        ({"text": "Hi", "executableCode": {"code": "1"}}, "Hi", "complete", []),
+        (["Hi"], "", "unknown", ["part"]),
+        (5, "", "unknown", ["part"]),
+        (None, "", "complete", []),
+        ({}, "", "complete", []),
+    ],
+)
+def test_a_part_of_gemini(part: Any, text: str, status: str, untold: list[str]) -> None:
+    last = play("gemini", [stream({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]})])[-1]
+    assert (last["content"], last["status"], last["untold"]) == (text, status, untold)

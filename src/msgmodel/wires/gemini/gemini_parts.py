@@ -67,6 +67,8 @@ class GeminiPartReader:
         if self._audio_type is not None and not isinstance(media, dict):
             yield from self.end_audio()
         content = {name for name, value in part.items() if value is not None and name not in _ABOUT_THE_PART}
+        if content and part.get("text"):  # beside something else, which may be newer than we are
+            yield from self._read_text(part["text"], bool(part.get("thought")), {})
         if isinstance(part.get("functionCall"), dict):
             self._was_interrupted = True
             yield from self._read_call(part, signature)

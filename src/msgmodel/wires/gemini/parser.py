@@ -206,6 +206,10 @@ class GeminiParser:
     def _read_candidate(self, candidate: _GeminiCandidate) -> Iterator[Delta]:
         has_content = False
         for part in (candidate.content.parts or ()) if candidate.content else ():
+            if isinstance(part, str):
+                part = {"text": part}
+            elif part and not isinstance(part, dict):
+                yield Untold("part", in_text=True)
             if _exceeds_signature(as_mapping(part)):
                 has_content = True
                 self._continuation_token = None  # to continue from that checkpoint would repeat this part

@@ -36,7 +36,7 @@ from ..deltas import (
     word_deltas,
 )
 from ..stated_cost import stated_cost
-from .items import read_added_item, read_annotation, read_done_item, read_partial_image
+from .items import read_added_item, read_annotation, read_done_item, read_partial_image, waits_for_client
 
 _WordDelta: TypeAlias = type[TextDelta] | type[ReasoningDelta] | type[RefusalDelta]
 _PartKey: TypeAlias = tuple[_WordDelta, object, int]
@@ -108,6 +108,9 @@ class ResponsesParser:
         self._pieces = _PiecesByPart()
         self._call_keys: set[str] = set()
         self._items_came = False
+        self._client_calls: set[str] = set()
+        self._only_done: set[_WordDelta] = set()
+        """The kinds of words that come in done items alone."""
 
     @property
     def held_bytes(self) -> int:
@@ -228,6 +231,7 @@ class ResponsesParser:
         for delta in read_added_item(key, item):
             if isinstance(delta, ToolFragment):
                 self._call_keys.add(key)
+                self._client_calls.add(key)
             yield delta
 
     def _read_done_item(self, event: _ResponsesEvent) -> Iterator[Delta]:
@@ -235,14 +239,31 @@ class ResponsesParser:
         kind = item.get("type")
         if kind == "message":
             yield from _message_sources(item, key)
+            yield from self._words_of_item(TextDelta, event, _texts_of_message(item))
             if item.get("phase") and self._brought_text(event):
                 yield OpaqueData("text", {"phase": item["phase"]})
         elif kind == "reasoning":
+            words = _texts_of_message(item, "summary") or _texts_of_message(item)
+            yield from self._words_of_item(ReasoningDelta, event, words)
             yield OpaqueData("reasoning", item) if item.get("encrypted_content") else NewPart()
         else:
             self._items_came = True
+            if waits_for_client(item):
+                self._client_calls.add(key)
             yield from read_done_item(key, item)
             self._call_keys.add(key)
+
+    def _words_of_item(self, kind: _WordDelta, event: _ResponsesEvent, texts: list[str]) -> Iterator[Delta]:
+        """Yield the words of a done item from a server that sends no pieces of them."""
+        if kind in self._pieces.kinds and kind not in self._only_done:
+            return
+        self._only_done.add(kind)
+        for number, text in enumerate(texts):
+            key = kind, _place_of_item(event), number
+            if text and key not in self._pieces:
+                yield from self._part_start(key)
+                self._pieces[key].append(text)
+                yield kind(text)
 
     def _brought_text(self, event: _ResponsesEvent) -> bool:
         return not self._pieces.places.isdisjoint(((TextDelta, _place_of_item(event)), (TextDelta, event.item_id)))
@@ -251,9 +272,11 @@ class ResponsesParser:
         response = as_mapping(event.response)
         yield from self._start_response(response)
         output = response.get("output")
+        items = [as_mapping(item) for item in output] if isinstance(output, list) else []
         items_came = self._items_came or bool(self._call_keys)
-        for number, item in enumerate(output if isinstance(output, list) else ()):
-            yield from self._rest_of_item(as_mapping(item), str(number), items_came)
+        yield from self._holes_of_response(event, items)
+        for number, item in enumerate(items):
+            yield from self._rest_of_item(item, str(number), items_came)
         if as_text(response.get("service_tier")):
             yield ReceiptFact("service_tier", response["service_tier"])
         if response.get("input_transformations"):
@@ -273,6 +296,15 @@ class ResponsesParser:
             )
         else:
             yield self._finish_of_response(event.type or "", response, usage)
+
+    def _holes_of_response(self, event: _ResponsesEvent, items: list[dict[str, Any]]) -> Iterator[Delta]:
+        """Yield the names of what the complete reply has and the events before it lack, or have twice."""
+        whole = sum(len(text) for item in items if item.get("type") == "message" for text in _texts_of_message(item))
+        received = sum(len(piece) for key, pieces in self._pieces.items() if key[0] is TextDelta for piece in pieces)
+        if event.type == "response.completed" and whole and received and whole != received:
+            yield Untold("response.output", in_text=True)
+        if self._client_calls and sum(map(waits_for_client, items)) > len(self._client_calls):
+            yield Untold("call", in_text=True)
 
     def _rest_of_item(self, item: dict[str, Any], key: str, items_came: bool) -> Iterator[Delta]:
         """Yield what only the terminal event contains.
@@ -363,6 +395,11 @@ def _place_of_item(event: _ResponsesEvent) -> str:
 
 def _part_index(event: _ResponsesEvent) -> int:
     return event.content_index or event.summary_index or 0
+
+
+def _texts_of_message(item: dict[str, Any], field: str = "content") -> list[str]:
+    parts = item.get(field)
+    return [as_text(as_mapping(part).get("text")) for part in (parts if isinstance(parts, list) else ())]
 
 
 def _message_sources(item: dict[str, Any], key: str) -> Iterator[Delta]:
