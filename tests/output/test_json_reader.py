@@ -205,7 +205,9 @@ def test_deep_json_is_refused_in_words() -> None:
     assert json.loads(json.dumps(reader.value())) == reader.value()
 
 
-@pytest.mark.parametrize("text", ["```json\n{}\n```", "```{}```\n", "\n````JSON\r\n{}\r\n````", "```\n{}\n"])
+@pytest.mark.parametrize(
+    "text", ["```json\n{}\n```", "```{}```\n", "\n````JSON\r\n{}\r\n````", "```\n{}\n", "```{}`", "```{}\n``"]
+)
 def test_a_fence_is_left_out_and_reported(text: str) -> None:
     for size in (1, 3, 100):
         reader = JsonReader()
@@ -213,6 +215,15 @@ def test_a_fence_is_left_out_and_reported(text: str) -> None:
             reader.feed(text[start : start + size])
         reader.finish()
         assert (reader.value(), reader.had_fence, reader.error, reader.open_path) == ({}, True, None, None)
+
+
+@pytest.mark.parametrize("text", ["```{}`x", "```{}\n``\n", "```{}```x", "{}`", "{}```"])
+def test_what_is_no_closing_fence(text: str) -> None:
+    reader = JsonReader()
+    for character in text:
+        reader.feed(character)
+    reader.finish()
+    assert (reader.error or "").startswith("more text follows the JSON")
 
 
 @pytest.mark.parametrize("text", ['[1, {"a": 2}, [3], "b"]', '{"n": 0, "items": [1, {"a": 2}, [3], "b"], "z": [{}]}'])

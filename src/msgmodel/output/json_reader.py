@@ -36,7 +36,7 @@ _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 class JsonReader:
     """Takes the text of one JSON value in pieces; has the value so far at any time.
 
-    Blanks and one pair of code fences (```json) around the value are skipped.
+    Blanks and one pair of code fences (```json) around the value are skipped. The second one may be missing, or cut.
 
     Args:
         list_name: The member of the root object whose elements `take_items` returns. The elements of a root that is a
@@ -101,8 +101,6 @@ class JsonReader:
             self._before = self.length
             self._close_bare_word(0)
         self._before = self.length
-        if self._read is JsonReader._read_closing_fence and len(self._scrap) < 3:
-            self._fail(0, "more text follows the JSON")
         if self.error or self.is_closed:
             return
         begun = self._containers[0] or self._is_scalar_open
@@ -110,11 +108,9 @@ class JsonReader:
 
     def at_end(self) -> JsonReader:
         """Return what `finish` would make of this reader, which can still be fed. Its paths have no indexes."""
-        if self.error or (self.is_closed and self._read is not JsonReader._read_closing_fence):
+        if self.error or self.is_closed:
             return self
         other = self.fork()
-        if self.is_closed:
-            other._containers = self._containers
         other.finish()
         return other
 
