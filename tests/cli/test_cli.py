@@ -731,14 +731,14 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[@-Z\\-_])")
 class Terminal:
     """The command on a pseudo-terminal of its own, which turns a typed Ctrl-C into a real SIGINT."""
 
-    def __init__(self, shell: Shell, *arguments: str, columns: int = 100) -> None:
+    def __init__(self, shell: Shell, *arguments: str, columns: int = 100, command: Sequence[str] = COMMAND) -> None:
         self._ours, theirs = os.openpty()
         termios.tcsetwinsize(self._ours, (24, columns))
         take = (
             "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
         )
         self._process = subprocess.Popen(
-            [sys.executable, "-c", take, *COMMAND, *arguments],
+            [sys.executable, "-c", take, *command, *arguments],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
