@@ -36,6 +36,8 @@ from ..wires.sse import SseDecoder
 from ..wires.whole_replies import events_of_document
 from .repetition import RepetitionFilter
 
+MOST_JOINED_EVENTS = 4 * 1024 * 1024
+"""Bytes of events without a blank line between them that are split, because a copy doubles their memory."""
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of an error's body that are read."""
 
@@ -141,9 +143,9 @@ class Attempt:
         try:
             yield from self._parser.feed(data, whole)
         except MalformedJson as error:
-            lines = data.split(b"\n")
-            if len(lines) > 1 and data.startswith(b"{"):  # from a server that ends its events with a single line feed
-                for line in lines:
+            # A server may end its events with a single line feed.
+            if b"\n" in data and data.startswith(b"{") and len(data) <= MOST_JOINED_EVENTS:
+                for line in data.split(b"\n"):
                     yield from self._parse(line, whole)
             else:
                 yield self._failure_of_other(data, error)

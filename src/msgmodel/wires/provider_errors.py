@@ -114,7 +114,7 @@ def read_stated_failure(
 
 def words_of_text(body: bytes) -> str:
     """Return what people can read of a body that is not JSON, such as the title of a proxy's page."""
-    return _readable_text(decode_error_text(body))
+    return _readable_text(decode_error_text(body[:READ_LIMIT]))
 
 
 def decode_error_text(body: bytes) -> str:

@@ -109,12 +109,14 @@ class ResponsesParser:
         self._call_keys: set[str] = set()
         self._items_came = False
         self._client_calls: set[str] = set()
+        self._odd_parts: set[_PartKey] = set()
+        """The parts that are known to differ from their pieces."""
         self._only_done: set[_WordDelta] = set()
         """The kinds of words that come in done items alone."""
 
     @property
     def held_bytes(self) -> int:
-        return _PART_BYTES * len(self._pieces)
+        return _PART_BYTES * (len(self._pieces) + len(self._odd_parts))
 
     def feed(self, data: bytes, whole: bool = True) -> Iterator[Delta]:
         """Yield the deltas of one event. Raises MalformedJson."""
@@ -195,14 +197,19 @@ class ResponsesParser:
         key = kind, _place_of_item(event), _part_index(event)
         key_by_id = kind, event.item_id, _part_index(event)  # deltas of some servers name only the item
         pieces = self._pieces.get(key) or self._pieces.get(key_by_id) or [""]
-        pieces[:] = ["".join(pieces)]
+        if not complete or key in self._odd_parts:
+            return
+        is_shorter = len(complete) < sum(map(len, pieces))
+        if not is_shorter:  # only then is it worth joining: a flood of short events must not join all pieces each time
+            pieces[:] = ["".join(pieces)]
         received = pieces[0]
-        if len(complete) > len(received) and complete.startswith(received):
+        if not is_shorter and len(complete) > len(received) and complete.startswith(received):
             if not received:
                 yield from self._part_start(key)
             self._pieces[key][:] = [complete]
             yield kind(complete[len(received) :])
-        elif complete and complete != received:
+        elif is_shorter or complete != received:
+            self._odd_parts.add(key)
             yield Untold(as_text(event.type), kind is TextDelta)
 
     def _read_arguments(self, event: _ResponsesEvent) -> Iterator[Delta]:
