@@ -311,14 +311,18 @@ def addresses(wire: str, node: Any) -> set[str]:
 @pytest.mark.long
 @pytest.mark.parametrize("wire", WIRES)
 def test_any_pieces_give_the_same_events(wire: str) -> None:
-    """As it was read on the wire, and byte by byte."""
+    """As it was read on the wire, and byte by byte; a longer one is cut into pieces of seven bytes.
+
+    Seven bytes cut an event in tens of places, and the next event in other places. The short recordings, nearly
+    half of them, prove that any single cut is harmless; each further byte alone would cost seven times the CPU.
+    """
     for path in CASES:
         if path.parent.name == wire:
             data = path.read_bytes()
             whole = play(wire, [data])
             assert play(wire, as_read(path, data)) == whole, path.stem
             if len(data) < 20_000:
-                assert play(wire, cut(data, 1)) == whole, path.stem
+                assert play(wire, cut(data, 1 if len(data) < 5_000 else 7)) == whole, path.stem
 
 
 @pytest.mark.parametrize("wire", WIRES)

@@ -78,7 +78,7 @@ class LoopConnection(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         """Note that the server has sent all."""
         self._ended = True
-        self._wake()
+        self._wake()  # returning None lets the transport close itself (asyncio, `Protocol.eof_received`)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Note the end of the connection."""

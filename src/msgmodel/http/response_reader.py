@@ -185,6 +185,8 @@ class ResponseReader:
         self.ended = self._framing_ended and not self.has_more
 
     def _end_with_connection(self) -> bytes:
+        # A body with neither a length nor chunks ends with its connection, so it can't be seen to break off (RFC 9112,
+        # section 6.3). Only the wire can tell then.
         coding = self.headers.get("transfer-encoding")
         if "content-length" in self.headers if coding is None else "chunked" in coding.lower():
             raise UnreadableResponse("the body ended before it was complete")
@@ -210,6 +212,7 @@ class ResponseReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header of the head; those of a trailer are none of ours (RFC 9110, section 6.5.1)."""
         if not self.status:
+            # Not UTF-8: a value may hold any bytes above ASCII (obs-text in RFC 9110, section 5.5).
             self.headers[name.decode("latin-1").lower()] = value.decode("latin-1").rstrip()
 
     def on_headers_complete(self) -> None:

@@ -33,6 +33,7 @@ MAX_PAGE_ENTRIES = 2 * MAX_WAITING_ENTRIES
 """Entries that a reader that is behind reads at once, if they are small."""
 MAX_WAITING_BYTES = 4 * PAGE_BYTES
 """Bytes of one stream that may wait for a slow reader."""
+# A script, as XRANGE bounds the number of entries by COUNT, but not their bytes: one entry can be megabytes.
 _PAGE_SCRIPT = """
 local found, size, from = {}, 0, ARGV[1]
 while #found < tonumber(ARGV[2]) and size < tonumber(ARGV[3]) do
