@@ -7,7 +7,7 @@ import shutil
 import sys
 
 import pytest
-from test_cli import COMMAND, PNG, Shell, Terminal, shell
+from test_cli import COMMAND, PNG, PROMPT_IS_READY, Shell, Terminal, shell
 from test_tool_options import SERVER, call, say
 
 from msgmodel.cli import exits
@@ -113,11 +113,12 @@ def test_a_long_paste_is_one_question(shell: Shell) -> None:
     lines = [f"line {number}" for number in range(300)]
     shell.say("Read.")
     with Terminal(shell, "chat") as terminal:
-        terminal.expect("\x1b[?2004h")
+        terminal.expect(PROMPT_IS_READY)
         terminal.type("\x1b[200~" + "\r".join(lines) + "\x1b[201~")
         terminal.expect("line 299")
         terminal.type("\r")
         terminal.expect("Read.")
+        terminal.expect(PROMPT_IS_READY)
         terminal.type("\x04")
         assert terminal.ended() == 0
     assert [request.json["messages"][-1]["content"] for request in shell.server.requests] == ["\n".join(lines)]
