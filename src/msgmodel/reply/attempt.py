@@ -176,9 +176,9 @@ class Attempt:
         return self._parser.held_bytes + self._decoder.stray_bytes
 
     @property
-    def has_unread_json(self) -> bool:
-        """Whether JSON stands outside of all events, such as one whose `data:` has a character before it."""
-        return self._has_events and b"{" in self._decoder.stray_text
+    def has_unread_event(self) -> bool:
+        """Whether an event was not read because its `data:` has another character before it."""
+        return self._has_events and b"data:" in self._decoder.stray_text
 
     def read_error_body(self, chunk: bytes) -> bool:
         """Keep a piece of the body of an error. Return whether no more is needed."""

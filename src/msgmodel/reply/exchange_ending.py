@@ -71,7 +71,7 @@ class ExchangeEnding:
         self._leave_fast_lane()
         if isinstance(verdict, Failure):
             self._panel.note_failure(verdict.code)
-        elif self._attempt.has_unread_json:
+        elif self._attempt.has_unread_event:
             self._panel.add(Untold("outside of events", in_text=True))
         if self._meter is not None:
             self._meter.end_response()
