@@ -242,8 +242,8 @@ def last(place: Any) -> Any:
 
 
 def said(page: Any) -> str:
-    """The text of the latest reply."""
-    return str(last(page).locator(".prose").inner_text())
+    """The text of the latest reply, without the line where it was taken up again."""
+    return re.sub(r"\n+Picked up at word \d+", "", str(last(page).locator(".prose").inner_text()))
 
 
 def panel(page: Any, number: int) -> Any:

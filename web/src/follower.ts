@@ -178,7 +178,8 @@ export class Follower {
       connection.value = status;
     }
     if (status === "reconnecting" && !this.#wasAway) announce(texts.live.lost(0));
-    this.#wasAway = status === "reconnecting" || status === "offline";
+    if (status === "streaming") this.#wasAway = false;
+    else if (status === "reconnecting" || status === "offline") this.#wasAway = true;
     if (streamId === null || this.#streamId !== null) return;
     this.#streamId = streamId;
     // Saved before the first text: a reload needs the id.

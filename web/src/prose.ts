@@ -137,7 +137,7 @@ export class Prose {
       length += raw.length;
       return length >= at;
     });
-    if (block === undefined || block.element.nextElementSibling === shown) return;
+    if (block === undefined || (shown !== null && block.element.nextElementSibling === shown)) return;
     const seam = shown ?? document.createElement("p");
     seam.className = "seam";
     seam.textContent = words;
