@@ -107,6 +107,8 @@ class McpConnection:
     async def __aenter__(self) -> list[RunnableTool]:
         self._loop = asyncio.get_running_loop()
         ready: asyncio.Future[list[Any]] = self._loop.create_future()
+        # The SDK holds cancel scopes of AnyIO, which only the task that entered them may leave (AnyIO, "Cancellation
+        # and timeouts"). The caller's task may be another one by then.
         self._task = asyncio.create_task(self._serve(ready), name="msgmodel mcp")
         waiting: set[asyncio.Future[Any]] = {ready, self._task}
         try:

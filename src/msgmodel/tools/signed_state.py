@@ -45,6 +45,7 @@ def read_signed_state(text: str, key: str | bytes, max_age: float | None = None)
         ConfigurationError: The text was changed, was signed with another key, or is too old.
     """
     body, _, signature = text.partition(".") if isinstance(text, str) else ("", "", "")
+    # As bytes, since `compare_digest` refuses text that is not ASCII; not `==`, whose time tells how much is right.
     if not hmac.compare_digest(signature.encode("utf-8", "replace"), _signature(body, key).encode()):
         raise ConfigurationError(
             "the state of the run has no valid signature: it was changed, or another key signed it"
@@ -60,4 +61,5 @@ def _signature(body: str, key: str | bytes) -> str:
     secret = key.encode() if isinstance(key, str) else key
     if not isinstance(secret, bytes) or len(secret) < LEAST_KEY_BYTES:
         raise ConfigurationError(f"the key that signs a state must have at least {LEAST_KEY_BYTES} bytes")
+    # The first line says what is signed, so that a signature of something else with the same key is not valid here.
     return hmac.new(secret, b"msgmodel run state\n" + body.encode("utf-8", "replace"), hashlib.sha256).hexdigest()

@@ -75,6 +75,8 @@ class ToolWorkers:
             if call.tool.is_async:
                 task = self._create_task(self._run_task(call, context))
             else:
+                # No executor: its threads are joined before the interpreter exits (ThreadPoolExecutor), and a function
+                # that hangs would hold up the end of the program.
                 work = copy_context().run, (self._run_in_thread, call, context)
                 threading.Thread(target=work[0], args=work[1], name=f"msgmodel tool {call.name}", daemon=True).start()
             self._running[call.key] = context, task

@@ -194,6 +194,7 @@ class Tail:
         """End the wait in Redis and begin a new one, because the streams to wait for have changed."""
         if self._blocked and self._connection is not None:
             self._blocked = False
+            # Kept in an attribute: the loop refers to its tasks only weakly (asyncio, `create_task`).
             self._waking = asyncio.create_task(self._unblock_connection(self._connection, self._waits))
 
     async def _unblock_connection(self, connection: int, wait: int) -> None:

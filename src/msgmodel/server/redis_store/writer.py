@@ -76,6 +76,7 @@ class RedisWriter:
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush_soon(0.0 if at_once else COALESCE_SECONDS))
         elif len(self._lines) > MAX_WAITING_LINES or self._waiting_bytes > MAX_WAITING_BYTES:
+            # `await self._flushing` would cancel the write along with this wait (asyncio, "Task cancellation").
             await asyncio.wait((self._flushing,))
 
     async def end(self, lines: list[bytes]) -> None:
