@@ -53,7 +53,7 @@ export function TotalButton() {
         {fullest && <Gauge percent={fullest.percent} />}
         <span class="off-screen">{texts.receipt.cost} </span>
         <bdi dir="ltr">{cost}</bdi>
-        {fullest && fullest.percent >= HIGH && <span class="high"> {texts.total.full(fullest.percent)}</span>}
+        {fullest && fullest.percent >= HIGH && <span class="high">{texts.total.full(fullest.percent)}</span>}
       </button>
       {opener && (
         <Popover opener={opener} label={texts.total.title} class="receipt" atEnd onClose={() => setOpener(null)}>
