@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 import serving
@@ -185,3 +186,9 @@ def test_who_leaves_is_not_logged_by_an_application_of_one_s_own(
     wait_for(lambda: request("GET", f"{server.url}/healthz").status_code == 200)
     time.sleep(0.2)
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+def test_a_page_that_is_not_built_is_told_at_the_start(tmp_path: Path) -> None:
+    with Serving(tmp_path, None) as served:
+        is_there = httpx2.get(f"{served.url}/").status_code == 200
+        assert ("the chat page is not built" in served.said) is not is_there

@@ -8,6 +8,7 @@ from typing import Any, Final
 import uvicorn
 
 from ..registry import environment
+from ..server.page import is_page_built
 from ..server.protocol import BoundedProtocol
 from ..server.settings import Settings
 from . import display
@@ -30,6 +31,8 @@ class AnnouncingServer(uvicorn.Server):
         gc.freeze()  # no collection need look again at what the imports left
         gc.set_threshold(*COLLECTION)
         if self.started:
+            if not is_page_built():
+                display.print_note("the chat page is not built, so / answers 404: run `make web` (it needs Node.js)")
             display.print_message(f"msgmodel serves on http://{self._address} (Ctrl-C ends it)")
 
     async def shutdown(self, sockets: Any = None) -> None:

@@ -30,9 +30,14 @@ CONTENT_POLICY = "; ".join(
 """If a reply smuggled markup past everything else, the browser still would not run it."""
 
 
+def is_page_built() -> bool:
+    """Return whether the page is there: a wheel has it, a checkout only after `make web`."""
+    return (PAGE_FOLDER / "index.html").is_file()
+
+
 def page_routes() -> list[BaseRoute]:
     """Return the routes of the page; if it was not built, a route that says so."""
-    if not (PAGE_FOLDER / "index.html").is_file():
+    if not is_page_built():
         return [Route("/", _answer_missing, methods=["GET"])]
     return [Route("/", _answer_index, methods=["GET"]), Mount("/assets", _AssetFiles(directory=PAGE_FOLDER / "assets"))]
 
