@@ -14,6 +14,12 @@ export interface PanelOptions {
   output?: { [keyword: string]: Json } | "json";
   /** How often a reply that does not have the format is asked for again. */
   repair?: number;
+  /** The tools of the server that the model may call: names, or all of them. */
+  run_tools?: string[] | boolean;
+  /** In a run of tools: the most requests to the model. */
+  max_rounds?: number;
+  /** In a run of tools: the most calls. */
+  max_calls?: number;
   tool_deltas?: boolean;
   part_deltas?: boolean;
   /** Send a `panel_progress` after each second without another event. They are not kept: a reader that comes back gets
@@ -51,4 +57,6 @@ export interface PanelRequest {
   panels?: PanelQuestion[];
   options?: PanelOptions;
   files?: { name: string /** Base64. */; data: string }[];
+  /** A run of tools that goes on; it stands alone. `state`: `run.state` of its last event. */
+  resume?: { state: { [key: string]: Json }; decisions?: { [callId: string]: Json } };
 }

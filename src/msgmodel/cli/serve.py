@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import ConfigurationError
 from ..registry import environment
 from . import exits
+from .tool_options import import_function
 
 if TYPE_CHECKING:
     from ..server.log import Log
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE: Final = "MSGMODEL_TOKEN"  # noqa: S105 (a variable's name, not a token)
 REDIS_VARIABLE: Final = "MSGMODEL_REDIS"
+SECRET_VARIABLE: Final = "MSGMODEL_SECRET"  # noqa: S105 (a variable's name)
 ACCEPTS: Final = 16
 """New connections that one turn of the event loop accepts: libuv accepts one for each listening socket (its change
 3696), and a turn is long under load, so that new requests would wait for tens of seconds."""
@@ -47,8 +49,8 @@ def run_server(options: Mapping[str, Any]) -> int:
         ) from None
 
     host, port = options["host"], options["port"]
-    settings = _read_settings(options)
     redis_url = options["redis"] or environment.read_variable(REDIS_VARIABLE)
+    settings = _read_settings(options, has_redis=bool(redis_url))
     application = create_app(settings, _open_log(redis_url, settings.ttl_seconds))
     listening = _bind_socket(host, port)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
@@ -64,7 +66,7 @@ def run_server(options: Mapping[str, Any]) -> int:
     return exits.OK if started else exits.CONFIGURATION
 
 
-def _read_settings(options: Mapping[str, Any]) -> Settings:
+def _read_settings(options: Mapping[str, Any], *, has_redis: bool) -> Settings:
     from ..server.settings import Settings
 
     host = options["host"]
@@ -74,7 +76,21 @@ def _read_settings(options: Mapping[str, Any]) -> Settings:
             f"anyone who reaches {host} could use your keys: set {TOKEN_VARIABLE} (16 characters or more), or stay on "
             "127.0.0.1"
         )
+    tools: list[Any] = [import_function(name) for name in options["tools"]]
+    if options["mcp_servers"]:
+        from .. import mcp_tools
+
+        tools += map(mcp_tools, options["mcp_servers"])
+    secret = environment.read_variable(SECRET_VARIABLE)
+    if tools and has_redis and not secret:
+        raise ConfigurationError(
+            f"with --redis, any worker continues a run that waits: set {SECRET_VARIABLE} (16 characters or more) to "
+            "the same text for all of them"
+        )
     return Settings(
+        tools=tuple(tools),
+        tool_approval=() if options["allow_tools"] else "ask",
+        state_secret=secret,
         tokens=tokens,
         hosts=tuple(options["hosts"]) or (() if host in (*LOOPBACK, *ANY_ADDRESS) else (host,)),
         origins=tuple(options["origins"]),
@@ -127,5 +143,8 @@ SETTINGS_OPTIONS: Final = (
     "max_reply_bytes",
     "max_memory_bytes",
     "max_seconds",
+    "max_rounds",
+    "max_tool_calls",
+    "tool_timeout",
 )
 """The options that are fields of `Settings` by the same name."""

@@ -18,11 +18,11 @@ from starlette.routing import BaseRoute, Route
 
 from ..adapters import ag_ui, ai_sdk, read_body
 from ..errors import MsgModelError
-from ..many import AsyncBatch
 from ..messages import Message
 from .adapter_streams import read_posted, stream_events
 from .completions import CompletionEndpoints
 from .log import StoreLost
+from .panel_source import PanelSource
 from .request_batches import batch_for_choice, check_panel_count
 from .request_bodies import Choice, RequestRefused, decode_body
 from .response import AI_SDK_HEADERS, encode_for_adapter
@@ -77,7 +77,7 @@ class AdapterEndpoints:
         if resume not in ("true", "false"):
             raise RequestRefused(422, "invalid_request", "resume must be true or false")
 
-        def make_batch() -> tuple[ai_sdk.Request, AsyncBatch]:
+        def make_batch() -> tuple[ai_sdk.Request, PanelSource]:
             read = _read_protocol(ai_sdk.read, fields)
             if read.tools and choice.options.tools is msgspec.UNSET:
                 choice.options.tools = read.tools
@@ -134,7 +134,7 @@ class AdapterEndpoints:
         """Answer a client of AG-UI 1.0. `forwardedProps` chooses whom to ask and how."""
         owner, size, (choice, fields) = await read_posted(self._service, request, _read_forwarded_choice)
 
-        def make_batch() -> tuple[ag_ui.Request, AsyncBatch]:
+        def make_batch() -> tuple[ag_ui.Request, PanelSource]:
             read = _read_protocol(ag_ui.read, fields)
             if read.tools and choice.options.tools is msgspec.UNSET:
                 choice.options.tools = read.tools
@@ -146,7 +146,7 @@ class AdapterEndpoints:
         chunks = ag_ui.Chunks(read.thread_id, read.run_id, call_ids=read.call_ids, panels=panels)
         return self._service.stream_response(self._encoded_events(owner, id, chunks), headers={"x-stream-id": id})
 
-    def _make_batch(self, read: Any, fields: Any, choice: Choice, messages: list[Message]) -> AsyncBatch:
+    def _make_batch(self, read: Any, fields: Any, choice: Choice, messages: list[Message]) -> PanelSource:
         """Return the chosen panels. Each gets its own parts of messages that several panels have written."""
         settings = self._service.settings
         check_panel_count(choice.panels, settings)  # before the messages are read for each of them

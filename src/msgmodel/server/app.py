@@ -22,7 +22,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..many import AsyncBatch
 from . import cors, framing, openapi
 from .adapter_endpoints import AdapterEndpoints
 from .directory import list_file_limits
@@ -30,15 +29,17 @@ from .guard import Guard
 from .log import PAGE_BYTES, Log, StoreLost, StreamExpired, StreamInfo
 from .model_list import ModelEndpoints
 from .page import page_routes
+from .panel_source import PanelSource
 from .positions import read_position, slot_of, stream_name
 from .provider_models import provider_models_endpoint
 from .readers import ADMITTED_READERS, StreamReaders
-from .request_batches import batch_for_request
+from .request_batches import OwnedRuns, batch_for_request
 from .request_bodies import PanelRequest, PanelsRequest, RequestRefused, convert_query, decode_body
 from .response import DIRECT_SEND, Piece, StreamResponse
 from .safe_traceback import traceback_without_messages
-from .service import Service
+from .service import KEY_USED, Service
 from .settings import Settings
+from .tool_runs import STATE_USED, digest_of_state
 
 _OPEN_PATHS = ("/healthz", "/readyz")
 """Paths for load balancers, which use any host name and no token."""
@@ -121,18 +122,20 @@ class Application:
         if "idempotency-key" not in request.headers:  # a request with a key may join a stream
             service.check_stream_room(request, owner)
         question, digest, size = await self._read_question(request)
-        slot = _slot_of_key(request, owner)
+        slot, used = _slot_of_key(request, owner), KEY_USED
+        if question.resume is not None:
+            slot, used = digest_of_state(owner, question.resume)[:24], STATE_USED
         position = read_position(request)
         name = None
         if slot is not None:
-            name = await service.join_keyed_stream(owner, slot, digest)
+            name = await service.join_keyed_stream(owner, slot, digest, used)
             if position is not None and position.stream != name:
                 # Never send the tail of another reply.
                 raise _misplaced_position() if not position.stream else StreamExpired(owner)
         elif position is not None:
             raise _misplaced_position()
         if name is None:
-            panels = await service.convert_body(size, partial(self._make_batch, question))
+            panels = await service.convert_body(size, partial(self._make_batch, question, owner))
             del question  # its files may be large, and the panels have them
             if slot is None:
                 name = await service.begin_stream(request, owner, panels, digest)
@@ -148,8 +151,9 @@ class Application:
         )
         return question, digest, len(body)
 
-    def _make_batch(self, question: PanelsRequest) -> AsyncBatch:
-        return batch_for_request(question, self._service.directory, self._service.settings)
+    def _make_batch(self, question: PanelsRequest, owner: str) -> PanelSource:
+        runs = OwnedRuns(self._service.tools, owner)
+        return batch_for_request(question, self._service.directory, self._service.settings, runs)
 
     async def get_or_delete_stream(self, request: Request) -> Response:
         """Answer `GET /v1/streams/{id}` with the events after a position, or with a snapshot and the rest."""
@@ -214,7 +218,7 @@ class Application:
             if found is None or not asked_here or (found.ended and position.number >= found.last):
                 return Response(status_code=204)  # at this status, an EventSource stops reconnecting
             return self._follow_stream(request, owner, position.stream, position.number, named=True)
-        name = await self._service.begin_stream(request, owner, self._make_batch(question), digest)
+        name = await self._service.begin_stream(request, owner, self._make_batch(question, owner), digest)
         return self._follow_stream(request, owner, name, 0, named=request.method == "GET")
 
     async def list_providers(self, request: Request) -> Response:
@@ -227,6 +231,7 @@ class Application:
                 "files": list_file_limits(),
                 "default": self._service.directory.default_provider().name,
                 "models": list(settings.models) or None,
+                "tools": self._service.tools.list_tools(),
                 "limits": {
                     "max_panels": settings.max_panels,
                     "max_prompt_chars": settings.max_prompt_chars,

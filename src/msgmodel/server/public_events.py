@@ -87,11 +87,28 @@ def event_for_client(event: EventT, stream: str = "") -> EventT:
         host = host_for_clients(str(receipt.get("provider_asked")), receipt["host"])
         if host != receipt["host"]:
             changed["receipt"] = receipt | {"host": host}
-    if isinstance(message, dict) and isinstance(message.get("content"), list):
-        parts = [_part_for_client(part) for part in message["content"]]
-        if parts != message["content"]:
-            changed["message"] = message | {"content": parts}
+    if isinstance(message, dict) and (public := _message_for_client(message)) != message:
+        changed["message"] = public
     return fields | changed if changed else event
+
+
+def state_for_client(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of a run without internal names: a copy.
+
+    Args:
+        state: `run["state"]` of a terminal event, with the conversation.
+    """
+    chat = state["conversation"]
+    return state | {
+        "last": None if state["last"] is None else event_for_client(state["last"]),
+        "conversation": chat | {"messages": [_message_for_client(message) for message in chat["messages"]]},
+    }
+
+
+def _message_for_client(message: Any) -> Any:
+    if not isinstance(message.get("content"), list):
+        return message
+    return message | {"content": [_part_for_client(part) for part in message["content"]]}
 
 
 def _part_for_client(part: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote
 
 from msgspec import UNSET
@@ -23,8 +23,9 @@ from ..question.question import decode_base64
 from ..question.tools import has_provider_tools
 from .directory import Directory
 from .opaque import find_foreign
+from .panel_source import PanelSource
 from .public_events import message_for_client
-from .request_bodies import MAX_NAME, Choice, PanelRequest, PanelsRequest, RequestOptions, RequestRefused
+from .request_bodies import MAX_NAME, Choice, PanelRequest, PanelsRequest, RequestOptions, RequestRefused, ResumeRequest
 from .request_output import check_output
 from .request_text import (
     check_part_count,
@@ -35,12 +36,20 @@ from .request_text import (
     text_too_long,
 )
 from .settings import Settings
+from .tool_runs import ToolRuns, read_run_request
 
 BUDGET_LIMITS = "max_cost", "max_total_tokens"
 """Options that hold for all panels together if they stand in the request's `options`."""
 
 MAX_RETRIES = 2
 """The default of `msgmodel.stream_panels`."""
+
+
+class OwnedRuns(NamedTuple):
+    """The tools of the server, and the user who asks."""
+
+    tools: ToolRuns
+    owner: str
 
 
 def check_panel_count(panels: list[PanelRequest], settings: Settings) -> None:
@@ -53,20 +62,24 @@ def batch_for_request(
     request: PanelsRequest,
     directory: Directory,
     settings: Settings,
+    runs: OwnedRuns | None = None,
     *,
     together: Callable[[Iterable[int]], int] = sum,
-) -> AsyncBatch:
+) -> PanelSource:
     """Return the panels of a request, which have not started.
 
     Args:
         request: The request. Its files are taken out of it.
         directory: The providers that may be asked.
         settings: The limits.
+        runs: The tools that the server runs, and the user who asks; None if there are none.
         together: Adds the lengths of the panels' own texts; `max` if they are parts of the same conversation.
 
     Raises:
         RequestRefused: The request exceeds a limit, or is wrong.
     """
+    if request.resume is not None and runs is not None:
+        return _resume_run(request, request.resume, directory, settings, runs)
     panels = request.panels or [PanelRequest()]
     check_panel_count(panels, settings)
     check_text_length(request, settings, together)
@@ -78,12 +91,44 @@ def batch_for_request(
         _make_panel(panel, request, common, directory, settings, f"panels[{number}]")
         for number, panel in enumerate(panels)
     ]
+    budget = _limit_budget(budget, settings)
+    runs_tools = read_run_request(made)
+
+    def check(panel: Panel, rounds: int) -> AsyncBatch:
+        found = astream_many([panel], request.prompt, files=files, **budget)
+        _check_cost(found, settings, rounds)
+        return found
+
     try:
-        found = astream_many(made, request.prompt, files=files, **_limit_budget(budget, settings))
+        if runs_tools:
+            if runs is None:
+                raise RequestRefused(422, "invalid_request", "run_tools is for POST /v1/panels")
+            made[0].settings.update(budget)  # type: ignore[typeddict-item]
+            return runs.tools.start_run(runs.owner, made[0], request.prompt, files, check)
+        found = astream_many(made, request.prompt, files=files, **budget)
         _check_cost(found, settings)
         return found
     except MsgModelError as error:  # its message says what is wrong, and contains no secret
         raise RequestRefused(422, "invalid_request", message_for_client(error)) from None
+
+
+def _resume_run(
+    request: PanelsRequest, resumed: ResumeRequest, directory: Directory, settings: Settings, runs: OwnedRuns
+) -> PanelSource:
+    if request.panels or request.prompt or request.messages or request.files or _fields_set(request.options):
+        raise RequestRefused(422, "invalid_request", "resume stands alone: the state has the question and its options")
+
+    def prepare(name: str, model: str | None, fields: dict[str, Any]) -> Panel:
+        row = find_allowed_provider(name, directory, "resume.state")
+        _apply_limits(fields, settings)
+        _check_fallbacks(fields["fallbacks"], directory, settings, "resume.state")
+        _check_model(row, model, settings, "resume.state")
+        return Panel(row.name, **fields | _limit_budget(fields, settings))
+
+    try:
+        return runs.tools.resume_run(runs.owner, resumed, prepare)
+    except MsgModelError as error:
+        raise RequestRefused(422, "invalid_request", f"resume: {message_for_client(error)}") from None
 
 
 def batch_for_choice(
@@ -91,7 +136,7 @@ def batch_for_choice(
     messages: dict[str, list[Message]] | list[Message],
     directory: Directory,
     settings: Settings,
-) -> AsyncBatch:
+) -> PanelSource:
     """Return the panels that a client of another protocol has chosen.
 
     Args:
@@ -262,14 +307,21 @@ def _most_responses(fields: Mapping[str, Any]) -> int:
     return int((1 + fields.get("continue_truncated", 0)) * (1 + resumed) * (1 + fields.get("repair", 0)))
 
 
-def _check_cost(batch: AsyncBatch, settings: Settings) -> None:
-    """Raise RequestRefused if the panels would send too much text or too many requests; ConfigurationError."""
+def _check_cost(batch: AsyncBatch, settings: Settings, rounds: int = 1) -> None:
+    """Raise RequestRefused if the panels would send too much text or too many requests; ConfigurationError.
+
+    Args:
+        batch: The panels.
+        settings: The limits.
+        rounds: How often they may be asked.
+    """
     if batch.text_characters() > settings.max_prompt_chars:
         raise text_too_long(settings)
     try:
-        batch.limit_requests(settings.max_provider_requests)
+        batch.limit_requests(settings.max_provider_requests // rounds)
     except MsgModelError as error:
-        raise RequestRefused(422, "too_many_requests", error.message) from None
+        each = f"each of up to {rounds} rounds: {error.message}, or lower max_rounds" if rounds > 1 else error.message
+        raise RequestRefused(422, "too_many_requests", each) from None
 
 
 def _fields_set(options: RequestOptions) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class RequestFile(Struct, forbid_unknown_fields=True):
 
 
 class RequestOptions(Struct, forbid_unknown_fields=True, kw_only=True):
-    """The keywords of `msgmodel.stream_panels` that a request may set."""
+    """The keywords of `msgmodel.stream_panels` that a request may set, and those of a run of the server's tools."""
 
     system_instruction: str | UnsetType | None = UNSET
     max_tokens: Annotated[int, Meta(ge=1, le=10000000)] | UnsetType | None = UNSET
@@ -56,6 +56,9 @@ class RequestOptions(Struct, forbid_unknown_fields=True, kw_only=True):
     continue_truncated: Count | UnsetType = UNSET
     resume_interrupted: bool | UnsetType = UNSET
     # Plain strings: msgspec 0.22 crashes when a union of constrained strings and tuples of them is collected.
+    run_tools: Annotated[list[Name], Meta(max_length=256)] | bool | UnsetType = UNSET
+    max_rounds: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
+    max_calls: Annotated[int, Meta(ge=1, le=100000)] | UnsetType = UNSET
     fallbacks: Annotated[list[str | tuple[str, str]], Meta(max_length=8)] | UnsetType = UNSET
     max_retries: Count | UnsetType = UNSET
     timeout: Seconds | UnsetType = UNSET
@@ -74,6 +77,22 @@ class PanelRequest(RequestOptions, forbid_unknown_fields=True, kw_only=True):
     messages: list[dict[str, Any]] | None = None
 
 
+class SignedState(Struct, forbid_unknown_fields=True):
+    """The state of a run as the server sent it."""
+
+    signed: str
+
+
+class ResumeRequest(Struct, forbid_unknown_fields=True):
+    """A run of the server's tools that goes on."""
+
+    state: SignedState
+    """`run.state` of its terminal event."""
+    decisions: dict[str, bool | str | dict[str, Any]] = {}
+    """By the ids of the calls that wait: true, false, the reason for a refusal, other arguments, or the result of a
+    tool of the client."""
+
+
 class PanelsRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     """The body of `POST /v1/panels`."""
 
@@ -82,6 +101,8 @@ class PanelsRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     panels: list[PanelRequest] = []
     options: RequestOptions = field(default_factory=RequestOptions)
     files: Annotated[list[RequestFile], Meta(max_length=64)] = []
+    resume: ResumeRequest | None = None
+    """It stands alone: the state has all the rest."""
 
 
 class Choice(Struct, kw_only=True):

@@ -17,12 +17,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from ..http import pools
-from ..many import AsyncBatch
 from ..reply import cost
 from .directory import Directory
 from .guard import Guard
 from .log import Lines, Log, MemoryLog, StoreFull, StoreLost, StreamExpired, StreamHeader, StreamInfo
 from .memory import MemoryBudget
+from .panel_source import PanelSource
 from .positions import new_id, slot_of, stream_name
 from .readers import StreamReaders
 from .request_bodies import RequestRefused
@@ -31,11 +31,14 @@ from .settings import Settings
 from .shutdown import end_on_signals
 from .snapshots import Snapshots
 from .streams import RunningStreams, grace_of
+from .tool_runs import ToolRuns
 
 T = TypeVar("T")
 
 SMALL_BODY = 16 * 1024
 """Bytes of a body up to which it is converted on the event loop, in a few milliseconds at most."""
+
+KEY_USED = "this idempotency-key was used for another request"
 
 _RETRY_LATER = {"retry-after": "5"}
 
@@ -59,6 +62,7 @@ class Service:
         self.snapshots = Snapshots(self.log)
         self.directory = Directory(settings)
         self.guard = Guard(settings)
+        self.tools = ToolRuns(settings)
         self._responses: WeakSet[StreamResponse] = WeakSet()
         self._closing: asyncio.Future[None] | None = None
         self._in_lifespan = False
@@ -72,9 +76,13 @@ class Service:
             _log.warning("%s", sentence)
         self._in_lifespan = True
         await self.log.ready()  # if it is not, the log says why
-        with end_on_signals(self.close):
-            yield
-            await self.close()
+        await self.tools.open_servers()
+        try:
+            with end_on_signals(self.close):
+                yield
+                await self.close()
+        finally:
+            await self.tools.close_servers()
 
     async def close(self, seconds: float | None = None) -> None:
         """Take no new streams, and end the running ones with a terminal event each.
@@ -131,7 +139,7 @@ class Service:
         """Count the request as a reader of the stream until it is over. Raise RequestRefused for one too many."""
         self.readers.admit_reader(request.scope, slot_of(name)[0], _client_of(request, owner))
 
-    async def begin_stream(self, request: Request, owner: str, panels: AsyncBatch, digest: str = "") -> str:
+    async def begin_stream(self, request: Request, owner: str, panels: PanelSource, digest: str = "") -> str:
         """Begin a stream and return its name.
 
         Args:
@@ -149,7 +157,9 @@ class Service:
             raise RequestRefused(503, "unavailable", "the stream could not be started: try again", {"retry-after": "1"})
         return name
 
-    async def begin_keyed_stream(self, request: Request, owner: str, slot: str, panels: AsyncBatch, digest: str) -> str:
+    async def begin_keyed_stream(
+        self, request: Request, owner: str, slot: str, panels: PanelSource, digest: str
+    ) -> str:
         """Begin the stream of an `Idempotency-Key`, or join the one of a faster request; return its name."""
         head = StreamHeader(owner, tuple(panels.panel_ids), digest, instance=new_id())
         if await self._start_stream(request, slot, head, panels):
@@ -159,19 +169,19 @@ class Service:
             raise RequestRefused(503, "unavailable", "the stream could not be started: try again", {"retry-after": "1"})
         return name
 
-    async def join_keyed_stream(self, owner: str, slot: str, digest: str) -> str | None:
+    async def join_keyed_stream(self, owner: str, slot: str, digest: str, conflict: str = KEY_USED) -> str | None:
         """Return the name of the stream that an `Idempotency-Key` has begun, None if there is none.
 
-        Raises RequestRefused if the key was used for another request.
+        Raises RequestRefused with the words of `conflict` if the key was used for another request.
         """
         found = await self._find_in_slot(owner, slot)
         if found is None:
             return None
         if found.head.question != digest:
-            raise RequestRefused(409, "conflict", "this idempotency-key was used for another request")
+            raise RequestRefused(409, "conflict", conflict)
         return stream_name(slot, found.head)
 
-    async def _start_stream(self, request: Request, slot: str, head: StreamHeader, panels: AsyncBatch) -> bool:
+    async def _start_stream(self, request: Request, slot: str, head: StreamHeader, panels: PanelSource) -> bool:
         """Start a stream; return False if the slot is taken. Raises RequestRefused if there is no room, and StoreLost.
 
         The request counts as a reader of the stream from now on.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
 from ..errors import ConfigurationError
 from ..providers import find_provider
@@ -76,6 +77,20 @@ class Settings:
     are kept after their end. Above it, kept replies are dropped first; then large running ones end as `interrupted`."""
     max_seconds: float = 3600.0
     """The longest time that a panel may take."""
+    tools: tuple[Any, ...] = ()
+    """Functions, and connections by `mcp_tools`, which the server runs when a model calls them. A request names those
+    that its model may call; nothing else can run."""
+    tool_approval: str | tuple[str, ...] = "ask"
+    """Which calls of the tools the user must approve: "ask" for all, or the names of tools."""
+    max_rounds: int = 10
+    """Requests to the model in one run of tools. A request may ask for less."""
+    max_tool_calls: int = 100
+    """Calls in one run of tools. A request may ask for less."""
+    tool_timeout: float = 60.0
+    """Seconds for each call of a tool."""
+    state_secret: str = field(default="", repr=False)
+    """The secret of at least 16 characters that signs the states of runs which wait. Workers that share a Redis need
+    the same. Empty: a random one, so that a restart forgets the runs which wait."""
 
     def __post_init__(self) -> None:
         for name in ("tokens", "hosts", "origins", "providers", "models"):
@@ -90,7 +105,8 @@ class Settings:
                 )
         grace_of(self.on_disconnect)
         for name in ("ttl_seconds", "max_body_bytes", "max_prompt_chars", "max_panels", "max_streams",
-                     "max_readers_per_stream", "max_seconds", "heartbeat_seconds"):  # fmt: skip
+                     "max_readers_per_stream", "max_seconds", "heartbeat_seconds", "max_rounds", "max_tool_calls",
+                     "tool_timeout"):  # fmt: skip
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigurationError(f"{name} must be a number above 0")
         if self.heartbeat_seconds > HEARTBEAT_SECONDS:
@@ -109,6 +125,12 @@ class Settings:
         for token in self.tokens:
             if len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token:
                 raise ConfigurationError("a token must have at least 16 printable ASCII characters, and no space")
+        if not isinstance(self.tools, tuple | list):
+            raise ConfigurationError("tools must be a list of functions")
+        if isinstance(self.tool_approval, str) and self.tool_approval != "ask":
+            raise ConfigurationError('tool_approval must be "ask", or a tuple of the names of tools')
+        if 0 < len(self.state_secret) < 16:
+            raise ConfigurationError("state_secret must have at least 16 characters")
         allowed = {find_provider(name).name for name in self.providers}
         if self.default_provider:
             name = find_provider(self.default_provider).name

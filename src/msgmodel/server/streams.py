@@ -17,13 +17,13 @@ from weakref import WeakSet
 
 from ..errors import ConfigurationError
 from ..events import BatchEvent, ErrorCode, PanelEnd, PanelEvent
-from ..many import AsyncBatch
 from ..wires.sse import encode_json_line
 from . import heartbeat
 from .framing import unnumbered_frame
 from .large_events import encode_large_event
 from .log import Log, StopCommand, StoreFull, StoreLost, StreamFull, StreamHeader, StreamWriter
 from .memory import ROOM_CHECK_SECONDS, MemoryBudget, MemoryShort
+from .panel_source import PanelSource
 from .public_events import event_for_client
 from .safe_traceback import traceback_without_messages
 from .transcript import Transcript
@@ -125,7 +125,7 @@ class RunningStreams:
         """Return the slots and the headers of an owner's streams that run here."""
         return [(id, producer.head) for id, producer in self._running.items() if producer.head.owner == owner]
 
-    async def start_stream(self, id: str, head: StreamHeader, client: str, batch: AsyncBatch) -> bool:
+    async def start_stream(self, id: str, head: StreamHeader, client: str, batch: PanelSource) -> bool:
         """Start a stream. Return False, without a request to a provider, if the id is taken.
 
         Args:
@@ -251,7 +251,13 @@ class StreamProducer:
     """Produces one stream: from its panels to the log."""
 
     def __init__(
-        self, streams: RunningStreams, id: str, head: StreamHeader, client: str, batch: AsyncBatch, writer: StreamWriter
+        self,
+        streams: RunningStreams,
+        id: str,
+        head: StreamHeader,
+        client: str,
+        batch: PanelSource,
+        writer: StreamWriter,
     ) -> None:
         self.client = client
         self.head = head
@@ -272,6 +278,8 @@ class StreamProducer:
         self._waits_for_room = 0
         """How many of its panels wait for room."""
         self._finishing = False
+        self._interrupted = False
+        """Whether the server ended the panels: a run of tools then ends its calls, and says `cancelled`."""
         self._last: list[bytes] = []
         """Lines that are written together with the end of the stream."""
         self._pulse = heartbeat.loop_pulse()
@@ -308,6 +316,7 @@ class StreamProducer:
 
     def _cancel_task(self, task: asyncio.Task[None]) -> None:
         if not self._finishing:
+            self._interrupted = True
             task.cancel()
 
     def reader_left(self, at_least: float = 0.0) -> None:
@@ -384,6 +393,9 @@ class StreamProducer:
         if not self._panels.is_open(event):
             return
         event = event_for_client(event, self._id)
+        if self._interrupted and event["event"] == "panel_error" and event["code"] == "cancelled":
+            code, words = self._verdict
+            event = {**event, "code": code, "error": words, "retryable": code == "interrupted"}
         if event["event"] == "panel_progress":  # of this moment, so it is neither kept nor counted
             frame = unnumbered_frame(encode_json_line(event))
             for reader in tuple(self.progress_readers):

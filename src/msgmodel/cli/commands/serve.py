@@ -41,6 +41,25 @@ leave the server."""
 @click.option(
     "--model", "models", multiple=True, metavar="PATTERN", help="Allow only such models, as gpt-6-*; may be repeated."
 )
+@click.option(
+    "--tool",
+    "tools",
+    multiple=True,
+    metavar="MODULE:FUNCTION",
+    help="A function that the server runs if a model calls it, and the user approves; may be repeated.",
+)
+@click.option(
+    "--mcp",
+    "mcp_servers",
+    multiple=True,
+    metavar="COMMAND|URL",
+    help="An MCP server whose tools may be called, such as 'uvx mcp-server-time'; may be repeated. It needs the extra "
+    "[mcp].",
+)
+@click.option("--allow-tools", is_flag=True, help="Run the calls of --tool and --mcp without the user's approval.")
+@click.option("--max-rounds", type=int, metavar="N", help="Requests to the model in one run of tools (10).")
+@click.option("--max-tool-calls", type=int, metavar="N", help="Calls in one run of tools (100).")
+@click.option("--tool-timeout", type=float, metavar="SECONDS", help="Time for each call of a tool (60).")
 @click.option("--default-provider", metavar="NAME", help="The provider of a request that names none.")
 @click.option(
     "--on-disconnect",
