@@ -85,7 +85,7 @@ def run(coroutine):
     asyncio.run(coroutine, debug=False)  # else it complains of slow imports
 
 def join(child):
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
         if time.monotonic() > until:
             os.kill(child, signal.SIGABRT)  # says where it hangs
@@ -109,7 +109,7 @@ def process(code: str, server: ScriptedServer | TlsFront, *, quiet: bool = True,
         text=True,
     )
     try:
-        _, complaints = ran.communicate(timeout=40)
+        _, complaints = ran.communicate(timeout=120)
     except subprocess.TimeoutExpired:
         ran.send_signal(signal.SIGABRT)  # says where it hangs
         faulthandler.dump_traceback()  # and what the server does
