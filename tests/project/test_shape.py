@@ -75,6 +75,8 @@ OPEN_TO_OUTERMOST = frozenset(
         "question.tools",
         "reply.cost",
         "reply.wording",
+        "tools.mcp_client",
+        "tools.runnable_tool",
     }
 )
 """Whether there is a key is said by the one reader of the environment, and the command line keeps keys; events go out
@@ -82,7 +84,8 @@ in the framing in which they come in; who leaves ends a wait of the HTTP layer's
 those do; an end that the server adds counts tokens and prices as others do; what is wrong in the environment is logged
 at the start; the command line words an ending as the advice does; the server reads attachments once, to count the text
 of a file before any provider's request is made of it, and refuses tools that a provider runs, and files that it fetches
-from an address; clients cut a text within an emoji."""
+from an address; clients cut a text within an emoji; the
+server reads the tools of its operator as a run does."""
 
 FORBIDDEN_IN_CORE = frozenset({"asyncio", "httpx2", "os", "socket", "threading", "time", "pathlib"})
 ALLOWED_IN_CORE = {

@@ -14,14 +14,12 @@ from contextlib import AsyncExitStack
 from secrets import token_bytes
 from typing import Any, TypedDict, cast
 
+from .. import AsyncRunStream, RunnableTool, aresume_tools, arun_tools, read_signed_state, sign_state
 from ..errors import ConfigurationError, quoted
 from ..events import PanelEvent
 from ..many import AsyncBatch, Panel
 from ..tools.mcp_client import McpConnection
-from ..tools.run_functions import aresume_tools, arun_tools
-from ..tools.run_streams import AsyncRunStream
-from ..tools.runnable_tool import RunnableTool, read_run_tools
-from ..tools.signed_state import read_signed_state, sign_state
+from ..tools.runnable_tool import read_run_tools
 from ..wires.sse import encode_json_line
 from .log import TOMBSTONE_SECONDS
 from .public_events import state_for_client
