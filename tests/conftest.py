@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import httpx2
 import pytest
+from hypothesis import HealthCheck, settings
 
 import msgmodel
 from msgmodel import AnthropicConfig, GeminiConfig, LLMResponse, OpenAIConfig, PanelEvent
@@ -35,6 +36,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts the background jobs of a script with SIGINT ignored, and every program that is started here would
     # inherit that (POSIX, Shell Command Language, 2.11).
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same inputs each time, and no limit of time: a test that fails at random, or on a busy machine, proves nothing.
+settings.register_profile(
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("repeatable")
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import msgmodel
@@ -828,7 +828,7 @@ SDK_FINISH = {"stop", "length", "content-filter", "tool-calls", "error", "other"
 
 
 @given(drawn=panels(3), target=st.sampled_from(TARGETS))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_ai_sdk_any_events(drawn: tuple[int, list[Any], dict[str, str]], target: Any) -> None:
     count, events, contents = drawn
     found = chunks(ai_sdk.Chunks(target=target, panels=count), events)
@@ -876,7 +876,7 @@ def test_ai_sdk_any_events(drawn: tuple[int, list[Any], dict[str, str]], target:
 
 
 @given(drawn=panels(3))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_ag_ui_any_events(drawn: tuple[int, list[Any], dict[str, str]]) -> None:
     count, events, contents = drawn
     found = chunks(ag_ui.Chunks("t", "r", panels=count), events)
@@ -914,7 +914,7 @@ def test_ag_ui_any_events(drawn: tuple[int, list[Any], dict[str, str]]) -> None:
 
 
 @given(drawn=panels(1), include_usage=st.booleans())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_openai_any_events(drawn: tuple[int, list[Any], dict[str, str]], include_usage: bool) -> None:
     _, events, contents = drawn
     *found, last = decoded(b"".join(openai_chat.encode(events, **ARGUMENTS, include_usage=include_usage)))
@@ -1390,9 +1390,7 @@ READERS = [(ai_sdk, CHAT), (ag_ui, RUN), (openai_chat, COMPLETION)]
 
 @pytest.mark.parametrize(("adapter", "good"), READERS, ids=["ai_sdk", "ag_ui", "openai_chat"])
 @given(drawn=st.data())
-@settings(
-    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow]
-)  # the first call imports what it needs
+@settings(max_examples=300)
 def test_hostile_requests(adapter: Any, good: dict[str, Any], drawn: st.DataObject) -> None:
     """Wrong types anywhere: ConfigurationError, or what `stream_panels` takes, or refuses at the call."""
     body = copy.deepcopy(good)

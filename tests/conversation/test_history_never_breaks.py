@@ -633,7 +633,7 @@ class Chatter:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=[*HealthCheck])
+@settings(max_examples=25, phases=[Phase.explicit, Phase.generate], suppress_health_check=[*HealthCheck])
 def test_any_thirty_turns_can_be_followed_by_a_question(seed: int) -> None:
     """Every ending, every part, every switch of providers, in any order."""
     with ScriptedProvider() as provider:

@@ -7,7 +7,7 @@ import tracemalloc
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from msgmodel.http.content_coding import INFLATED_BYTES, Inflater, inflater_for
@@ -27,7 +27,6 @@ def raw(data: bytes) -> bytes:
     return zlib.compress(data, wbits=-zlib.MAX_WBITS)
 
 
-@settings(deadline=None)
 @given(
     st.binary(max_size=300),
     st.sampled_from([1, 300, 3000]),

@@ -9,7 +9,7 @@ import tracemalloc
 from typing import NamedTuple
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from msgmodel.http.connection_limits import FRAMING_BYTES, HEAD_BYTES, INTERIM_ANSWERS
@@ -68,7 +68,6 @@ def coded(chunks: list[bytes], extension: bytes = b"", trailer: bytes = b"", siz
 # --- cuts ---
 
 
-@settings(deadline=None)
 @given(CHUNKS, st.sampled_from([1, 200]), EXTENSIONS, TRAILERS, st.sampled_from([b"%x", b"%X", b"%04x"]), CUTS)
 def test_any_cut_of_chunks_carries_the_same(
     chunks: list[bytes], times: int, extension: bytes, trailer: bytes, size: bytes, cuts: list[int]
@@ -94,7 +93,6 @@ def test_every_cut_of_one_response() -> None:
             assert read(pieces) == Outcome(200, b"one two", "ended", end)
 
 
-@settings(deadline=None)
 @given(CHUNKS, st.data())
 def test_what_came_of_a_body_that_breaks_off_is_there(chunks: list[bytes], data: st.DataObject) -> None:
     body = coded(chunks)
@@ -106,7 +104,6 @@ def test_what_came_of_a_body_that_breaks_off_is_there(chunks: list[bytes], data:
     assert len(found.body) >= end - sum(len(b"%X" % len(chunk)) + 4 for chunk in chunks) - 4
 
 
-@settings(deadline=None)
 @given(CHUNKS, CUTS)
 def test_what_came_before_a_fault_is_there(chunks: list[bytes], cuts: list[int]) -> None:
     data = CHUNKED + coded(chunks).removesuffix(b"0\r\n\r\n") + b"no size\r\n"
@@ -114,7 +111,6 @@ def test_what_came_before_a_fault_is_there(chunks: list[bytes], cuts: list[int])
     assert (found.body, found.end) == (b"".join(chunks), "the answer is not HTTP: Invalid character in chunk size")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), CUTS)
 @example(b"HTTP/1.1 200 OK\r\n\r\n", [])
 @example(b"\r\n\r\nHTTP/1.1 200\r\ncontent-length: 1\r\n\r\nx", [3])
@@ -124,7 +120,6 @@ def test_any_bytes_are_read_alike_in_any_cut(rest: bytes, cuts: list[int]) -> No
         assert len({(each.status, each.body, each.end) for each in outcomes}) == 1, outcomes
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([b"data: x\n\n", b"data: x\r\n\r\n", b"\r", b"x"]), st.integers(0, 60_000), st.binary(max_size=6)
 )

@@ -298,7 +298,7 @@ MESSAGES = st.lists(
 
 
 @given(MESSAGES)
-@settings(max_examples=200, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=200, suppress_health_check=[*HealthCheck])
 def test_any_messages_are_read_or_refused(messages: Any) -> None:
     """No other exception, whatever a client of the server sends."""
     if all(isinstance(message, dict) for message in messages):

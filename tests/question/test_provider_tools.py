@@ -266,7 +266,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.dictionaries(KEYS, JSON, max_size=4) | WORDS | JSON, max_size=3), st.sampled_from(sorted(PROVIDER)))
 def test_any_tools_are_sent_or_refused(tools: Any, wire: str) -> None:
     """No other exception; and a request that can be written as JSON."""

@@ -226,7 +226,7 @@ ANY_JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ANY_JSON)
 def test_any_json_is_a_list_or_none(payload: Any) -> None:
     """A server of the caller's own may answer anything."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import msgmodel
@@ -254,7 +254,6 @@ def test_the_panels_of_a_batch_share_its_budget(provider: ScriptedProvider) -> N
 # --- the running estimate ---
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.text(alphabet="aZé9 .-\n世😀", max_size=40)))
 def test_the_running_estimate_is_that_of_the_joined_text(pieces: list[str]) -> None:
     running = RunningEstimate()

@@ -13,7 +13,7 @@ from time import process_time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pure
@@ -26,15 +26,6 @@ from msgmodel.wires import WIRES as MODULE_WIRES
 from msgmodel.wires import anthropic, gemini, openai_chat, openai_responses
 from msgmodel.wires.sse import SseDecoder
 from transformations import TRANSFORMATIONS
-
-settings.register_profile(
-    "properties",
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-settings.load_profile("properties")
 
 WIRE_MODULES: dict[Wire, Any] = {
     "openai_chat": openai_chat,

@@ -112,7 +112,7 @@ def report(data: st.DataObject, started: list[str]) -> Report | None:
     return None if kind == "silent" else Report(key, kind, "text" if kind != "cancelled" else None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.data(),
     st.integers(1, 4),

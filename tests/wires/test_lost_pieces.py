@@ -33,6 +33,20 @@ def test_a_part_that_is_not_what_its_pieces_were(kind: str, field: str, name: st
         assert last["status"] == ("filtered" if name == "refusal" else "unknown")
 
 
+def test_a_part_that_is_only_trimmed_at_its_end_has_no_hole() -> None:
+    place = {"output_index": 0, "content_index": 0}
+    for pieces, complete in ((["\n One", " two \n"], "One two"), (["One ", " two"], "One two")):
+        last = replied("response.output_text", "text", pieces, complete, place=place)
+        assert (last["content"], last["status"], last["untold"]) == ("".join(pieces), "complete", [])
+
+
+def test_a_character_that_is_cut_between_two_events_is_no_hole() -> None:
+    place = {"output_index": 0, "content_index": 0}
+    last = replied("response.output_text", "text", ["One \ud83e", "\udd16 two"], "One \U0001f916 two", place=place)
+    assert (last["content"], last["status"]) == ("One \ufffd\ufffd two", "complete")
+    assert last["untold"] == ["response.output_text.done"]
+
+
 def test_a_hole_in_the_reasoning_is_none_in_the_text() -> None:
     place = {"output_index": 0}
     done = {"type": "response.reasoning_text.done", "text": "Hm.", **place}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -210,7 +210,8 @@ class ResponsesParser:
             yield kind(complete[len(received) :])
         elif is_shorter or complete != received:
             self._odd_parts.add(key)
-            yield Untold(as_text(event.type), kind is TextDelta)
+            if complete.split() != "".join(pieces).split():  # a server that only trims it has lost nothing
+                yield Untold(as_text(event.type), kind is TextDelta and not _has_half(pieces))
 
     def _read_arguments(self, event: _ResponsesEvent) -> Iterator[Delta]:
         yield ToolFragment(_place_of_item(event), "", "", argument_text(event.delta))
@@ -306,10 +307,12 @@ class ResponsesParser:
 
     def _holes_of_response(self, event: _ResponsesEvent, items: list[dict[str, Any]]) -> Iterator[Delta]:
         """Yield the names of what the complete reply has and the events before it lack, or have twice."""
-        whole = sum(len(text) for item in items if item.get("type") == "message" for text in _texts_of_message(item))
-        received = sum(len(piece) for key, pieces in self._pieces.items() if key[0] is TextDelta for piece in pieces)
+        messages = [item for item in items if item.get("type") == "message"]
+        whole = _letter_count(text for item in messages for text in _texts_of_message(item))
+        pieces = [piece for key, found in self._pieces.items() if key[0] is TextDelta for piece in found]
+        received = _letter_count(pieces)
         if event.type == "response.completed" and whole and received and whole != received:
-            yield Untold("response.output", in_text=True)
+            yield Untold("response.output", in_text=not _has_half(pieces))
         if self._client_calls and sum(map(waits_for_client, items)) > len(self._client_calls):
             yield Untold("call", in_text=True)
 
@@ -407,6 +410,16 @@ def _part_index(event: _ResponsesEvent) -> int:
 def _texts_of_message(item: dict[str, Any], field: str = "content") -> list[str]:
     parts = item.get(field)
     return [as_text(as_mapping(part).get("text")) for part in (parts if isinstance(parts, list) else ())]
+
+
+def _letter_count(texts: Iterable[str]) -> int:
+    """Return how many characters the texts have without white space, which some servers trim."""
+    return sum(len(word) for text in texts for word in text.split())
+
+
+def _has_half(pieces: Iterable[str]) -> bool:
+    """Return whether a character was cut between two events: each half of a surrogate pair became U+FFFD, no hole."""
+    return any("\ufffd" in piece for piece in pieces)
 
 
 def _message_sources(item: dict[str, Any], key: str) -> Iterator[Delta]:
