@@ -27,6 +27,7 @@ PLACE = "a place in a document of which the words are shown, or one that another
 ERROR = "the kind of an error whose words are shown"
 TWICE = "stands in two events, each of which would be enough"
 NOT_YET = "has a meaning, and no event shows it yet"
+OTHER_CHOICE = "of a second reply, of which the warning `choice_dropped` tells"
 DEFAULT = "says what holds anyway"
 PARSER = "listed as meaningless by the parser"
 
@@ -65,16 +66,11 @@ REASONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         PADDING: ("obfuscation", "p"),
         QUESTION: (r"usage\.search_context_size", "stream_options"),
         ERROR: (r"error(\(\w+\))?\.(type|code)",),
-        NOT_YET: (
-            r"choices\.message\.content",  # of a second choice, of which the warning tells
-            r"error(\(\w+\))?\.(failed_generation|metadata\.provider_name)",
-            r"usage\.completion_tokens",  # of a stream that breaks
-        ),
+        OTHER_CHOICE: (r"choices\.message\.content",),
         DEFAULT: (
             r"choices\.native_finish_reason",
             r"choices\.(matched_stop|stop_reason)",
             r"search_results\.source",
-            r"choices\.delta\.executed_tools\(\w+\)\.search_results\.results\.score",
         ),
     },
     "openai_responses": {
@@ -134,10 +130,6 @@ REASONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         TWICE: (r"message_delta: usage\.input_tokens",),
         COST: (r"message_delta: usage\.cost_details",),
         MACHINE: (r"message_\w+: (message\(message\)\.)?usage\.(inference_geo|speed)",),
-        NOT_YET: (
-            r"message_delta: usage\.iterations\((compaction|advisor_message)\)",
-            r"content_block_delta: delta\(citations_delta\)\.citation\(web_search_result_location\)\.encrypted_index",
-        ),
         DEFAULT: (r"content_block_start: content_block\(tool_use\)\.caller\(direct\)",),
         PLACE: (r"content_block_delta: delta\(citations_delta\)\.citation\(\w+_location\)\.(start|end)_\w+_index",),
         TIME: (r"message_delta: delta\.container\.expires_at",),
@@ -145,11 +137,6 @@ REASONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "gemini": {
         FRAME: (r"candidates\.content\.role", r"candidates\.content\.parts\.functionCall\.partialArgs\.willContinue"),
         PLACE: (r"candidates\.citationMetadata\.(citationSources|citations)\.(start|end)Index",),
-        NOT_YET: (
-            r"candidates\.groundingMetadata\.groundingChunks\.retrievedContext\.(fileSearchStore|customMetadata)",
-            r"candidates\.groundingMetadata\.groundingSupports\.confidenceScores",
-            r"usageMetadata\.candidatesTokenCount",  # the last counts leave it out
-        ),
         COUNT: (
             r"usageMetadata\.totalTokenCount",
             r"usageMetadata\.\w+TokensDetails",
@@ -157,6 +144,8 @@ REASONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         ),
         TIME: ("createTime",),
         NAME: ("turnToken",),
+        # Of a reply whose last counts leave it out, and have a total without it.
+        EARLIER: (r"usageMetadata\.candidatesTokenCount",),
     },
 }
 """The reasons of each wire, and the key paths that each covers."""

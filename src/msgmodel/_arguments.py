@@ -135,6 +135,7 @@ def read_question(arguments: Arguments, options: Options, readings: InputCache |
         model=destination.model,
         turns=settled,
         dropped_parts=find_dropped_parts(turns, settled),
+        loses_text=readings.loses_text(arguments.prompt, arguments.system_instruction, options.get("messages")),
         system=system,
         max_tokens=max_tokens,
         temperature=temperature,

@@ -9,6 +9,7 @@ from ._options import Options
 from .errors import FileError
 from .question import history
 from .question.files import FileLike, read_attachments
+from .question.lenient_json import loses_surrogates
 from .question.question import Attachment
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class InputCache(history.MessageCache):
         super().__init__()
         self._attached: dict[tuple[int, int, int], tuple[Attachment, ...]] = {}
         self._formats: dict[int, OutputFormat] = {}
+        self._losses: dict[int, bool] = {}
 
     def attachments(
         self, file_like: FileLike | None, filename: str | None, files: Sequence[Any]
@@ -35,6 +37,17 @@ class InputCache(history.MessageCache):
             self._attached[key] = read_all_attachments(file_like, filename, files)
             self._kept_alive += (file_like, filename, files)
         return self._attached[key]
+
+    def loses_text(self, *values: object) -> bool:
+        """Return whether half a surrogate pair in one of these texts and messages is replaced before it is sent."""
+        for value in values:
+            if id(value) not in self._losses:
+                self._kept_alive.append(value)
+                try:
+                    self._losses[id(value)] = loses_surrogates(value)
+                except RecursionError:  # the encoder refuses such a value
+                    self._losses[id(value)] = False
+        return any(self._losses[id(value)] for value in values)
 
     def output_format(self, options: Options) -> OutputFormat | None:
         """Return the format of `output=`; None without one. Raise ConfigurationError if it is none."""

@@ -196,6 +196,8 @@ class PanelSource(TypedDict):
     start: NotRequired[int]
     end: NotRequired[int]
     date: NotRequired[str]
+    score: NotRequired[float]
+    metadata: NotRequired[dict[str, Any]]
 
 
 class PanelPart(TypedDict):

@@ -175,6 +175,11 @@ class ReplyDetails(TypedDict, total=False):
     """HTML that Google wants shown beside a reply that used its search. Treat it as untrusted."""
     finish_message: str
     """What the provider says about the finish reason."""
+    failed_generation: str
+    """What the model wrote, if the provider refused it as no valid call of a tool."""
+    other_requests: list[JSON]
+    """What the provider asked a model besides the reply, as for a compaction or an advisor: the `type` and the `model`
+    in its words, and the `usage`. The `usage` and the `cost` of the event include it."""
 
 
 WarningCode: TypeAlias = Literal[
@@ -188,6 +193,7 @@ WarningCode: TypeAlias = Literal[
     "count_disagrees",
     "cached",
     "part_dropped",
+    "text_replaced",
 ]
 """What differs from what was asked for, as far as the reply itself proves it."""
 
@@ -288,6 +294,10 @@ class Source(TypedDict):
     end: NotRequired[int]
     """The citation stands at `content[start:end]`, if the provider reports a place. Both in characters."""
     date: NotRequired[str]
+    score: NotRequired[float]
+    """How well the source fits, as the provider rates it."""
+    metadata: NotRequired[dict[str, Any]]
+    """What else the provider says of the source, in its own words: the store of a file, the fields that you gave it."""
 
 
 ToolOutcome: TypeAlias = Literal["done", "failed", "refused", "not_run", "unknown"]

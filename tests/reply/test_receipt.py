@@ -17,6 +17,7 @@ from msgmodel.reply.exchange import Exchange
 from msgmodel.reply.next_request import MAX_REPLY_BYTES, RetryRules
 from msgmodel.reply.receipt import _names_differ
 from msgmodel.testing import Reply, ScriptedProvider
+from msgmodel.testing.server import Script
 from msgmodel.testing.wires import WIRES, Wire
 
 
@@ -340,3 +341,115 @@ def test_names_of_what_is_untold_take_memory_too() -> None:
     kinds = ({"type": f"response.kind {number}.delta", "delta": "x"} for number in range(3_000))
     begun = play("openai_responses", stream(*kinds), max_reply_bytes=512 * 1024)
     assert (begun["event"], begun["code"]) == ("panel_error", "reply_too_large")
+
+
+# --- text that JSON can't hold ---
+
+_HALF = "\ud83d"
+_CALL = {"type": "tool_call", "id": "c", "name": "f", "arguments": {"a": _HALF}}
+HALVES: dict[str, dict[str, Any]] = {
+    "prompt": {"prompt": f"half {_HALF}"},
+    "system": {"system_instruction": _HALF},
+    "user": {"messages": [{"role": "user", "content": f"{_HALF} hi"}]},
+    "part": {"messages": [{"role": "user", "content": [{"type": "text", "text": f"a{_HALF}"}]}]},
+    "arguments": {
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": [_CALL]},
+            {"role": "tool", "tool_call_id": "c", "content": "1"},
+        ]
+    },
+    "result": {
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": [{**_CALL, "arguments": "{}"}]},
+            {"role": "tool", "tool_call_id": "c", "content": {"found": [_HALF]}},
+        ]
+    },
+    "tool": {"tools": [{"name": "f", "description": _HALF, "parameters": {"type": "object"}}]},
+}
+
+
+def warned(wire: Wire, question: dict[str, Any]) -> list[str]:
+    with ScriptedProvider() as provider:
+        provider.say("Hi")
+        asked = {"prompt": "hi", "config": provider.config(PROVIDER[wire]), **question}
+        last: Any = [*stream_panels(PROVIDER[wire], **asked)][-1]
+        assert last["content"] == "Hi"
+        return [warning["code"] for warning in last["warnings"]]
+
+
+@pytest.mark.parametrize("place", HALVES)
+@pytest.mark.parametrize("wire", WIRES)
+def test_half_an_emoji_is_not_replaced_in_silence(wire: Wire, place: str) -> None:
+    assert warned(wire, HALVES[place]) == ["text_replaced"]
+
+
+@pytest.mark.parametrize("text", ["\ud83d\ude00", "\ufffd", "\U0001f600 \ufffd"])
+@pytest.mark.parametrize("wire", WIRES)
+def test_text_of_which_nothing_is_lost(wire: Wire, text: str) -> None:
+    """Two halves that belong together become their emoji."""
+    assert warned(wire, {"prompt": text, "messages": [{"role": "user", "content": text}]}) == []
+
+
+# --- who is paid beside the reply ---
+
+
+def iteration(kind: str, input: int, output: int, **fields: Any) -> Any:
+    return {"type": kind, "input_tokens": input, "output_tokens": output, **fields}
+
+
+@pytest.mark.parametrize(
+    ("others", "total"),
+    [
+        ([iteration("compaction", 60_000, 500)], (60_612, 3_300)),
+        ([iteration("advisor_message", 2_000, 3_000, model="claude-opus-9")], (2_612, 5_800)),
+        ([iteration("compaction", 10, 1, cache_read_input_tokens=5), iteration("advisor_message", 1, 2)], (628, 2_803)),
+        ([], (612, 2_800)),
+    ],
+)
+def test_requests_besides_the_reply(others: list[Any], total: tuple[int, int]) -> None:
+    """Anthropic leaves them out of the counts of the reply, and bills them."""
+    usage = {"input_tokens": 612, "output_tokens": 2_800, "iterations": [*others, iteration("message", 612, 2_800)]}
+    last = play("anthropic", anthropic({"model": "claude-sonnet-9"}, usage), max_tokens=3_000)
+    assert (last["usage"]["input_tokens"], last["usage"]["output_tokens"]) == total
+    assert "parameter_ignored" not in [warning["code"] for warning in last["warnings"]]
+    shown = last.get("details", {}).get("other_requests", [])
+    assert [(each["type"], each["model"]) for each in shown] == [
+        (each["type"], each.get("model", "claude-sonnet-9")) for each in others
+    ]
+    assert [each["usage"]["output_tokens"] for each in shown] == [each["output_tokens"] for each in others]
+
+
+def test_requests_that_the_counts_include_are_not_counted_twice() -> None:
+    usage = {"input_tokens": 30, "output_tokens": 3, "iterations": [iteration("x", 20, 2), iteration("message", 10, 1)]}
+    last = play("anthropic", anthropic(usage=usage))
+    assert (last["usage"]["output_tokens"], "details" in last) == (3, False)
+
+
+# --- errors ---
+
+
+@pytest.mark.parametrize("is_event", [True, False])
+def test_what_an_error_says_besides_its_words(is_event: bool) -> None:
+    """Which provider of a router failed, and what the model wrote that was no valid call: as an event or a response."""
+    error = {
+        "error": {"message": f"no {KEY}", "failed_generation": f"{{ {KEY}", "metadata": {"provider_name": "Venice"}}
+    }
+    with ScriptedProvider() as provider:
+        provider.say(Script.body(stream(error)) if is_event else Script.json(400, error))
+        asked = config("openai_chat", provider.url)
+        last: Any = [*stream_panels(PROVIDER["openai_chat"], "hi", KEY, config=asked, max_retries=0)][-1]
+    assert (last["event"], last["receipt"]["provider_served"]) == ("panel_error", "Venice")
+    assert last["details"]["failed_generation"].startswith("{ ")
+    assert KEY not in json.dumps(last)
+
+
+@pytest.mark.parametrize("more", ["", " words after it"])
+def test_a_count_behind_all_words_holds_if_the_stream_breaks(more: str) -> None:
+    choice = {"index": 0, "delta": {"content": "word " * 50}, "finish_reason": None}
+    after = {"index": 0, "delta": {"content": more}, "finish_reason": None}
+    counted = {"prompt_tokens": 9, "completion_tokens": 40}
+    last = play("openai_chat", stream({"id": "c", "choices": [choice], "usage": counted}, {"choices": [after]}))
+    usage = last["usage"]
+    assert (usage["source"], usage["output_tokens"] == 40) == ("estimated" if more else "provider", not more)

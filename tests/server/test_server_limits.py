@@ -808,9 +808,19 @@ FOREIGN: dict[str, Body] = {
     "picture for Anthropic": turn("opaque", "anthropic", {"type": "image", "source": {"type": "url", "url": "http://a"}}),
     "document in a result": turn("opaque", "anthropic", {"type": "mcp_tool_result", "tool_use_id": "1", "content": [
         {"type": "document", "source": {"type": "url", "url": "http://10.0.0.1/"}}]}),
-    "file in a result": turn("opaque", "anthropic", {"type": "bash_code_execution_tool_result", "tool_use_id": "1",
+    "container in a result": turn("opaque", "anthropic", {"type": "bash_code_execution_tool_result", "tool_use_id": "1",
+        "content": {"type": "bash_code_execution_result", "content": [{"type": "container_upload", "file_id": "f"}]}}),
+    "document by its id in a result": turn("opaque", "anthropic", {"type": "code_execution_tool_result",
+        "tool_use_id": "1", "content": {"type": "code_execution_result", "content": [
+            {"type": "document", "source": {"type": "file", "file_id": "f"}}]}}),
+    "file beside a result": turn("opaque", "anthropic", {"type": "bash_code_execution_tool_result", "tool_use_id": "1",
+        "file_id": "f", "content": {"type": "bash_code_execution_result", "content": []}}),
+    "address as a file": turn("opaque", "anthropic", {"type": "bash_code_execution_tool_result", "tool_use_id": "1",
         "content": {"type": "bash_code_execution_result", "content": [
-            {"type": "bash_code_execution_output", "file_id": "f"}]}}),
+            {"type": "bash_code_execution_output", "file_id": "f", "url": "http://10.0.0.1/"}]}}),
+    "citation of a document": turn("text", "anthropic", {"citations": [{"type": "char_location", "cited_text": "x"}]}),
+    "file in a citation": turn("text", "anthropic", {"citations": [
+        {"type": "web_search_result_location", "file_id": "f"}]}),
     "text that is none": turn("opaque", "anthropic", {"type": "text", "text": "x", "cache_control": {}}),
     "result of a tool": turn("opaque", "anthropic", {"type": "tool_result", "tool_use_id": "1", "content": "x"}),
     "type that is a list": turn("opaque", "anthropic", {"type": ["image"]}),
@@ -951,6 +961,13 @@ def test_what_providers_made_may_come_back(wire: str) -> None:
     turns = [json.loads(json.dumps(play(wire, [path.read_bytes()])[-1]["message"])) for path in cases]
     assert {path.stem: found for path, said in zip(cases, turns, strict=True) if (found := find_foreign([said]))} == {}
     assert sum("opaque" in json.dumps(said) for said in turns) > 10
+
+
+@pytest.mark.parametrize("kind", ["code_execution", "bash_code_execution"])
+def test_a_file_that_code_wrote_may_come_back(kind: str) -> None:
+    found = {"type": f"{kind}_result", "return_code": 0, "content": [{"type": f"{kind}_output", "file_id": "file_1"}]}
+    block = {"type": f"{kind}_tool_result", "tool_use_id": "1", "content": found}
+    assert find_foreign([turn("opaque", "anthropic", block)]) == ""
 
 
 @pytest.mark.parametrize("asked", ["openai", "anthropic", "gemini"])

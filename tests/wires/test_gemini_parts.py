@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from chat_streams import of_kind
 
-from msgmodel import query
-from msgmodel.testing import ScriptedProvider
-from pure import play
+from msgmodel import query, stream_panels
+from msgmodel.testing import Script, ScriptedProvider
+from pure import play, stream
 
 PNG = "iVBORw0KGgo="
 
@@ -156,6 +156,65 @@ def test_a_call_that_the_provider_ran_is_not_for_the_caller() -> None:
     assert sent_back(last["message"]) == [call, answer, {"text": "It is sunny."}]
 
 
+def run_by_server(number: int, **fields: Any) -> tuple[Any, Any]:
+    """A call, and what the provider's own MCP client got for it."""
+    call = {"functionCall": {"name": "weather", "args": {"day": number}, **fields}}
+    return call, {"functionResponse": {"name": "weather", "response": {"result": f"sun {number}"}, **fields}}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+@pytest.mark.parametrize("together", [False, True])
+def test_parallel_calls_that_the_provider_ran_are_not_for_the_caller(together: bool, order: tuple[int, ...]) -> None:
+    """The calls come before all answers, which may come in another order."""
+    pairs = [run_by_server(number, id=f"c{number}") for number in range(3)]
+    calls, answers = [call for call, _ in pairs], [pairs[number][1] for number in order]
+    bodies = [event(*calls), event(*answers)] if together else [*map(event, calls), *map(event, answers)]
+    events = ended(text("Let me see."), *bodies, text("Sun."))
+    assert of_kind(events, "panel_tool_call") == []
+    assert runs(events) == [(f"c{number}", "weather", "done", {"day": number}, f"sun {number}") for number in order]
+    last = events[-1]
+    assert (last["status"], last["content"]) == ("complete", "Let me see.\n\nSun.")
+    assert sent_back(last["message"]) == [{"text": "Let me see."}, *calls, *answers, {"text": "Sun."}]
+
+
+def test_answers_without_an_id_belong_to_the_calls_in_their_order() -> None:
+    pairs = [run_by_server(number) for number in range(2)]
+    events = ended(event(pairs[0][0]), event(pairs[1][0]), event(pairs[0][1]), event(pairs[1][1]))
+    assert runs(events) == [
+        (f"call{number + 1}", "weather", "done", {"day": number}, f"sun {number}") for number in range(2)
+    ]
+    assert of_kind(events, "panel_tool_call") == []
+
+
+def test_a_call_that_the_server_did_not_run_is_announced_at_the_end() -> None:
+    call, answer = run_by_server(1)
+    own = {"functionCall": {"name": "alarm", "args": {}}}
+    events = ended(event(call), event(own), event(answer), text("Sun."))
+    assert [found["name"] for found in of_kind(events, "panel_tool_call")] == ["alarm"]
+    assert (events[-2]["event"], events[-1]["status"]) == ("panel_tool_call", "tool_calls")
+    turn = events[-1]["message"]["content"]
+    assert [part["type"] for part in turn] == ["opaque", "tool_call", "opaque", "text"]
+    assert [turn[0]["opaque"]["data"], turn[2]["opaque"]["data"]] == [call, answer]
+
+
+def test_a_call_whose_answer_may_be_lost_is_not_executable() -> None:
+    """The stream breaks behind two calls: the server may have run both."""
+    events = played(event(run_by_server(1)[0]), event(run_by_server(2)[0]))
+    assert [found["complete"] for found in of_kind(events, "panel_tool_call")] == [False, False]
+    assert events[-1]["code"] == "interrupted"
+
+
+@pytest.mark.parametrize(("others", "at"), [([], 0), ([{"google_search": {}}], 1)])
+def test_a_function_of_the_caller_is_announced_when_it_is_proven(others: list[Any], at: int) -> None:
+    """Unless the request has another tool: a server of MCP may have a function with the same name."""
+    with ScriptedProvider() as provider:
+        provider.say(Script.body(stream(event(run_by_server(1)[0]), text("And now?"), event(finishReason="STOP"))))
+        tools = [{"name": "weather", "description": "", "parameters": {"type": "object"}}, *others]
+        events = [*stream_panels("gemini", "hi", tools=tools, config=provider.config("gemini"))]
+    assert [found["event"] for found in events].index("panel_tool_call") == at
+    assert [found["event"] for found in events if found["event"] != "panel_tool_call"] == ["panel_delta", "panel_final"]
+
+
 def test_a_call_without_an_answer_is_for_the_caller() -> None:
     last = ended(event({"functionCall": {"name": "weather", "args": {"city": "Rome"}}}))[-1]
     assert (last["status"], [call["name"] for call in last["tool_calls"]]) == ("tool_calls", ["weather"])
@@ -187,6 +246,28 @@ def placed(last: Any) -> list[Any]:
         (source["title"], last["content"][source["start"] : source["end"]] if "start" in source else None)
         for source in last["sources"]
     ]
+
+
+def test_what_gemini_says_of_a_source() -> None:
+    """How sure it is of each place, and what is known of a stored file."""
+    fields = {"fileSearchStore": "stores/a", "customMetadata": [{"key": "page", "numericValue": 3}]}
+    stored = {"retrievedContext": {"title": "sea", "text": "Salt.", **fields}}
+    grounding = {
+        "groundingChunks": [stored, TIDES],
+        "groundingSupports": [
+            {**support(0, 4, "Salt", 0, 1), "confidenceScores": [0.5, 0.25]},
+            {**support(5, 8, "sea", 1), "confidenceScores": []},
+        ],
+    }
+    events = ended(text("Salt sea"), groundingMetadata=grounding)
+    sources = events[-1]["sources"]
+    assert [(source["title"], source.get("score"), source.get("metadata")) for source in sources] == [
+        ("sea", 0.5, fields),
+        ("tides", 0.25, None),
+        ("tides", None, None),
+    ]
+    shown = [{**event, "event": "panel_source", "panel_id": "p"} for event in sources]
+    assert [event for event in events if event["event"] == "panel_source"] == shown
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 100])

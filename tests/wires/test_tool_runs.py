@@ -163,6 +163,35 @@ def test_a_tool_of_anthropic(provider: ScriptedProvider, name: str) -> None:
     assert sent == [{"type": "text", "text": "I look."}, asked, answered, {"type": "text", "text": "High."}]
 
 
+def test_a_citation_of_a_search_goes_back_with_its_words(provider: ScriptedProvider) -> None:
+    """Without `encrypted_index`, Claude can't cite what it found in the next turn; other citations stay out."""
+    cited = {"type": "web_search_result_location", "url": "https://a", "title": "A", "cited_text": "x"}
+    kept = [{**cited, "encrypted_index": f"e{number}"} for number in range(3)]
+    place = {"type": "char_location", "document_title": "D", "cited_text": "y", "file_id": "f"}
+    said = [
+        {"type": "text", "text": "High", "citations": [{**kept[0], "extra": 1}, place]},
+        {"type": "text", "text": " and low", "citations": kept[1:]},
+        {"type": "text", "text": ", it says.", "citations": [place]},
+    ]
+    found = [use("web_search", {"query": "tides"}), result("web_search", [PAGE])]
+    data = anthropic_blocks(*found, *said)
+    last = play("anthropic", [data])[-1]
+    assert (last["content"], len(last["sources"])) == ("High and low, it says.", 4)
+    provider.say(Script.body(data), "ok")
+    chat = Conversation("anthropic", config=provider.config("anthropic"))
+    chat.query("When?")
+    chat.query("Why?")
+    assert provider.requests[-1].json["messages"][1]["content"] == [
+        *found,
+        {"type": "text", "text": "High", "citations": kept[:1]},
+        {"type": "text", "text": " and low", "citations": kept[1:]},
+        {"type": "text", "text": ", it says."},
+    ]
+    other = Conversation("openai", config=provider.config("openai"), messages=chat.messages)
+    other.query("And?")
+    assert b"encrypted_index" not in provider.requests[-1].body
+
+
 def test_a_file_that_code_made() -> None:
     made = {"type": "code_execution_result", "stdout": "", "return_code": 0, "content": [{"file_id": "file_1"}]}
     events = play("anthropic", [anthropic_blocks(use("code_execution", {"code": "x"}), result("code_execution", made))])
@@ -214,7 +243,9 @@ def test_groq_tools_come_twice_and_make_one_run() -> None:
         ("executed_tools-0", "search", "started", {"query": "tides"}, None),
         ("executed_tools-0", "search", "done", {"query": "tides"}, "Title: Tides"),
     ]
-    assert events[-1]["sources"] == [{"url": "https://example.test/t", "title": "Tides", "text": "Twice a day."}]
+    assert events[-1]["sources"] == [
+        {"url": "https://example.test/t", "title": "Tides", "text": "Twice a day.", "score": 0.9}
+    ]
     assert events[-1]["untold"] == []
 
 

@@ -228,6 +228,7 @@ const WARNINGS: readonly WarningCode[] = [
   "count_disagrees",
   "cached",
   "part_dropped",
+  "text_replaced",
 ];
 
 /** A reply for every warning. */

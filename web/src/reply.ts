@@ -330,6 +330,7 @@ function warningWords(code: string, message: string, reply: Reply): Said {
     case "choice_dropped":
     case "count_disagrees":
     case "part_dropped":
+    case "text_replaced":
       return table[code];
     default:
       return { ...table.other, rest: /[_[\]]|HTTP/.test(message) ? "" : message };

@@ -355,6 +355,7 @@ export const texts = {
     count_disagrees: say("The counts disagree.", "What we sent and what the provider counted differ by far."),
     cached: (P: string) => say("An earlier answer was used again", `by ${P}.`),
     part_dropped: say("A part of your message was left out", "by the provider."),
+    text_replaced: say("A broken character was replaced.", "Half of it was missing, as of an emoji that was cut."),
     budget_low: say("Little of your budget is left.", ""),
     other: say("Something was changed on the way.", ""),
   },

@@ -187,7 +187,7 @@ test("every warning has words of its own, and one of a later version the server'
   const warned = (code: string) =>
     warningsOf(ended(final("p", "Hi", { warnings: [{ code, message: "As it says." }] } as object)))[0];
   const codes =
-    "model_substituted tier_changed context_cut context_edited parameter_ignored choice_dropped reasoning_hidden count_disagrees cached part_dropped";
+    "model_substituted tier_changed context_cut context_edited parameter_ignored choice_dropped reasoning_hidden count_disagrees cached part_dropped text_replaced";
   const words = codes.split(" ").map((code) => warned(code)?.said.strong);
   expect(new Set(words).size).toBe(10);
   expect(words).not.toContain(texts.warning.other.strong);

@@ -334,6 +334,13 @@ export interface ReplyDetails {
   search_suggestions?: string;
   /** What the provider says about the finish reason. */
   finish_message?: string;
+  /** What the model wrote, if the provider refused it as no valid call of a tool. */
+  failed_generation?: string;
+  /**
+   * What the provider asked a model besides the reply, as for a compaction or an advisor: the `type` and the `model`
+   *     in its words, and the `usage`. The `usage` and the `cost` of the event include it.
+   */
+  other_requests?: Json[];
 }
 
 /** What differs from what was asked for, as far as the reply itself proves it. */
@@ -347,7 +354,8 @@ export type WarningCode =
   | "reasoning_hidden"
   | "count_disagrees"
   | "cached"
-  | "part_dropped";
+  | "part_dropped"
+  | "text_replaced";
 
 /** Something that was changed on the way, and that the reply does not say. */
 export interface ReplyWarning {
@@ -440,6 +448,10 @@ export interface Source {
   /** The citation stands at `content[start:end]`, if the provider reports a place. Both in characters. */
   end?: number;
   date?: string;
+  /** How well the source fits, as the provider rates it. */
+  score?: number;
+  /** What else the provider says of the source, in its own words: the store of a file, the fields that you gave it. */
+  metadata?: { [key: string]: Json };
 }
 
 /**
@@ -624,6 +636,8 @@ export interface PanelSource {
   start?: number;
   end?: number;
   date?: string;
+  score?: number;
+  metadata?: { [key: string]: Json };
 }
 
 /** A part of the reply that is not text. An event with the `id` of an earlier one replaces it. */

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from codecs import getincrementaldecoder
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -140,6 +141,16 @@ def mend_all_surrogates(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [mend_all_surrogates(each) for each in value]
     return value
+
+
+def loses_surrogates(value: Any) -> bool:
+    """Return whether a value has half a surrogate pair, in whose place `mend_all_surrogates` puts U+FFFD."""
+    if isinstance(value, str):
+        mended = mend_surrogates(value)
+        return mended is not value and mended.count("\ufffd") > value.count("\ufffd")
+    if isinstance(value, Mapping):
+        return any(loses_surrogates(each) for pair in value.items() for each in pair)
+    return isinstance(value, (list, tuple)) and any(map(loses_surrogates, value))
 
 
 def _encode_text(text: str) -> bytes:

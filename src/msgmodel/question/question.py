@@ -286,6 +286,8 @@ class Question:
     temperature: float | None = None
     dropped_parts: tuple[str, ...] = field(default=(), repr=False)
     """What of the earlier turns can't be sent to this provider, in a few words each."""
+    loses_text: bool = False
+    """Whether half a surrogate pair was replaced in the texts, because JSON in UTF-8 can't hold it."""
     tools: tuple[Tool, ...] = ()
     tool_choice: str | None = None
     """"auto", "none", "required" or the name of a tool."""

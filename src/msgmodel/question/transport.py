@@ -15,7 +15,7 @@ import msgspec
 
 from ..errors import ConfigurationError
 from ..events import ErrorCode
-from .lenient_json import mend_all_surrogates
+from .lenient_json import loses_surrogates, mend_all_surrogates
 from .question import _MARK, Attachment
 
 
@@ -34,6 +34,8 @@ class HttpRequest:
     """Only the transports over httpx2 send another one."""
     fields: tuple[str, ...] = ()
     """The names of the fields of the body."""
+    loses_text: bool = False
+    """Whether half a surrogate pair was replaced in the body, because JSON in UTF-8 can't hold it."""
 
     @classmethod
     def post(
@@ -50,10 +52,12 @@ class HttpRequest:
         Raises:
             ConfigurationError: JSON can't hold a value of the payload.
         """
+        loses_text = False
         try:
             try:
                 body = msgspec.json.encode(payload)
             except UnicodeEncodeError:
+                loses_text = loses_surrogates(payload)
                 body = msgspec.json.encode(mend_all_surrogates(payload))
         except (TypeError, ValueError, RecursionError) as error:
             raise ConfigurationError(f"the request can't be written as JSON: {error}") from None
@@ -62,7 +66,7 @@ class HttpRequest:
         for number in range(1, len(pieces), 2):
             id_of_file, _, way = pieces[number].partition(b" ")
             pieces[number] = by_id[id_of_file].encode_for_json(way.decode())
-        return cls(url, headers, tuple(pieces), payload.get("store"), fields=tuple(payload))
+        return cls(url, headers, tuple(pieces), payload.get("store"), fields=tuple(payload), loses_text=loses_text)
 
     @property
     def body(self) -> bytes:

@@ -45,7 +45,12 @@ def explain_failure(question: Question, failure: Failure) -> Failure:
         words = f"{question.provider}{status}: {words or 'no explanation given'}"
     hint = hint_for_failure(question, failure)
     message = f"{words} [{hint}]" if hint else words
-    return failure._replace(message=message, request_id=redact_words(question, failure.request_id))
+    return failure._replace(
+        message=message,
+        request_id=redact_words(question, failure.request_id),
+        provider_served=redact_words(question, failure.provider_served),
+        failed_generation=redact_words(question, failure.failed_generation),
+    )
 
 
 def redact_words(question: Question, words: str | None) -> str | None:

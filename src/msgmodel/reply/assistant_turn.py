@@ -52,6 +52,12 @@ class AssistantTurn:
         if "kind" in call:
             self._calls[key]["kind"] = call["kind"]
 
+    def replace_call(self, key: str, opaque: Opaque) -> None:
+        """Put data that must be sent back in the place of a call that the provider has run itself."""
+        part = self._calls.pop(key)
+        part.clear()
+        part.update(type="opaque", opaque=opaque)
+
     def add_media(self, key: str, media: MediaPart) -> None:
         """Keep a part that is not text, in the place of an earlier one with its key."""
         self._open_part = None

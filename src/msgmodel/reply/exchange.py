@@ -172,7 +172,7 @@ class Exchange(ExchangeEnding):
                     return None
                 request = self._route.request(self._meter.limit_output(question))
                 self._meter.begin_response(question)
-            self._panel.begin_request(self._route.extended_question, request.fields, self.seconds_to_pause)
+            self._panel.begin_request(self._route.extended_question, request, self.seconds_to_pause)
             self._pause_left = self.seconds_to_pause
         return request
 

@@ -75,7 +75,7 @@ class Findings:
 
     def add_source(self, source: Source) -> bool:
         """Keep a source. Return whether it is a new one."""
-        mark = tuple(source.items())
+        mark = tuple((name, value if name != "metadata" else repr(value)) for name, value in source.items())
         if mark in self._cited:
             return False
         self._cited[mark] = None

@@ -9,6 +9,7 @@ from ..events import ErrorCode, PanelDelta, PanelEvent, PanelRetry, Privacy, Sta
 from ..messages import Message
 from ..question.lenient_json import memory
 from ..question.question import Question
+from ..question.transport import HttpRequest
 from ..reply_facts import OutputError
 from ..wires.deltas import (
     CallWasRun,
@@ -122,11 +123,11 @@ class PanelBuilder:
             return {"event": "panel_delta", "panel_id": self._id, "delta": text, "block": response.block}
         return {"event": "panel_delta", "panel_id": self._id, "delta": text}
 
-    def begin_request(self, question: Question, fields: tuple[str, ...], seconds_waited: float) -> None:
-        """A request is sent, with these fields, after a pause of so many seconds."""
+    def begin_request(self, question: Question, request: HttpRequest, seconds_waited: float) -> None:
+        """A request is sent after a pause of so many seconds."""
         self._reply.timer.attempts += 1
         self._reply.asked = question
-        self._reply.requests.add_request(question, fields, seconds_waited)
+        self._reply.requests.add_request(question, request, seconds_waited)
 
     def note_failure(self, code: ErrorCode) -> None:
         """The latest request failed."""
@@ -332,7 +333,7 @@ class PanelBuilder:
         return (*events, self._reply.call_event(key, cut)) if cut else events
 
     def _drop_call(self, delta: CallWasRun) -> Sequence[PanelEvent]:
-        self._reply.response.calls.drop(self._reply.key(delta.key))
+        self._reply.drop_call(delta)
         return ()
 
     def _add_opaque(self, delta: OpaqueData) -> Sequence[PanelEvent]:
@@ -388,7 +389,7 @@ class PanelBuilder:
         return ()
 
     def _add_usage(self, delta: UsageSoFar) -> Sequence[PanelEvent]:
-        self._reply.response.usage = delta.usage
+        self._reply.note_usage(delta)
         return ()
 
     def _note_cost(self, delta: CostStated) -> Sequence[PanelEvent]:

@@ -12,6 +12,7 @@ from typing import Any
 from ..events import ErrorCode, Receipt, RequestRecord, Usage, WarningCode
 from ..question.config import GeminiConfig
 from ..question.question import AskedOutput, Question
+from ..question.transport import HttpRequest
 from ..wires.deltas import ReceiptFact, WarningFound
 
 _FAMILIES = re.compile(
@@ -45,16 +46,19 @@ FoundWarning = tuple[WarningCode, str]
 class RequestLog:
     """The requests of a panel."""
 
-    __slots__ = ("fields", "records")
+    __slots__ = ("fields", "loses_text", "records")
 
     def __init__(self) -> None:
         self.records: list[RequestRecord] = []
         self.fields: tuple[str, ...] = ()
         """The fields of the body of the latest request."""
+        self.loses_text = False
+        """Whether text of the latest request was replaced, because JSON can't hold it."""
 
-    def add_request(self, question: Question, fields: tuple[str, ...], seconds_waited: float) -> None:
+    def add_request(self, question: Question, request: HttpRequest, seconds_waited: float) -> None:
         """A request is sent."""
-        self.fields = fields
+        self.fields = request.fields
+        self.loses_text = question.loses_text or request.loses_text
         self.records.append(
             {"provider": question.provider, "model": question.model, "code": None, "seconds_waited": seconds_waited}
         )
@@ -124,6 +128,7 @@ def find_warnings(
     calls: Sequence[Mapping[str, Any]],
     ended_well: bool,
     responses: int,
+    loses_text: bool,
 ) -> Iterator[FoundWarning]:
     """Yield what the reply itself shows to differ from what was asked for.
 
@@ -135,10 +140,13 @@ def find_warnings(
         reasoning_shown: Whether any reasoning was shown.
         calls: The tool calls.
         ended_well: Whether the reply is complete or waits for tools.
-        responses: How many responses the reply is made of.
+        responses: How many requests the provider counted for the reply.
+        loses_text: Whether text of the question was replaced, because JSON can't hold it.
     """
     if question.dropped_parts:
         yield "part_dropped", "could not be sent to this provider: " + ", ".join(question.dropped_parts)
+    if loses_text:
+        yield "text_replaced", "half a surrogate pair, as of an emoji that was cut, was sent as the character U+FFFD"
     asked, served = question.model, receipt["model_served"]
     if _names_differ(asked, served):
         yield ("model_substituted", f"{asked} was asked, and {served} answered")

@@ -11,7 +11,7 @@ from ..events import ErrorCode, PanelEvent, Privacy, Source, Status, Timing, Too
 from ..messages import Message
 from ..question.lenient_json import memory
 from ..question.question import PastCall, Question
-from ..wires.deltas import MediaReceived, SourceCited
+from ..wires.deltas import CallWasRun, MediaReceived, OtherRequest, SourceCited, UsageSoFar
 from . import assistant_turn
 from .findings import Findings
 from .receipt import RequestLog
@@ -62,6 +62,10 @@ class ResponseState:
     findings: Findings = field(default_factory=Findings)
     latest: LatestKind | None = None
     usage: Usage | None = None
+    other_requests: tuple[OtherRequest, ...] = ()
+    """What the provider asked a model besides the reply."""
+    words_counted: tuple[int, int] | None = None
+    """How many pieces of text and of other words had arrived when `usage` did."""
     stated_cost: float | None = None
     prompt_percent: float | None = None
     pieces_before: int = 0
@@ -196,6 +200,7 @@ class ReplyState:
         self.ledger.spent.append(self.usage_of_response(broken=broken, refused=refused))
         response = self.response
         response.usage, response.pieces_before, response.other_words = None, len(self.text.pieces), []
+        response.other_requests, response.words_counted = (), None
         response.stated_cost, response.calls_begun = None, 0
         response.places = {}
         self._response_before, self._room_before = response.copy(), self.room
@@ -239,8 +244,19 @@ class ReplyState:
         response, receiver = self.response, self.receiver
         words = chain(islice(self.text.pieces, response.pieces_before, None), response.other_words)
         question, calls = self.asked or receiver.question, response.calls_begun
-        usage = complete_usage(response.usage, question, words, calls, broken=broken, refused=refused)
-        return UsageOfResponse(receiver.question.provider, receiver.model, usage, response.stated_cost)
+        # Anthropic's first count says one token; a count behind all words is no early one.
+        is_early = broken and response.words_counted != self._words_so_far()
+        usage = complete_usage(response.usage, question, words, calls, is_early=is_early, refused=refused)
+        provider, others = receiver.question.provider, response.other_requests
+        return UsageOfResponse(provider, receiver.model, usage, response.stated_cost, others)
+
+    def note_usage(self, found: UsageSoFar) -> None:
+        """Keep the provider's counts so far."""
+        self.response.usage, self.response.other_requests = found
+        self.response.words_counted = self._words_so_far()
+
+    def _words_so_far(self) -> tuple[int, int]:
+        return len(self.text.pieces), len(self.response.other_words)
 
     def key(self, key: str) -> str:
         """Return a key of the current response as one of the panel."""
@@ -278,6 +294,13 @@ class ReplyState:
         if call["complete"]:
             self.response.turn.complete_call(key, call)
         return {"event": "panel_tool_call", "panel_id": self.panel_id, **call}
+
+    def drop_call(self, run: CallWasRun) -> None:
+        """Forget a call that the provider has run itself."""
+        key, response = self.key(run.key), self.response
+        if response.calls.drop(key):
+            response.turn.replace_call(key, self.opaque(run.opaque))
+            self.room -= memory(run.opaque)
 
     def place_source(self, cited: SourceCited) -> Source:
         """Return a source with its place in the whole text, or without a place if that is not known.

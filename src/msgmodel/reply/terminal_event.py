@@ -24,7 +24,7 @@ from ..events import (
 )
 from ..messages import JSON, Message
 from ..reply_facts import OutputError
-from ..wires.deltas import Failure, Finish
+from ..wires.deltas import DetailFound, Failure, Finish
 from .receipt import build_receipt, find_warnings
 from .reply_state import LatestKind, ReplyState
 from .usage_ledger import UsageOfResponse
@@ -103,6 +103,10 @@ def final_events(reply: ReplyState, finish: Finish, *, is_listed: bool = False) 
 
 def error_events(reply: ReplyState, failure: Failure) -> Sequence[PanelEvent]:
     """Return the terminal event of a reply that broke, after the calls that it cuts."""
+    if failure.provider_served:
+        reply.response.findings.add_fact("provider_served", failure.provider_served)
+    if failure.failed_generation:
+        reply.response.findings.add_detail(DetailFound("failed_generation", failure.failed_generation))
     events = [*(reply.call_event(*found) for found in reply.response.calls.cut_all()), *reply.flush_media()]
     _note_nameless_call(reply)
     if reply.ledger.segments:
@@ -166,6 +170,7 @@ def _truncated_kind(reply: ReplyState) -> LatestKind:
 def _ending(reply: ReplyState, parts: Sequence[UsageOfResponse], *, partial: bool) -> _Ending:
     """Return what both terminal events have. `parts`: the usage of each response."""
     usage, cost, cost_source = reply.ledger.total(parts)
+    others = [other._asdict() | {"model": other.model or part.model} for part in parts for other in part.others]
     receiver, response = reply.receiver, reply.response
     receipt = build_receipt(
         receiver.question,
@@ -190,7 +195,8 @@ def _ending(reply: ReplyState, parts: Sequence[UsageOfResponse], *, partial: boo
         reasoning_shown=bool(reasoning),
         calls=response.calls.finished,
         ended_well=not partial,
-        responses=len(parts),
+        responses=len(parts) + len(others),
+        loses_text=reply.requests.loses_text,
     ):
         warnings.setdefault(code, message)
     ending: _Ending = {
@@ -215,7 +221,7 @@ def _ending(reply: ReplyState, parts: Sequence[UsageOfResponse], *, partial: boo
         "tool_calls": response.calls.finished,
         "sources": response.findings.sources,
         "tool_runs": [*response.findings.runs.values()],
-        "details": response.findings.details,
+        "details": {**response.findings.details, **({"other_requests": others} if others else {})},
         "segments": reply.ledger.segments,
     }
     ending |= {name: value for name, value in optional.items() if value}  # type: ignore[typeddict-item]

@@ -129,17 +129,19 @@ class ToolCalls:
             call.arguments = TextPieces()
             self._resize(call, call.arguments.append(end.arguments) + _value_bytes(end.arguments))
         if end.complete:
-            call.ended, self._ended_last = True, key
+            call.ended, self._ended_last = True, None if end.may_be_run else key
             return None
         self._ended_last = None
         return self._deliver(call, complete=False)
 
-    def drop(self, key: str) -> None:
-        """Forget a call that was not passed on: the provider has run it."""
+    def drop(self, key: str) -> bool:
+        """Forget a call that the provider has run. Return false if it was passed on already."""
         call = self._calls.get(key)
-        if call is not None and not call.delivered:
-            del self._calls[key]
-            self._ended_last = None if self._ended_last == key else self._ended_last
+        if call is None or call.delivered:
+            return False
+        del self._calls[key]
+        self._ended_last = None if self._ended_last == key else self._ended_last
+        return True
 
     def take_proven(self, key: str | None = None) -> list[tuple[str, ToolCall]]:
         """Return the call that ended last, with its key: more of the reply has arrived, and not of this call.

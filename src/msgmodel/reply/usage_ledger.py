@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..events import CostSource, ErrorCode, Segment, Status, Usage
 from ..question.question import Question
 from ..question.token_estimate import estimate_tokens_of
+from ..wires.deltas import OtherRequest
 
 PriceFunction = Callable[[str, str, Usage], float | None]
 """Return the US dollars for a provider, a model and its usage; None if the price is unknown."""
@@ -21,12 +22,13 @@ the replies that `question.token_estimate` was fitted to: 76 of Anthropic, 20 of
 
 class UsageOfResponse(NamedTuple):
     """The provider and the model of a response, who are paid for it, what it used, and what it costs by the provider's
-    own word; None if it does not say."""
+    own word; None if it does not say. `others`: what the provider bills beside it."""
 
     provider: str
     model: str
     usage: Usage
     stated_cost: float | None
+    others: tuple[OtherRequest, ...] = ()
 
 
 class UsageLedger:
@@ -78,11 +80,15 @@ class UsageLedger:
 
         The provider's word goes before the price list. The price is None if that of one response is unknown.
         """
-        prices = [
-            self._price(part.provider, part.model, part.usage) if part.stated_cost is None else part.stated_cost
-            for part in parts
-        ]
-        usage = reduce(sum_usage, [part.usage for part in parts])
+        prices: list[float | None] = []
+        for part in parts:
+            if part.stated_cost is not None:
+                prices.append(part.stated_cost)
+                continue
+            asked = [(part.model, part.usage), *((other.model or part.model, other.usage) for other in part.others)]
+            prices += [self._price(part.provider, model, used) for model, used in asked]
+        counts = [used for part in parts for used in (part.usage, *(other.usage for other in part.others))]
+        usage = reduce(sum_usage, counts)
         known = [price for price in prices if price is not None]
         if len(known) < len(prices):
             return usage, None, None
@@ -102,7 +108,7 @@ def empty_usage() -> Usage:
 
 
 def complete_usage(
-    usage: Usage | None, question: Question, texts: Iterable[str], calls: int, *, broken: bool, refused: bool
+    usage: Usage | None, question: Question, texts: Iterable[str], calls: int, *, is_early: bool, refused: bool
 ) -> Usage:
     """Return the provider's counts of a response, with estimates for those that it lacks.
 
@@ -111,12 +117,12 @@ def complete_usage(
         question: What was asked.
         texts: All words of the response.
         calls: The number of its tool calls.
-        broken: Whether the stream broke. Its last count may be an early one: Anthropic's first says one token.
+        is_early: Whether the stream broke after more words than `usage` counts.
         refused: Whether the provider did not take the question, which used nothing then.
     """
     usage = usage or empty_usage()
     known = usage["output_tokens"]
-    if known is None or broken:
+    if known is None or is_early:
         estimate = estimate_tokens_of(texts) + calls * CALL_TOKENS.get(question.wire, 0)
         if known is None or known < estimate:
             usage = usage | {"output_tokens": estimate, "source": "estimated"}

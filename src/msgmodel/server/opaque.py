@@ -37,14 +37,21 @@ _SHAPES: dict[tuple[str, str], _Shape] = {
     ("anthropic", "reasoning"): _Shape(
         _word_set("type thinking signature data"), types=_word_set("thinking redacted_thinking")
     ),
-    # https://platform.claude.com/docs/en/agents-and-tools/tool-use/server-tools, without the files of a container.
+    # https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool: where a search found the words.
+    ("anthropic", "text"): _Shape(
+        _word_set("citations type url title cited_text encrypted_index"),
+        inner=_word_set("web_search_result_location"),
+        needs=_word_set("citations"),
+    ),
+    # https://platform.claude.com/docs/en/agents-and-tools/tool-use/server-tools. Of files, only the id of one that code
+    # in the container wrote, which can't be guessed: it tells the model what came of its code.
     ("anthropic", "opaque"): _Shape(
         _word_set(
             """
             type id name input server_name caller tool_id tool_use_id is_error content text citations title url data
             media_type source page_age retrieved_at encrypted_content encrypted_stdout stdout stderr return_code
             abort_reason error_code error_message file_type num_lines start_line total_lines is_file_update lines
-            new_lines new_start old_lines old_start tool_references tool_name
+            new_lines new_start old_lines old_start tool_references tool_name file_id
             """
         ),
         types=_word_set(
@@ -63,6 +70,7 @@ _SHAPES: dict[tuple[str, str], _Shape] = {
             text_editor_code_execution_create_result text_editor_code_execution_str_replace_result
             text_editor_code_execution_tool_result_error tool_search_tool_search_result tool_search_tool_result_error
             tool_reference advisor_result advisor_redacted_result advisor_tool_result_error
+            code_execution_output bash_code_execution_output
             """
         ),
         free=_word_set("input"),
@@ -155,6 +163,8 @@ _OUTERMOST = _word_set(
 )
 """Fields of the data itself, never of an object in it."""
 _FIELDS = frozenset(("provider", "wire", "host", "data"))
+_FILE_TYPES = _word_set("code_execution_output bash_code_execution_output")
+"""Objects that are the id of a file and nothing else. No other object may have one."""
 
 
 def find_foreign(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -182,7 +192,10 @@ def _made_by_a_wire(part: Mapping[str, Any]) -> bool:
 
 
 def _fits_shape(value: Mapping[str, Any], shape: _Shape, types: frozenset[str]) -> bool:
-    return value.keys() <= shape.fields and (str(value.get("type")) in types if types else "type" not in value)
+    if not (value.keys() <= shape.fields and (str(value.get("type")) in types if types else "type" not in value)):
+        return False
+    is_file = str(value.get("type")) in _FILE_TYPES
+    return value.keys() == {"type", "file_id"} if is_file else "file_id" not in value
 
 
 def _fits_within(value: Any, shape: _Shape) -> bool:

@@ -53,6 +53,8 @@ class ToolEnd(NamedTuple):
     complete: bool = True
     """False if the provider itself reports that the call was cut."""
     kind: ToolCallKind = "function"
+    may_be_run: bool = False
+    """Whether the provider may still run it itself. Then only a reply that ends well proves that it is the caller's."""
 
 
 class OpaqueData(NamedTuple):
@@ -111,9 +113,13 @@ class ToolRunChanged(NamedTuple):
 
 
 class CallWasRun(NamedTuple):
-    """A tool of the provider ran the call with this key, which is the latest: it is not for the caller."""
+    """A tool of the provider ran the call with this key: it is not for the caller.
+
+    `opaque`: what the provider wants back in the place of the call.
+    """
 
     key: str
+    opaque: JSON
 
 
 DetailName: TypeAlias = Literal[
@@ -125,6 +131,7 @@ DetailName: TypeAlias = Literal[
     "related_questions",
     "search_suggestions",
     "finish_message",
+    "failed_generation",
 ]
 """The keys of `ReplyDetails`."""
 
@@ -172,10 +179,22 @@ class SourceCited(NamedTuple):
     quote: str = ""
 
 
+class OtherRequest(NamedTuple):
+    """What the provider asked a model besides the reply, and bills beside it."""
+
+    type: str
+    """The provider's word, such as `compaction`."""
+    model: str | None
+    """None for the model that answers."""
+    usage: Usage
+
+
 class UsageSoFar(NamedTuple):
     """The usage of this response so far. It replaces the earlier one."""
 
     usage: Usage
+    others: tuple[OtherRequest, ...] = ()
+    """What `usage` leaves out."""
 
 
 class CostStated(NamedTuple):
@@ -221,6 +240,10 @@ class Failure(NamedTuple):
     answered: bool = False
     """Whether the provider itself reported the error; then it is an APIError."""
     request_id: str | None = None
+    provider_served: str | None = None
+    """The provider that a router chose, and that failed."""
+    failed_generation: str | None = None
+    """What the model wrote, if the provider refused that."""
 
 
 CHOICE_DROPPED = WarningFound("choice_dropped", "the provider sent more replies than the one that is shown")
@@ -292,7 +315,13 @@ def argument_text(value: object) -> str:
 
 
 def usage_delta(
-    *, input: int | None, output: int | None, reasoning: int | None, cached: int | None, cache_write: int | None
+    *,
+    input: int | None,
+    output: int | None,
+    reasoning: int | None,
+    cached: int | None,
+    cache_write: int | None,
+    others: tuple[OtherRequest, ...] = (),
 ) -> UsageSoFar:
     """Return the usage of one wire under the names that all wires share; None for a count that is unknown."""
     return UsageSoFar(
@@ -303,5 +332,6 @@ def usage_delta(
             "cached_tokens": cached,
             "cache_write_tokens": cache_write,
             "source": "provider",
-        }
+        },
+        others,
     )

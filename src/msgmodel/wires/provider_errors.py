@@ -86,7 +86,9 @@ def read_failure(error: object, status: int | None = None, headers: Mapping[str,
         retry_after=_seconds_to_wait(layers, message, headers),
         retryable=retryable,
         answered=True,
-        request_id=request_id or next(filter(None, (as_text(layer.get("request_id")) for layer in layers)), None),
+        request_id=request_id or _first_text(layers, "request_id"),
+        provider_served=_first_text([as_mapping(layer.get("metadata")) for layer in layers], "provider_name"),
+        failed_generation=_first_text(layers, "failed_generation"),
     )
 
 
@@ -115,6 +117,10 @@ def read_stated_failure(
 def words_of_text(body: bytes) -> str:
     """Return what people can read of a body that is not JSON, such as the title of a proxy's page."""
     return _readable_text(decode_error_text(body[:READ_LIMIT]))
+
+
+def _first_text(layers: Iterable[Mapping[str, Any]], name: str) -> str | None:
+    return next(filter(None, (as_text(layer.get(name)) for layer in layers)), None)
 
 
 def decode_error_text(body: bytes) -> str:

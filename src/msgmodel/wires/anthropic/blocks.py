@@ -16,6 +16,7 @@ _RUN_BLOCKS = ("server_tool_use", "mcp_tool_use")
 _SENT_BACK_ONLY = {"redacted_thinking", "thinking", "mcp_tool_listing"}
 """Blocks that mean something to the provider alone."""
 _WORDS_OF_RESULT = "text", "stdout", "stderr", "data", "tool_name", "content", "source", "lines", "tool_references"
+_RETURNED_OF_CITATION = "type", "url", "title", "cited_text", "encrypted_index"
 _DEEPEST = 6
 """How deep the objects of a result are read for its words."""
 
@@ -51,6 +52,17 @@ def citation_source(citation: Mapping[str, Any]) -> Source | None:
     title = as_text(citation.get("title")) or as_text(citation.get("document_title")) or None
     text = as_text(citation.get("cited_text")) or None
     return {"url": url, "title": title, "text": text} if url or title or text else None
+
+
+def citation_to_return(citation: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a citation as the next request must repeat it; None for one that it may leave out.
+
+    https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool: `encrypted_index` "must be passed
+    back for multi-turn conversations".
+    """
+    if not as_text(citation.get("encrypted_index")):
+        return None
+    return {name: citation[name] for name in _RETURNED_OF_CITATION if name in citation}
 
 
 def citation_delta(source: Source, part: str) -> SourceCited:

@@ -37,7 +37,8 @@ from ..deltas import (
     word_deltas,
 )
 from ..stated_cost import stated_cost
-from .blocks import citation_delta, citation_source, read_block_end, read_block_start
+from .anthropic_usage import read_other_requests, total_input
+from .blocks import citation_delta, citation_source, citation_to_return, read_block_end, read_block_start
 
 
 class _AnthropicEvent(msgspec.Struct):
@@ -88,6 +89,7 @@ class AnthropicParser:
         self._after_text = True
         """Whether the block before was text, or there was none: then text continues its sentence."""
         self._citations: list[Source] = []
+        self._citations_to_return: list[dict[str, Any]] = []
         self._thinking_pieces: list[str] = []
         self._input_pieces: list[str] = []
         self.held_bytes = 0
@@ -274,6 +276,9 @@ class AnthropicParser:
         citations, self._citations = self._citations, []
         for source in citations:
             yield citation_delta(source, str(self._texts_begun))
+        returned, self._citations_to_return = self._citations_to_return, []
+        if returned:
+            yield OpaqueData("text", {"citations": returned})
 
     def _add_citation(self, citation: object) -> None:
         """Keep a citation until its block ends, because it covers all the text of the block."""
@@ -281,6 +286,9 @@ class AnthropicParser:
         if source is not None:
             self._citations.append(source)
             self.held_bytes += memory([*source.values()])
+        if (returned := citation_to_return(as_mapping(citation))) is not None:
+            self._citations_to_return.append(returned)
+            self.held_bytes += memory(returned)
 
     def _update_open_block(self, **fields: Any) -> None:
         """Set fields of the open block; None keeps the earlier value."""
@@ -302,12 +310,12 @@ class AnthropicParser:
         self._counts |= without_none(**{name: as_count(number) for name, number in counts.items()})
         fresh, cached, written = map(self._counts.get, _COUNT_FIELDS[:3])
         yield usage_delta(
-            # This API counts cached input beside the other input; we report the sum, as the other wires do.
-            input=None if fresh is None else fresh + (cached or 0) + (written or 0),
+            input=total_input(fresh, cached, written),
             output=self._counts.get("output_tokens"),
             reasoning=self._counts.get("thinking_tokens"),
             cached=cached,
             cache_write=written,
+            others=tuple(read_other_requests(usage)),
         )
 
 

@@ -167,7 +167,8 @@ def _blocks_for_anthropic(part: TurnPart, ids: Mapping[str, str]) -> list[dict[s
     """Return a part as blocks. Reasoning is sent back as the signed block that it was; the API refuses it unsigned."""
     if isinstance(part, str | SignedText | PastRefusal):
         text = part if isinstance(part, str) else part.text
-        return [{"type": "text", "text": text}] if text.strip() else []  # the API refuses blank text
+        kept = as_mapping(part.opaque) if isinstance(part, SignedText) else {}  # the citations of a search
+        return [{"type": "text", "text": text, **kept}] if text.strip() else []  # the API refuses blank text
     if isinstance(part, Attachment | FileLink):
         return [_anthropic_file_block(part)]
     if isinstance(part, PastCall):

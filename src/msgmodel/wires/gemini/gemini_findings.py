@@ -10,6 +10,8 @@ from ...question.lenient_json import as_count, as_mapping, as_text
 from ..deltas import Delta, DetailFound, SourceCited, ToolRunChanged
 
 _PROBABILITIES = ("NEGLIGIBLE", "LOW", "MEDIUM", "HIGH")
+_STORE_FIELDS = ("fileSearchStore", "customMetadata")
+"""Where a file of the user is stored, and the fields that the user gave it."""
 _QUERY_FIELDS = {
     "webSearchQueries": "google_search",
     "imageSearchQueries": "google_image_search",
@@ -29,7 +31,8 @@ def read_grounding(grounding: dict[str, Any]) -> Iterator[Delta]:
     supported: set[int] = set()
     for support in _objects_in(grounding, "groundingSupports"):
         segment, numbers = as_mapping(support.get("segment")), support.get("groundingChunkIndices")
-        for number in numbers if isinstance(numbers, list) else ():
+        scores = support.get("confidenceScores")
+        for place, number in enumerate(numbers if isinstance(numbers, list) else ()):
             if not isinstance(number, int) or not 0 <= number < len(sources) or not sources[number]:
                 continue
             source, start, end = (
@@ -39,7 +42,10 @@ def read_grounding(grounding: dict[str, Any]) -> Iterator[Delta]:
             )
             if source is not None and end is not None:
                 supported.add(number)
-                yield SourceCited({**source, "start": start, "end": end}, "", True, as_text(segment.get("text")))
+                cited: Source = {**source, "start": start, "end": end}
+                if isinstance(scores, list) and place < len(scores) and isinstance(scores[place], int | float):
+                    cited["score"] = scores[place]
+                yield SourceCited(cited, "", True, as_text(segment.get("text")))
     for number, source in enumerate(sources):
         if source is not None and number not in supported:
             yield SourceCited(source)
@@ -55,7 +61,9 @@ def _read_grounding_chunk(chunk: dict[str, Any]) -> Source | None:
             url, title = as_text(found.get("uri")) or as_text(found.get("sourceUri")), as_text(found.get("title"))
             text = as_text(found.get("text"))
             if url or title or text:
-                return {"url": url or None, "title": title or None, "text": text or None}
+                source: Source = {"url": url or None, "title": title or None, "text": text or None}
+                metadata = {name: found[name] for name in _STORE_FIELDS if found.get(name)}
+                return {**source, "metadata": metadata} if metadata else source
     return None
 
 

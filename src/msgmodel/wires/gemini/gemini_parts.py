@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 from ...events import ToolRun
 from ...messages import MediaKind
 from ...question.lenient_json import as_mapping, as_text, memory
-from ...question.question import without_none
+from ...question.question import ProviderTool, Question, without_none
 from ..deltas import (
     CallWasRun,
     Delta,
@@ -45,13 +46,20 @@ class GeminiPartReader:
         held_bytes: Bytes of memory for data that no delta has brought yet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, question: Question) -> None:
         self.held_bytes = 0
+        self._functions = _functions_of_caller(question)
         self._calls_begun = 0
         self._arguments: dict[Any, Any] = {}
         self._call_ended = False
+        self._held_calls: dict[str, dict[str, Any]] = {}
+        """The parts of the calls that the provider may still run itself, by their keys."""
+        self._held_keys: dict[str, deque[str]] = {}
+        """The same keys by the ids and the names of the calls; those that were answered stay until they are first."""
+        self._call_bytes = 0
+        """Bytes of memory for the calls that are held, and for the last one."""
         self._last_call: dict[str, Any] = {}
-        """The part of the last call, in case that the provider runs it itself."""
+        """The part of the last call, in case that it comes twice."""
         self._has_text = False
         self._was_interrupted = False
         """Whether something else came after the last text."""
@@ -110,9 +118,14 @@ class GeminiPartReader:
         if call.get("name") or not self._calls_begun:
             self._calls_begun += 1
             self._arguments, self._call_ended = dict(as_mapping(call.get("args"))), False
-            self._last_call = part
-            self.held_bytes = memory(part)  # the arguments in it are shared
             key = f"{self._calls_begun}"
+            if f"{self._calls_begun - 1}" not in self._held_calls:
+                self._call_bytes -= memory(self._last_call) if self._last_call else 0
+            self._last_call = part
+            self._call_bytes += memory(part)  # the arguments in it are shared
+            self.held_bytes = self._call_bytes
+            if as_text(call.get("name")) not in self._functions:
+                self._hold_call(key, part)
             yield ToolFragment(key, as_text(call.get("id")), as_text(call.get("name")), "")
             yield OpaqueData("tool_call", without_none(id=as_text(call.get("id")) or None) | signature, key)
         pieces = call.get("partialArgs")
@@ -126,21 +139,24 @@ class GeminiPartReader:
         if not call.get("willContinue"):
             self._call_ended = True
             arguments = argument_text(finish_arguments(self._arguments) or call.get("args")) or "{}"
-            self._arguments, self.held_bytes = {}, memory(self._last_call)
-            yield ToolEnd(f"{self._calls_begun}", arguments)
+            self._arguments, self.held_bytes = {}, self._call_bytes
+            key = f"{self._calls_begun}"
+            yield ToolEnd(key, arguments, may_be_run=key in self._held_calls)
 
     def _read_function_response(self, part: dict[str, Any]) -> Iterator[Delta]:
-        """Yield what a server of the provider's answered (MCP): the call before it was not for the caller."""
-        response, call_part = part["functionResponse"], self._last_call
+        """Yield what a server of the provider's answered (MCP): its call was not for the caller."""
+        response = part["functionResponse"]
+        name, key = as_text(response.get("name")), self._key_of_call(response)
+        call_part = self._held_calls.pop(key, {})
         call = as_mapping(call_part.get("functionCall"))
-        name, key = as_text(response.get("name")), f"{self._calls_begun}"
-        if call and as_text(call.get("name")) == name:
-            self._last_call, self.held_bytes = {}, 0
-            yield CallWasRun(key)
-            yield OpaqueData("opaque", call_part)
+        if call_part:
+            if call_part is not self._last_call:
+                self._call_bytes -= memory(call_part)
+            self.held_bytes = self._call_bytes
+            yield CallWasRun(key, call_part)
         yield ToolRunChanged(
             {
-                "id": as_text(response.get("id")) or f"call{key}",
+                "id": as_text(response.get("id")) or f"call{key or self._calls_begun}",
                 "name": name or "function",
                 "status": "done",
                 "input": call.get("args"),
@@ -148,6 +164,21 @@ class GeminiPartReader:
             }
         )
         yield OpaqueData("opaque", part)
+
+    def _key_of_call(self, response: dict[str, Any]) -> str:
+        """Return the key of the call that was answered: the one with its id, or the first with its name. "" if none."""
+        for mark in _marks_of_call(response):
+            keys = self._held_keys.get(mark, deque())
+            while keys and keys[0] not in self._held_calls:
+                keys.popleft()
+            if keys:
+                return keys[0]
+        return ""
+
+    def _hold_call(self, key: str, part: dict[str, Any]) -> None:
+        self._held_calls[key] = part
+        for mark in _marks_of_call(part["functionCall"]):
+            self._held_keys.setdefault(mark, deque()).append(key)
 
     def _read_code(self, code: dict[str, Any]) -> ToolRun:
         self._code_runs += 1
@@ -226,6 +257,21 @@ class GeminiPartReader:
         if self._audio_type is not None:
             yield MediaReceived(f"part{self._media_begun}", "audio", self._audio_type)
             self._audio_type = None
+
+
+def _marks_of_call(call: dict[str, Any]) -> list[str]:
+    """Return what a call and its answer have in common: an id, if there is one, and a name."""
+    return [f"{field} {value}" for field in ("id", "name") if (value := as_text(call.get(field)))]
+
+
+def _functions_of_caller(question: Question) -> frozenset[str]:
+    """Return the names of the functions that the caller alone can run.
+
+    There is none if the request has other tools: a server of MCP among them may have a function with any name.
+    """
+    if question.config.body.get("tools") or any(isinstance(tool, ProviderTool) for tool in question.tools):
+        return frozenset()
+    return frozenset(tool.name for tool in question.tools)
 
 
 _RUN_READERS = {

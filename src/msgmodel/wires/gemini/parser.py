@@ -120,7 +120,7 @@ class GeminiParser:
         self._block_reason: str | None = None
         self._continuation_token = token  # if nothing arrives, the next request uses it again
         self._deferred_usage = msgspec.Raw()
-        self._parts = GeminiPartReader()
+        self._parts = GeminiPartReader(question)
         self._ratings = SafetyRatings()
 
     @property

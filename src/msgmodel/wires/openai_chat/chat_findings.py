@@ -75,9 +75,11 @@ def read_executed_tools(tools: object) -> Iterator[Delta]:
         )
         for result in as_list(as_mapping(found.get("search_results")).get("results")):
             result = as_mapping(result)
-            yield from source_delta(
+            score = result.get("score")
+            for cited in source_delta(
                 as_text(result.get("url")), as_text(result.get("title")), as_text(result.get("content"))
-            )
+            ):
+                yield SourceCited({**cited.source, "score": score}) if isinstance(score, float) else cited
 
 
 def read_reasoning_steps(steps: object, steps_before: int) -> Iterator[Delta]:
