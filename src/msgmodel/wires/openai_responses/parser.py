@@ -311,7 +311,8 @@ class ResponsesParser:
         whole = _letter_count(text for item in messages for text in _texts_of_message(item))
         pieces = [piece for key, found in self._pieces.items() if key[0] is TextDelta for piece in found]
         received = _letter_count(pieces)
-        if event.type == "response.completed" and whole and received and whole != received:
+        differs = whole != received and not self._odd_parts  # those are told already
+        if event.type == "response.completed" and whole and received and differs:
             yield Untold("response.output", in_text=not _has_half(pieces))
         if self._client_calls and sum(map(waits_for_client, items)) > len(self._client_calls):
             yield Untold("call", in_text=True)
