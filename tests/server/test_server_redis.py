@@ -231,6 +231,30 @@ def test_a_producer_that_is_killed(
         stream.take(1)
 
 
+def test_the_list_of_running_streams_is_of_all_workers(
+    own_redis: Redis, worker: Any, provider: ScriptedProvider, tmp_path: Path, short_lease: None
+) -> None:
+    """Also of one that was killed: its stream is listed until its lease is over."""
+    provider.say(Reply("Hello there", stall_after=1))
+    asked, other = worker(own_redis), worker(own_redis)
+
+    def listed() -> list[str]:
+        return [found["id"] for found in request("GET", f"{other.url}/v1/streams").json()["streams"]]
+
+    with Serving(tmp_path, provider, "--redis", own_redis.url) as victim, ask(victim) as lost, ask(asked) as stream:
+        ids = [one.response.headers["x-stream-id"] for one in (lost, stream)]
+        lost.take(1)
+        stream.take(1)
+        assert sorted(listed()) == sorted(ids)
+        victim.process.kill()
+        wait_for(lambda: listed() == ids[1:])
+        assert request("DELETE", f"{other.url}/v1/streams/{ids[1]}").status_code == 204
+        stream.rest()
+        wait_for(lambda: listed() == [])
+    running = [key for key in own_redis.ask("KEYS", "*") if b":running:" in key]
+    assert running == []  # nothing is kept of what has ended
+
+
 def test_a_producer_that_was_killed_long_ago(
     own_redis: Redis, worker: Any, provider: ScriptedProvider, tmp_path: Path, short_lease: None
 ) -> None:

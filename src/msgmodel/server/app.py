@@ -173,11 +173,11 @@ class Application:
         return self._follow_stream(request, owner, id, position.number)
 
     async def list_streams(self, request: Request) -> Response:
-        """Answer `GET /v1/streams` with the running streams of the owner, in this worker."""
+        """Answer `GET /v1/streams` with the running streams of the owner, in any worker."""
         owner = self._service.guard.find_owner(request)
         found = [
             {"id": stream_name(slot, head), "panels": list(head.panel_ids)}
-            for slot, head in self._service.streams.running_streams(owner)
+            for slot, head in await self._service.streams.log.running(owner)
         ]
         return JSONResponse({"streams": found})
 

@@ -138,6 +138,9 @@ class Log(Protocol):
     async def find(self, id: str) -> StreamInfo | None:
         """Return the stream of this id, None if there is none. Raise StreamExpired or StoreLost."""
 
+    async def running(self, owner: str) -> list[tuple[str, StreamHeader]]:
+        """Return the ids and the headers of an owner's streams that run, in any process. Raise StoreLost."""
+
     def read(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
         """Yield the lines after number `after`, page by page as they arrive, until the stream ends. Raise StoreLost."""
 
@@ -225,6 +228,10 @@ class MemoryLog:
                 raise StreamExpired(self._tombstones[id][1])
             return None
         return StreamInfo(stream.head, len(stream.lines), stream.ended)
+
+    async def running(self, owner: str) -> list[tuple[str, StreamHeader]]:
+        kept = self._streams.items()
+        return [(id, stream.head) for id, stream in kept if stream.head.owner == owner and not stream.ended]
 
     async def read(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
         stream = self._streams.get(id)

@@ -40,7 +40,7 @@ def openapi_document() -> dict[str, Any]:
                 }
             },
             "/v1/streams": {
-                "get": _simple_operation("listStreams", "The caller's streams that run in this worker.", 401, 403, 421)
+                "get": _simple_operation("listStreams", "The caller's streams that run.", 401, 403, 421, 503)
             },
             "/v1/streams/{id}": {
                 "parameters": [_ID],

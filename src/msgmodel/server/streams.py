@@ -121,10 +121,6 @@ class RunningStreams:
         running = sum(producer.client == client for producer in self._running.values())
         return running + self._starting.count(client)
 
-    def running_streams(self, owner: str) -> list[tuple[str, StreamHeader]]:
-        """Return the slots and the headers of an owner's streams that run here."""
-        return [(id, producer.head) for id, producer in self._running.items() if producer.head.owner == owner]
-
     async def start_stream(self, id: str, head: StreamHeader, client: str, batch: PanelSource) -> bool:
         """Start a stream. Return False, without a request to a provider, if the id is taken.
 

@@ -90,7 +90,7 @@ class RedisLog:
         # Encoded once, because the client would encode them at each write.
         self._times = [b"%d" % ms for ms in (_lease_ms(), self.ttl_ms, self.meta_ms)]
         self._prefix = prefix
-        self._begin_script = BatchedScript(self.redis, BEGIN_STREAM, keys=3)
+        self._begin_script = BatchedScript(self.redis, BEGIN_STREAM, keys=4)
         self._find_script = BatchedScript(self.redis, FIND_STREAM, keys=2)
         self._append_script = BatchedScript(self.redis, APPEND_LINES, keys=3)
         self._owed_script = BatchedScript(self.redis, ALSO_IF_FULL + APPEND_LINES, keys=3)
@@ -107,13 +107,14 @@ class RedisLog:
         known = head if head.instance else head[:3]  # workers of version 5.0 can read these three
         fields: list[Any] = [token, msgspec.json.encode(known), self.process, _lease_ms(), self.meta_ms]
         try:
-            begun = await self._begin_script.run([*self.keys_of_stream(id, head.instance), *fields])
+            keys = [*self.keys_of_stream(id, head.instance), self._running_key(head.owner)]
+            begun = await self._begin_script.run([*keys, *fields, id])
         except REDIS_FAULTS as error:
             self.faults.log_fault(error)
             raise (StoreFull if isinstance(error, OutOfMemoryError) else StoreLost) from None
         if not begun:
             return None
-        writer = self._writers[id] = RedisWriter(self, id, self.keys_of_stream(id, head.instance), token)
+        writer = self._writers[id] = RedisWriter(self, id, keys[:3], token, head.owner)
         self._start_keeper()
         self._tail.listen_for_commands()
         return writer
@@ -129,6 +130,30 @@ class RedisLog:
         if found.last and not kept:
             raise StreamExpired(found.head.owner)
         return found
+
+    async def running(self, owner: str) -> list[tuple[str, StreamHeader]]:
+        try:
+            listed: list[bytes] = await cast(Any, self.redis.zrange(self._running_key(owner), 0, -1))
+        except REDIS_FAULTS:
+            raise StoreLost from None
+        ids = [id.decode() for id in listed]
+        found = await asyncio.gather(*map(self._find_running, ids))
+        for id, head in zip(ids, found, strict=True):
+            if head is None:  # its producer died, or could not reach Redis at the end
+                await self.unlist(id, owner)
+        return [(id, head) for id, head in zip(ids, found, strict=True) if head is not None]
+
+    async def _find_running(self, id: str) -> StreamHeader | None:
+        with suppress(StreamExpired):
+            found = await self.find(id)
+            if found is not None and (await self.find_state(id, found.head.instance))[0] in ("running", "away"):
+                return found.head
+        return None
+
+    async def unlist(self, id: str, owner: str) -> None:
+        """List a stream no longer among those of its owner that run."""
+        with suppress(*REDIS_FAULTS):
+            await self.redis.zrem(self._running_key(owner), id)
 
     async def read(self, id: str, after: int) -> AsyncGenerator[Lines, None]:
         found = await self.find(id)
@@ -258,6 +283,9 @@ class RedisLog:
 
     def _readers_key(self, id: str) -> str:
         return f"{self._prefix}:{{{id}}}:readers"
+
+    def _running_key(self, owner: str) -> str:
+        return f"{self._prefix}:running:{sha256(owner.encode()).hexdigest()}"
 
     def _commands_key(self, process: str) -> str:
         return f"{self._prefix}:commands:{process}"

@@ -1,6 +1,7 @@
 """The Lua scripts of the Redis log.
 
-Rules: a script is atomic and uses the keys of one stream only: meta, log, lease. The scripts that renew a lease or
+Rules: a script is atomic and uses the keys of one stream: meta, log, lease. The one that begins
+a stream also adds it to the running streams of its owner. The scripts that renew a lease or
 write an end may run when Redis is full.
 """
 
@@ -11,6 +12,8 @@ if token then return token == ARGV[1] and 1 or 0 end
 redis.call('HSET', KEYS[1], 'token', ARGV[1], 'head', ARGV[2], 'process', ARGV[3], 'last', 0, 'ended', 0)
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[4])
+redis.call('ZADD', KEYS[4], redis.call('TIME')[1], ARGV[6])
+redis.call('PEXPIRE', KEYS[4], ARGV[5])
 return 1
 """
 FIND_STREAM = """

@@ -36,6 +36,9 @@ class EntryStore(Protocol):
     def forget_writer(self, id: str, writer: RedisWriter) -> None:
         """Drop a writer that has ended."""
 
+    async def unlist(self, id: str, owner: str) -> None:
+        """List a stream no longer among those of its owner that run."""
+
 
 class RedisWriter:
     """Writes one stream; see `StreamWriter`.
@@ -45,12 +48,13 @@ class RedisWriter:
         id: The id of the stream.
         keys: The keys of the stream.
         token: Proves to Redis that this is the producer of the stream.
+        owner: Whose stream it is.
     """
 
-    def __init__(self, log: EntryStore, id: str, keys: list[str], token: bytes) -> None:
+    def __init__(self, log: EntryStore, id: str, keys: list[str], token: bytes, owner: str) -> None:
         self.commands: asyncio.Queue[StopCommand] = asyncio.Queue()
         self.late = 0.0
-        self._log, self._id, self._token = log, id, token
+        self._log, self._id, self._token, self._owner = log, id, token, owner
         self._keys = [key.encode() for key in keys]
         self._lines: list[bytes] = []
         self._size = 0
@@ -94,6 +98,7 @@ class RedisWriter:
             await self._flush_lines(ended=True)
         finally:
             self._log.forget_writer(self._id, self)
+        await self._log.unlist(self._id, self._owner)
 
     def renew_when_idle(self) -> None:
         """Renew the lease if nothing was written for a while."""
