@@ -74,7 +74,7 @@ class GeminiPartReader:
         media = part.get("inlineData")
         if self._audio_type is not None and not isinstance(media, dict):
             yield from self.end_audio()
-        content = {name for name, value in part.items() if value is not None and name not in _ABOUT_THE_PART}
+        content = {name for name, value in part.items() if (value or value == {}) and name not in _ABOUT_THE_PART}
         if content and part.get("text"):  # beside something else, which may be newer than we are
             yield from self._read_text(part["text"], bool(part.get("thought")), {})
         if isinstance(part.get("functionCall"), dict):
