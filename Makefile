@@ -139,11 +139,6 @@ environments: $(VENV)/tools  ## the quick tests on other Pythons, and with the l
 	@$(BIN)/msgmodel local pull
 	$(BIN)/python tests/environments.py
 
-# Beside the long tests, and with what they leave of the cores: their limits on waiting know no other load.
-.PHONY: environments-beside
-environments-beside: $(VENV)/tools
-	nice -n 10 $(BIN)/python tests/environments.py
-
 .PHONY: environments-installed
 environments-installed: $(VENV)/tools
 	$(BIN)/python tests/environments.py --install
@@ -173,8 +168,7 @@ before-tests: check types docs web clients wheel environments-installed
 ci:  ## everything that CI runs
 	$(MAKE) --no-print-directory $(VENV)/tools $(JS_INSTALLED)
 	$(MAKE) --no-print-directory --jobs 3 --output-sync=target before-tests
-	@$(BIN)/msgmodel local pull
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=line covered environments-beside
+	$(MAKE) --no-print-directory covered environments
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/python tests/core_coverage.py

@@ -377,9 +377,13 @@ def test_closing_from_another_thread(provider: ScriptedProvider) -> None:
     """The iteration ends, as if there were no more."""
     provider.say(Reply("one two", stall_after=1))
     batch = stream_many([Panel("openai", config=provider.config("openai"))] * 3, "hi")
-    threading.Timer(0.4, batch.close).start()
-    found = within(5, lambda: list(batch))
-    assert [event["event"] for event in found] == ["panel_delta"] * 3
+
+    def read() -> list[str]:
+        found = [next(batch)["event"] for _ in range(3)]
+        threading.Timer(0.1, batch.close).start()
+        return [*found, *(event["event"] for event in batch)]
+
+    assert within(10, read) == ["panel_delta"] * 3
     provider.server.wait_hangup(timeout=2, count=3)
     wait_for(lambda: not any(thread.name == "msgmodel batch" for thread in threading.enumerate()))
 
