@@ -32,11 +32,6 @@ PROVIDER = {
     "gemini": "gemini",
 }
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell starts the background jobs of a script with SIGINT ignored, and every program that is started here would
-    # inherit that (POSIX, Shell Command Language, 2.11).
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
 # The same inputs each time, and no limit of time: a test that fails at random, or on a busy machine, proves nothing.
 settings.register_profile(
     "repeatable",
@@ -184,6 +179,18 @@ def long_tests_first(items: list[pytest.Item]) -> list[pytest.Item]:
         del others[: share - len(mine)]
     left = set(ordered)
     return [*ordered, *(item for item in items if item not in left)]
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> None:
+    """The programs that a test starts would inherit an ignored or a blocked SIGINT.
+
+    A shell starts the background jobs of a script with SIGINT ignored (POSIX, Shell Command Language, 2.11), and a test
+    before may have left it so.
+    """
+    if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @pytest.fixture
