@@ -535,7 +535,7 @@ def _place_words(place: Place | None) -> str:
 
 
 def chat_fields() -> str:
-    """Return which field of OpenAI's Chat Completions API goes to whom."""
+    """Return which provider takes which field of OpenAI's Chat Completions API."""
     targets = ("openai", "responses", "chat", "anthropic", "gemini", "local")
     titles = ("field", "OpenAI", "its Responses API", "other chat servers", "Anthropic", "Gemini", "embedded")
     return table(

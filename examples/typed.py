@@ -13,7 +13,7 @@ TEXT = "Ada Lovelace (born 1815) wrote the first program. Grace Hopper (born 190
 
 @dataclass
 class Person:
-    """A person whom the text names."""
+    """A person that the text names."""
 
     name: str
     born: int

@@ -42,7 +42,7 @@ MODEL = "gpt-4.1"
 ARGUMENTS = '{"path": "notes.txt", "text": "one two three", "mode": "append"}'
 WHOLE = [*json.loads(ARGUMENTS).values()]
 CUTS = range(24, 63, 5)
-"""Where the arguments are cut: behind the one that is required, and before the end of the last one."""
+"""The places at which the arguments are cut: behind the one that is required, and before the end of the last one."""
 FINISHES = {"limit": "length", "stop": "stop"}
 ENDINGS = ("limit", "broken", "ended", "stop")
 WHOLE_CALLS = ("whole", "again", "twice")

@@ -66,7 +66,7 @@ def wire_of(data: bytes) -> str:
 
 
 def untold_of(wire: str, data: bytes) -> list[Finding]:
-    """Return what becomes of each key path of a recording."""
+    """Return the result for each key path of a recording."""
     recording = Recording(wire, data)
     told = _Told(recording.events)
     outcomes: dict[KeyPath, Finding] = {}

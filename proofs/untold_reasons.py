@@ -154,7 +154,7 @@ REASONS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
 FAULTY_RECORDINGS: Final[Mapping[str, str]] = {
     "ai-openai-responses-openai-shell-container-1-chunks-0-e82950": "only its deltas were shortened before publication",
 }
-"""Recordings that are no longer what a provider sent, so that they are left out."""
+"""Recordings that someone changed after a provider sent them, so that they are left out."""
 
 
 @lru_cache
