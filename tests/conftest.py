@@ -181,16 +181,23 @@ def long_tests_first(items: list[pytest.Item]) -> list[pytest.Item]:
     return [*ordered, *(item for item in items if item not in left)]
 
 
-@pytest.fixture(autouse=True)
-def interruptible() -> None:
-    """The programs that a test starts would inherit an ignored or a blocked SIGINT.
+def make_interruptible() -> None:
+    """The programs that are started here would inherit an ignored or a blocked SIGINT.
 
-    A shell starts the background jobs of a script with SIGINT ignored (POSIX, Shell Command Language, 2.11), and a test
-    before may have left it so.
+    A shell starts the background jobs of a script with SIGINT ignored (POSIX, Shell Command Language, 2.11).
     """
     if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+make_interruptible()
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> None:
+    """A test before may have left it so."""
+    make_interruptible()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from test_page import (
     CHROMIUM,
+    FOLDER,
     WORDS,
     Asked,
     Window,
@@ -40,6 +41,7 @@ SCENES = GALLERY.scene_names()
 
 has_tools = (ROOT / "web" / "node_modules" / ".package-lock.json").is_file()
 needs_gallery = pytest.mark.skipif(not has_tools, reason="needs npm's packages: make web")
+needs_page = pytest.mark.skipif(not (FOLDER / "index.html").is_file(), reason="the page is not built: make web")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 
 
@@ -139,6 +141,7 @@ def press(page: Any, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+@needs_page
 def test_a_whole_conversation_by_the_keyboard(opened: Callable[..., Window], provider: Asked) -> None:
     window = opened(permissions=["clipboard-read", "clipboard-write"])
     page = window.page
@@ -196,6 +199,7 @@ def test_a_whole_conversation_by_the_keyboard(opened: Callable[..., Window], pro
     expect(page.get_by_role("heading", level=1)).to_contain_text("A dozen")
 
 
+@needs_page
 def test_another_model_checks_an_answer_by_the_keyboard(opened: Callable[..., Window], provider: Asked) -> None:
     page = opened().page
     provider.say("The sea is sweet.")
