@@ -44,7 +44,7 @@ _SHAPES: dict[tuple[str, str], _Shape] = {
         needs=_word_set("citations"),
     ),
     # https://platform.claude.com/docs/en/agents-and-tools/tool-use/server-tools. Of files, only the id of one that code
-    # in the container wrote, which can't be guessed: it tells the model what came of its code.
+    # in the container wrote, which can't be guessed: it shows the model the result of its code.
     ("anthropic", "opaque"): _Shape(
         _word_set(
             """

@@ -137,11 +137,13 @@ class RedisLog:
         except REDIS_FAULTS:
             raise StoreLost from None
         ids = [id.decode() for id in listed]
-        found = await asyncio.gather(*map(self._find_running, ids))
-        for id, head in zip(ids, found, strict=True):
-            if head is None:  # its producer died, or could not reach Redis at the end
+        running = []
+        for id, head in zip(ids, await asyncio.gather(*map(self._find_running, ids)), strict=True):
+            if head is not None:
+                running.append((id, head))
+            else:  # its producer died, or could not reach Redis at the end
                 await self.unlist(id, owner)
-        return [(id, head) for id, head in zip(ids, found, strict=True) if head is not None]
+        return running
 
     async def _find_running(self, id: str) -> StreamHeader | None:
         with suppress(StreamExpired):
